@@ -1,0 +1,1 @@
+//! When is each probe due?
