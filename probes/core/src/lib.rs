@@ -1,1 +1,3 @@
-//! leadsman
+//! The contract between the leadsman host and its probes.
+
+pub mod options;
