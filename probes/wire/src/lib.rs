@@ -1,1 +1,24 @@
-//! leadsman
+//! How do echo requests leave this host, and which answer belongs to which request?
+//!
+//! All targets of an address family share one ICMP socket and one receiving thread; a [`Flow`] is
+//! one target's use of them. The way of a packet, file by file:
+//!
+//! ```text
+//! flow ── echo (build) ── lane ── sys ──▶ kernel
+//!   ▲                      │
+//!   └── lane (match) ◀── slots   ◀── packet (read) ◀── receiver thread
+//! ```
+//!
+//! This crate decides nothing about time: no schedule, no timeout, no retry. What never comes is
+//! for the caller to miss. It knows no probe, no metric and no configuration, and resolves no
+//! names. IPv6 link-local destinations need a zone and are not supported.
+
+mod error;
+mod flow;
+mod heard;
+mod options;
+
+pub use error::{OpenError, SendError};
+pub use flow::{Flow, Mode, Sent};
+pub use heard::{Heard, What};
+pub use options::{EchoOptions, Ttl};
