@@ -1,3 +1,45 @@
 //! The contract between the leadsman host and its probes.
+//!
+//! A probe is a crate that depends on this one and on nothing else of leadsman. It declares
+//! [`Options`], which aim a [`Probe`] at a [`Target`]; the probe measures, records into its
+//! [`Context`], and says with a [`Fault`] whose fault a failure was; a [`Plugin`] describes it all
+//! and registers it. `probes/README.md` shows one whole.
+//!
+//! For the host there are the [`Registry`] of what was linked, [`perform`] to carry out one run,
+//! and [`Sink`] for everyone who reads its result. This crate decides nothing about when to probe,
+//! knows no configuration format and no exposition format.
 
+#![forbid(unsafe_code)]
+
+mod context;
+pub mod draw;
+mod fault;
+pub mod metric;
 pub mod options;
+mod perform;
+mod plugin;
+mod probe;
+mod recording;
+mod registry;
+mod resolve;
+mod responder;
+mod sink;
+mod stop;
+mod target;
+
+pub use async_trait::async_trait;
+pub use inventory;
+pub use schemars;
+
+pub use context::Context;
+pub use fault::{Blocker, Cause, Fault};
+pub use perform::{Order, perform};
+pub use plugin::{Command, Need, Plugin};
+pub use probe::{Aim, Options, Probe};
+pub use recording::{Layout, Place, Recording};
+pub use registry::{Registry, RegistryError};
+pub use resolve::{Family, Preference, Resolve, ResolveError};
+pub use responder::{Open, Responder, ResponderOptions, ResponderPlugin};
+pub use sink::{Event, Run, Sink};
+pub use stop::{Stop, Stopper};
+pub use target::Target;

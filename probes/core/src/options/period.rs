@@ -46,14 +46,22 @@ impl FromStr for Period {
         let mut rest = text;
         let mut seconds = 0.0;
         while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-            let number: f64 = rest[..digits].parse().map_err(|_| PeriodError::NotANumber)?;
+            let digits = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .unwrap_or(rest.len());
+            let number: f64 = rest[..digits]
+                .parse()
+                .map_err(|_| PeriodError::NotANumber)?;
             rest = &rest[digits..];
-            let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| c.is_ascii_digit() || c == '.')
+                .unwrap_or(rest.len());
             seconds += number * unit(&rest[..end])?;
             rest = &rest[end..];
         }
-        Duration::try_from_secs_f64(seconds).map(Self).map_err(|_| PeriodError::TooLong)
+        Duration::try_from_secs_f64(seconds)
+            .map(Self)
+            .map_err(|_| PeriodError::TooLong)
     }
 }
 
@@ -82,11 +90,15 @@ impl fmt::Display for Period {
             (1_000_000, "ms"),
             (1_000, "us"),
         ] {
-            if nanos >= size && nanos % size == 0 {
+            if nanos >= size && nanos.is_multiple_of(size) {
                 return write!(f, "{}{unit}", nanos / size);
             }
         }
-        if nanos == 0 { f.write_str("0s") } else { write!(f, "{nanos}ns") }
+        if nanos == 0 {
+            f.write_str("0s")
+        } else {
+            write!(f, "{nanos}ns")
+        }
     }
 }
 
@@ -112,7 +124,9 @@ impl Serialize for Period {
 
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -160,7 +174,15 @@ mod tests {
 
     #[test]
     fn what_is_shown_reads_back_as_the_same() {
-        for nanos in [0, 1, 1_000, 1_500_000, 1_000_000_000, 90_000_000_000, 3_600_000_000_000] {
+        for nanos in [
+            0,
+            1,
+            1_000,
+            1_500_000,
+            1_000_000_000,
+            90_000_000_000,
+            3_600_000_000_000,
+        ] {
             let period = Period(Duration::from_nanos(nanos));
             assert_eq!(period.to_string().parse(), Ok(period));
         }

@@ -49,7 +49,10 @@ impl Node {
 
     /// Makes an unquoted word that stands in no file.
     pub fn word(text: impl Into<String>) -> Self {
-        Self::new(Kind::Scalar { text: text.into(), plain: true })
+        Self::new(Kind::Scalar {
+            text: text.into(),
+            plain: true,
+        })
     }
 
     /// Makes an empty map that stands in no file: options that are all left at their defaults.
@@ -68,9 +71,10 @@ impl Node {
     /// The value under `key`, if this is a map that has it.
     pub fn field(&self, key: &str) -> Option<&Self> {
         match &self.kind {
-            Kind::Map(entries) => {
-                entries.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, value)| value)
-            }
+            Kind::Map(entries) => entries
+                .iter()
+                .find(|(k, _)| k.text() == Some(key))
+                .map(|(_, value)| value),
             _ => None,
         }
     }

@@ -1,0 +1,201 @@
+//! What does a probe have while it measures?
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::metric::{Counter, Gauge, Histogram, Info, common};
+use crate::{
+    Cause, Event, Family, Fault, Preference, Recording, Resolve, ResolveError, Sink, Stop, Target,
+};
+
+/// What a probe has while it measures: its target, its deadline, and where to record.
+pub struct Context<'a> {
+    target: &'a Target,
+    deadline: Instant,
+    stop: &'a Stop,
+    resolver: &'a dyn Resolve,
+    sink: &'a dyn Sink,
+    recording: &'a Mutex<Recording>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        target: &'a Target,
+        deadline: Instant,
+        stop: &'a Stop,
+        resolver: &'a dyn Resolve,
+        sink: &'a dyn Sink,
+        recording: &'a Mutex<Recording>,
+    ) -> Self {
+        Self {
+            target,
+            deadline,
+            stop,
+            resolver,
+            sink,
+            recording,
+        }
+    }
+
+    /// What is being probed.
+    pub fn target(&self) -> &Target {
+        self.target
+    }
+
+    /// When this run ends at the latest, whatever it waits for.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Completes when a person ends an open-ended run, such as a ping without a count.
+    pub async fn stopped(&self) {
+        self.stop.requested().await;
+    }
+
+    /// Adds to a counter.
+    pub fn add(&self, counter: &'static Counter, amount: u64) {
+        self.recording().add(counter, None, amount as f64);
+    }
+
+    /// Adds to the counter's series of this label value.
+    pub fn add_for(&self, counter: &'static Counter, label: &str, amount: u64) {
+        self.recording().add(counter, Some(label), amount as f64);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, gauge: &'static Gauge, value: f64) {
+        self.recording().set(gauge, None, value);
+    }
+
+    /// Sets the gauge's series of this label value.
+    pub fn set_for(&self, gauge: &'static Gauge, label: &str, value: f64) {
+        self.recording().set(gauge, Some(label), value);
+    }
+
+    /// Counts one observation, in seconds.
+    pub fn observe(&self, histogram: &'static Histogram, duration: Duration) {
+        self.recording().observe(histogram, duration.as_secs_f64());
+    }
+
+    /// Replaces the text of an info; one value for each of its labels, in their order.
+    pub fn inform(&self, info: &'static Info, labels: &[&str]) {
+        self.recording().inform(info, labels);
+    }
+
+    /// Says what just happened, for the log of the run and for whoever watches it.
+    ///
+    /// `fields` must serialize to a map. It is not even called while nobody listens.
+    pub fn event<T: Serialize>(&self, name: &'static str, fields: impl FnOnce() -> T) {
+        if !self.sink.wants_events() {
+            return;
+        }
+        let fields = match serde_json::to_value(fields()) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(Value::Null) => serde_json::Map::new(),
+            Ok(other) => std::iter::once(("value".to_owned(), other)).collect(),
+            Err(error) => std::iter::once(("error".to_owned(), json!(error.to_string()))).collect(),
+        };
+        self.sink.event(Event {
+            at: SystemTime::now(),
+            name,
+            fields,
+        });
+    }
+
+    /// Finds the address of a host, and records how long that took and what came of it.
+    ///
+    /// An address in place of a name is taken as it is, if its family is acceptable.
+    pub async fn resolve(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
+        self.set(&common::PROTOCOL, 0.0);
+        self.set(&common::ADDRESS_HASH, 0.0);
+        let begin = Instant::now();
+        let found = self.look_up(host, preference).await;
+        self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
+        let address = found?;
+        self.set(&common::PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
+        self.set(&common::ADDRESS_HASH, f64::from(hash(address)));
+        self.inform(&common::TARGET_INFO, &[&address.to_string()]);
+        self.event("resolved", || json!({ "host": host, "address": address }));
+        Ok(address)
+    }
+
+    async fn look_up(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
+        if let Ok(address) = host.parse() {
+            if preference.fallback || Family::of(address) == preference.family {
+                return Ok(address);
+            }
+            let detail = format!(
+                "{host} is not an {} address, and no other is wanted",
+                preference.family
+            );
+            return Err(Fault::target(Cause::Resolve, detail));
+        }
+        let mut refused = match self.resolver.addresses(host, preference.family).await {
+            Ok(addresses) => return first(host, &addresses),
+            Err(error) => error,
+        };
+        if preference.fallback {
+            match self
+                .resolver
+                .addresses(host, preference.family.other())
+                .await
+            {
+                Ok(addresses) => return first(host, &addresses),
+                // A name that has no record of one family but fails for the other has failed.
+                Err(error) if !matches!(error, ResolveError::NoRecord(_)) => refused = error,
+                Err(_) => {}
+            }
+        }
+        Err(match refused {
+            ResolveError::NoRecord(_) if preference.fallback => {
+                Fault::target(Cause::Resolve, format!("{host} has no address"))
+            }
+            ResolveError::NoRecord(_) => {
+                let detail = format!("{host} has no {} address", preference.family);
+                Fault::target(Cause::Resolve, detail)
+            }
+            ResolveError::Failed(..) => Fault::target(Cause::Resolve, refused.to_string()),
+            ResolveError::Unanswered(..) => Fault::Own(crate::Blocker::Resolver, Box::new(refused)),
+        })
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Recording> {
+        // A panic inside left counts that are at worst one short; they are still worth having.
+        self.recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("target", &self.target)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+fn first(host: &str, addresses: &[IpAddr]) -> Result<IpAddr, Fault> {
+    let none = || Fault::target(Cause::Resolve, format!("{host} has no address"));
+    addresses.first().copied().ok_or_else(none)
+}
+
+/// FNV-1a, 32 bits, over the 4 or 16 bytes of the address.
+fn hash(address: IpAddr) -> u32 {
+    let fold = |bytes: &[u8]| {
+        bytes.iter().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+        })
+    };
+    match address {
+        IpAddr::V4(address) => fold(&address.octets()),
+        IpAddr::V6(address) => fold(&address.octets()),
+    }
+}

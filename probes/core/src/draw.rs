@@ -1,0 +1,36 @@
+//! How is a run by hand shown to a person?
+//!
+//! The plugin draws, for only it knows what matters; the host owns the terminal. A drawing reads the
+//! same events and runs as every other sink, and never measures.
+
+use std::sync::Arc;
+
+use crate::{Event, Run, Target};
+
+/// Where a drawing is shown.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// All that is probed; drawings are told indices into this list.
+    pub targets: Vec<Arc<Target>>,
+    /// Columns of the terminal; 80 where there is none.
+    pub width: usize,
+    /// Whether colour is wanted.
+    pub color: bool,
+}
+
+/// Turns events and runs into text; each method adds whole lines to `page`.
+pub trait Draw: Send {
+    /// Something happened at a target.
+    fn event(&mut self, target: usize, event: &Event, page: &mut String);
+
+    /// A target's run ended.
+    fn finished(&mut self, target: usize, run: &Run, page: &mut String);
+
+    /// What stands below everything printed so far and is drawn anew in place on a terminal.
+    fn table(&self) -> Option<String> {
+        None
+    }
+
+    /// The last words, after all runs have ended.
+    fn summary(&mut self, page: &mut String);
+}

@@ -1,0 +1,204 @@
+//! Why did a run fail, and whose fault was it?
+//!
+//! Three things are kept apart. The target did not answer as it should: [`Fault::Target`], which is
+//! what people are paged for. We could not even ask: [`Fault::Own`], which must never look like an
+//! outage of the target. A bug in a probe is a panic; the host turns it into `Own` as well.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// How a run failed.
+#[derive(Debug)]
+pub enum Fault {
+    /// The target did not answer as it should: `probe_success` becomes 0.
+    Target(Cause, Cow<'static, str>),
+    /// We could not ask: no privilege, no descriptor, no local route. Never counted as loss.
+    Own(Blocker, Box<dyn Error + Send + Sync>),
+}
+
+impl Fault {
+    /// The target's fault, with the detail that a person needs: who said what.
+    pub fn target(cause: Cause, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Target(cause, detail.into())
+    }
+
+    /// Our own fault; what blocked us is read from the I/O error among the sources, if there is one.
+    pub fn own(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let error = error.into();
+        Self::Own(Blocker::of(&*error), error)
+    }
+
+    /// The value of the label `reason`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Target(cause, _) => cause.label(),
+            Self::Own(blocker, _) => blocker.label(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(_, detail) => f.write_str(detail),
+            Self::Own(_, error) => {
+                write!(f, "{error}")?;
+                let mut source = error.source();
+                while let Some(inner) = source {
+                    write!(f, ": {inner}")?;
+                    source = inner.source();
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What the target did wrong; a closed set, for it becomes a label value.
+///
+/// A plugin declares which of these its runs can end with, so that all of them are exported from
+/// the start with the value 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// The peer closed the connection before the exchange was complete.
+    Closed,
+    /// The answer came whole but is not what it should be: a wrong body, a checksum, a record.
+    Mismatch,
+    /// The answer does not follow its protocol.
+    Protocol,
+    /// The target answered and refused nothing, but its answer says no: a status, a reply code.
+    Rejected,
+    /// The connection was refused (RFC 9293, section 3.10.7.1).
+    Refused,
+    /// The connection was reset in the middle.
+    Reset,
+    /// The name has no address, or its servers say that there is none.
+    Resolve,
+    /// Nothing came before the deadline.
+    Timeout,
+    /// The TLS handshake failed, the certificate included.
+    Tls,
+    /// A packet needed fragmentation where that was forbidden (RFC 1191, RFC 8201).
+    TooBig,
+    /// A router discarded the packet because its TTL reached zero (RFC 792, RFC 4443).
+    TtlExceeded,
+    /// A router or the host reported that the target cannot be reached (RFC 792, RFC 4443).
+    Unreachable,
+}
+
+impl Cause {
+    /// The value of the label `reason`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Mismatch => "mismatch",
+            Self::Protocol => "protocol",
+            Self::Rejected => "rejected",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Resolve => "resolve",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::TooBig => "too_big",
+            Self::TtlExceeded => "ttl_exceeded",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// What kept us from asking; a closed set, for it becomes a label value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Blocker {
+    /// This host has no route or no such source address.
+    Network,
+    /// Something else on this side.
+    Other,
+    /// The probe has a bug and panicked.
+    Panic,
+    /// A privilege is missing, or a local firewall refused the packet.
+    Permission,
+    /// The name could not be looked up because no resolver answered.
+    Resolver,
+    /// Descriptors, memory or buffers ran out.
+    Resources,
+}
+
+impl Blocker {
+    /// Every value, so that each is exported from the start with the value 0.
+    pub const ALL: [Self; 6] = [
+        Self::Network,
+        Self::Other,
+        Self::Panic,
+        Self::Permission,
+        Self::Resolver,
+        Self::Resources,
+    ];
+
+    /// The value of the label `reason`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Other => "other",
+            Self::Panic => "panic",
+            Self::Permission => "permission",
+            Self::Resolver => "resolver",
+            Self::Resources => "resources",
+        }
+    }
+
+    /// Looks for an I/O error among `error` and its sources and judges by its kind and number.
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(io) = error.downcast_ref::<io::Error>() {
+                return Self::of_io(io);
+            }
+            next = error.source();
+        }
+        Self::Other
+    }
+
+    fn of_io(error: &io::Error) -> Self {
+        // EMFILE, ENFILE and ENOBUFS have no stable `ErrorKind`; these are their numbers on Linux.
+        const EXHAUSTED: [i32; 3] = [23, 24, 105];
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::Permission,
+            io::ErrorKind::AddrNotAvailable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NetworkUnreachable => Self::Network,
+            io::ErrorKind::OutOfMemory | io::ErrorKind::QuotaExceeded => Self::Resources,
+            _ if error.raw_os_error().is_some_and(|n| EXHAUSTED.contains(&n)) => Self::Resources,
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot send to 192.0.2.1")]
+    struct Send(#[source] io::Error);
+
+    #[test]
+    fn an_own_fault_names_its_blocker_and_tells_the_whole_chain() {
+        for (number, expected) in [
+            (1, Blocker::Permission),
+            (24, Blocker::Resources),
+            (101, Blocker::Network),
+            (105, Blocker::Resources),
+            (22, Blocker::Other),
+        ] {
+            let fault = Fault::own(Send(io::Error::from_raw_os_error(number)));
+            assert_eq!(fault.reason(), expected.label(), "{number}");
+            assert!(
+                fault.to_string().starts_with("cannot send to 192.0.2.1: "),
+                "{fault}"
+            );
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What does a probe tell about itself?
+//!
+//! Everything that a person sees of a probe comes from its descriptor: the list, the help, the keys
+//! of the configuration and their errors, the schema, the manual, the metrics. It is data, made by
+//! `const fn`, so nothing of ours runs before `main`.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, OnceLock};
+
+use schemars::Schema;
+
+use crate::draw::{Draw, Stage};
+use crate::metric::{Declared, common};
+use crate::options::{Node, OptionsError, read};
+use crate::probe::Aimed;
+use crate::{Aim, Cause, Layout, Options};
+
+/// A probe's descriptor. Submitting it is the whole registration:
+///
+/// ```ignore
+/// inventory::submit! {
+///     Plugin::new::<NtpOptions>("ntp", "Offset of a time server").metrics(&[&OFFSET])
+/// }
+/// ```
+pub struct Plugin {
+    name: &'static str,
+    summary: &'static str,
+    docs: &'static str,
+    demonstration: &'static [&'static str],
+    metrics: &'static [&'static (dyn Declared + Sync)],
+    causes: &'static [Cause],
+    needs: &'static [Need],
+    command: Option<Command>,
+    declared_at: &'static Location<'static>,
+    parse: fn(&Node) -> Result<Arc<dyn Aim>, Vec<OptionsError>>,
+    schema: fn() -> Schema,
+    layout: OnceLock<Layout>,
+}
+
+inventory::collect!(Plugin);
+
+impl Plugin {
+    /// Describes the probe that `O` makes. `name` is the protocol's noun in lower case and becomes
+    /// its key in the configuration; `summary` is one line, without a full stop.
+    #[track_caller]
+    pub const fn new<O: Options>(name: &'static str, summary: &'static str) -> Self {
+        Self {
+            name,
+            summary,
+            docs: "",
+            demonstration: &[],
+            metrics: &[],
+            causes: &[Cause::Timeout],
+            needs: &[],
+            command: None,
+            declared_at: Location::caller(),
+            parse: |node| {
+                let options: O = read(node)?;
+                Ok(Arc::new(Aimed(Arc::new(options))) as Arc<dyn Aim>)
+            },
+            schema: || schemars::schema_for!(O),
+            layout: OnceLock::new(),
+        }
+    }
+
+    /// Declares what it records beside [`common::ALL`]; to record anything else is a bug.
+    #[must_use]
+    pub const fn metrics(mut self, metrics: &'static [&'static (dyn Declared + Sync)]) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Declares every [`Cause`] that a run can end with. Include [`Cause::Timeout`]: the core ends
+    /// a run at its deadline with it.
+    #[must_use]
+    pub const fn causes(mut self, causes: &'static [Cause]) -> Self {
+        self.causes = causes;
+        self
+    }
+
+    /// Declares what it needs from the system.
+    #[must_use]
+    pub const fn needs(mut self, needs: &'static [Need]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    /// Gives its manual, Markdown in the template of `probes/README.md`.
+    #[must_use]
+    pub const fn docs(mut self, docs: &'static str) -> Self {
+        self.docs = docs;
+        self
+    }
+
+    /// Offers it on the command line.
+    #[must_use]
+    pub const fn command(mut self, command: Command) -> Self {
+        self.command = Some(command);
+        self
+    }
+
+    /// Names targets on loopback for the demonstration that runs without a configuration.
+    #[must_use]
+    pub const fn demonstration(mut self, targets: &'static [&'static str]) -> Self {
+        self.demonstration = targets;
+        self
+    }
+
+    /// The protocol's noun, its key in the configuration.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it measures, in one line.
+    pub fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    /// Its manual, Markdown; empty if it has none.
+    pub fn manual(&self) -> &'static str {
+        self.docs
+    }
+
+    /// Targets on loopback for the demonstration.
+    pub fn demonstration_targets(&self) -> &'static [&'static str] {
+        self.demonstration
+    }
+
+    /// Every cause that a run can end with.
+    pub fn possible_causes(&self) -> &'static [Cause] {
+        self.causes
+    }
+
+    /// What it needs from the system.
+    pub fn needed(&self) -> &'static [Need] {
+        self.needs
+    }
+
+    /// How it is offered on the command line, if it is.
+    pub fn by_hand(&self) -> Option<&Command> {
+        self.command.as_ref()
+    }
+
+    /// File and line of its descriptor.
+    pub fn declared_at(&self) -> &'static Location<'static> {
+        self.declared_at
+    }
+
+    /// Reads its options, or reports every mistake in them.
+    pub fn parse(&self, options: &Node) -> Result<Arc<dyn Aim>, Vec<OptionsError>> {
+        (self.parse)(options)
+    }
+
+    /// The JSON Schema (2020-12) of its options.
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+
+    /// Where its metrics stand in a recording: the core's first, then its own as declared.
+    pub fn layout(&'static self) -> &'static Layout {
+        let declared = || {
+            common::ALL
+                .iter()
+                .chain(self.metrics)
+                .map(|m| *m as &'static dyn Declared)
+        };
+        self.layout.get_or_init(|| Layout::new(declared()))
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plugin({} at {})", self.name, self.declared_at)
+    }
+}
+
+/// What a probe needs from the system beside a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A socket for ICMP: raw with `CAP_NET_RAW`, else a ping socket where
+    /// `net.ipv4.ping_group_range` includes the process's group.
+    IcmpSocket,
+}
+
+/// How a probe is offered on the command line: `leadsman ping HOST…`.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// The verb.
+    pub name: &'static str,
+    /// What a target is called in the help: `HOST`, `URL`.
+    pub target: &'static str,
+    /// Options whose value by hand differs from their default: name and value as written.
+    pub defaults: &'static [(&'static str, &'static str)],
+    /// One-letter flags for options.
+    pub shorts: &'static [(char, &'static str)],
+    /// Whether a run goes on until a person ends it, so that it has no timeout of its own.
+    pub open_ended: bool,
+    /// Draws its runs; without it, the host prints a line for each event.
+    pub draw: Option<fn(Stage) -> Box<dyn Draw>>,
+}
+
+impl Command {
+    /// A command whose targets are called `target` in the help.
+    pub const fn new(name: &'static str, target: &'static str) -> Self {
+        Self {
+            name,
+            target,
+            defaults: &[],
+            shorts: &[],
+            open_ended: false,
+            draw: None,
+        }
+    }
+}

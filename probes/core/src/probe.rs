@@ -1,0 +1,73 @@
+//! What does the author of a probe write?
+//!
+//! Two things: options, which parse themselves into a probe aimed at one target, and the probe,
+//! which measures. Schedule, deadline, cancellation, labels, panics and run counters are the core's.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::options::OptionsError;
+use crate::{Context, Fault, Target};
+
+/// One protocol aimed at one target.
+///
+/// It may keep state between runs: a flow id, the last path, a TLS session. It shares none with
+/// other targets, so answers cannot be confused.
+#[async_trait]
+pub trait Probe: Send {
+    /// Measures once: records as it goes, and returns how it ended.
+    ///
+    /// The core drops this future at the deadline; what was recorded until then counts. It may be
+    /// dropped at any `await`, so whatever must be released is released by `Drop`.
+    async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault>;
+}
+
+/// A probe's options: the same struct for the configuration file, the command line and `/probe`.
+///
+/// Put `#[serde(default, deny_unknown_fields)]` on the struct and a doc comment on each field: the
+/// command line's help, the JSON Schema and the manual are made from them. `Serialize` shows the
+/// options in force; a [`crate::options::Secret`] stays hidden there.
+pub trait Options:
+    DeserializeOwned + Serialize + JsonSchema + Default + fmt::Debug + Send + Sync + 'static
+{
+    /// The probe that these options make.
+    type Probe: Probe + 'static;
+
+    /// Aims at a target. Parses rather than validates: a probe that exists is usable.
+    ///
+    /// Pure, for `leadsman check` calls it: sockets and look-ups belong to the first run. A mistake
+    /// in the target is an [`OptionsError::new`]; one in an option names it, see
+    /// [`OptionsError::field`].
+    fn aim(self: &Arc<Self>, target: &Target) -> Result<Self::Probe, OptionsError>;
+}
+
+/// Options whose type is forgotten, as the host keeps them.
+pub trait Aim: fmt::Debug + Send + Sync {
+    /// Aims at a target; see [`Options::aim`].
+    fn aim(&self, target: &Target) -> Result<Box<dyn Probe>, OptionsError>;
+
+    /// The options in force, defaults included and secrets hidden.
+    fn shown(&self) -> serde_json::Value;
+}
+
+/// Keeps options behind an `Arc`, so that 100,000 targets share one copy.
+#[derive(Debug)]
+pub(crate) struct Aimed<O>(pub(crate) Arc<O>);
+
+impl<O: Options> Aim for Aimed<O> {
+    fn aim(&self, target: &Target) -> Result<Box<dyn Probe>, OptionsError> {
+        self.0
+            .aim(target)
+            .map(|probe| Box::new(probe) as Box<dyn Probe>)
+    }
+
+    fn shown(&self) -> serde_json::Value {
+        // Options that cannot be shown are a bug that the conformance kit finds; hide them all.
+        serde_json::to_value(&*self.0).unwrap_or_default()
+    }
+}

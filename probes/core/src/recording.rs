@@ -1,0 +1,264 @@
+//! What did one run record?
+//!
+//! A recording has a fixed place for every series that its plugin can have, so recording is an
+//! index and an addition, never an allocation, however long the run. The exporter adds a finished
+//! recording to the target's totals place by place.
+
+use crate::metric::{Counter, Declared, Gauge, Histogram, Info, Metric, MetricKind};
+
+/// The places of a plugin's series in a recording.
+#[derive(Debug)]
+pub struct Layout {
+    places: Box<[Place]>,
+    values: usize,
+    texts: usize,
+}
+
+/// Where one metric's values stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// Index of its first value; for an info, of its text.
+    pub first: usize,
+    /// How many values it has: one for each label value, for a histogram one for each bucket, the
+    /// infinite one included, and then the sum; none for an info.
+    pub len: usize,
+}
+
+impl Layout {
+    /// Lays out `metrics` one behind the other.
+    pub fn new(metrics: impl IntoIterator<Item = &'static dyn Declared>) -> Self {
+        let (mut values, mut texts) = (0, 0);
+        let places = metrics
+            .into_iter()
+            .map(|declared| {
+                let metric = declared.metric();
+                let len = match metric.kind {
+                    MetricKind::Counter | MetricKind::Gauge => metric.values.len().max(1),
+                    MetricKind::Histogram => metric.buckets.len() + 2,
+                    MetricKind::Info => 0,
+                };
+                let next = if len == 0 { &mut texts } else { &mut values };
+                let place = Place {
+                    metric,
+                    first: *next,
+                    len,
+                };
+                *next += len.max(1);
+                place
+            })
+            .collect();
+        Self {
+            places,
+            values,
+            texts,
+        }
+    }
+
+    /// The places in the order of declaration.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The place of a metric; two handles are the same metric if they are the same static.
+    fn place(&self, metric: &'static Metric) -> &Place {
+        self.places
+            .iter()
+            .find(|place| std::ptr::eq(place.metric, metric))
+            .unwrap_or_else(|| {
+                panic!(
+                    "{} is recorded but not among the plugin's declared metrics",
+                    metric.name
+                )
+            })
+    }
+}
+
+/// The values that one run recorded, or the totals of many.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    layout: &'static Layout,
+    values: Box<[f64]>,
+    texts: Box<[Option<Box<[String]>>]>,
+}
+
+/// Stands for a gauge that was not set. A NaN of our own, so that a probe may record NaN itself.
+const UNSET: u64 = 0x7ff8_6c65_6164_0000;
+
+impl Recording {
+    /// An empty recording: counters at 0, gauges and infos absent.
+    pub fn new(layout: &'static Layout) -> Self {
+        let mut recording = Self {
+            layout,
+            values: vec![0.0; layout.values].into(),
+            texts: vec![None; layout.texts].into(),
+        };
+        recording.forget_last_run();
+        recording
+    }
+
+    /// Where everything stands.
+    pub fn layout(&self) -> &'static Layout {
+        self.layout
+    }
+
+    /// The values of a place: see [`Place::len`] for their order. `None` where a gauge is not set.
+    pub fn values(&self, place: &Place) -> impl Iterator<Item = Option<f64>> {
+        let end = place.first + place.len;
+        self.values[place.first..end]
+            .iter()
+            .map(|value| is_set(*value).then_some(*value))
+    }
+
+    /// The label values of an info's place, if it was recorded.
+    pub fn text(&self, place: &Place) -> Option<&[String]> {
+        self.texts[place.first].as_deref()
+    }
+
+    /// Adds to a counter; with a label, to the series of `label`.
+    pub fn add(&mut self, counter: &'static Counter, label: Option<&str>, amount: f64) {
+        let at = self.index(counter.metric(), label);
+        self.values[at] += amount;
+    }
+
+    /// Sets a gauge; with a label, the series of `label`.
+    pub fn set(&mut self, gauge: &'static Gauge, label: Option<&str>, value: f64) {
+        let at = self.index(gauge.metric(), label);
+        self.values[at] = value;
+    }
+
+    /// Counts one observation.
+    pub fn observe(&mut self, histogram: &'static Histogram, value: f64) {
+        let place = self.layout.place(histogram.metric());
+        let bucket = place.metric.buckets.partition_point(|bound| *bound < value);
+        self.values[place.first + bucket] += 1.0;
+        self.values[place.first + place.len - 1] += value;
+    }
+
+    /// Replaces the text of an info.
+    ///
+    /// # Panics
+    /// If there are not as many values as the info has labels: a bug in the probe.
+    pub fn inform(&mut self, info: &'static Info, labels: &[&str]) {
+        let place = self.layout.place(info.metric());
+        assert_eq!(
+            labels.len(),
+            place.metric.labels.len(),
+            "label values of {}",
+            place.metric.name
+        );
+        self.texts[place.first] = Some(labels.iter().map(|&text| text.to_owned()).collect());
+    }
+
+    /// Takes in a finished run: counts are added, gauges and infos become those of that run.
+    pub fn absorb(&mut self, run: &Self) {
+        for place in &*self.layout.places {
+            let range = place.first..place.first + place.len;
+            match place.metric.kind {
+                MetricKind::Counter | MetricKind::Histogram => {
+                    for (total, value) in self.values[range.clone()]
+                        .iter_mut()
+                        .zip(&run.values[range])
+                    {
+                        *total += value;
+                    }
+                }
+                MetricKind::Gauge => self.values[range.clone()].copy_from_slice(&run.values[range]),
+                MetricKind::Info => self.texts[place.first].clone_from(&run.texts[place.first]),
+            }
+        }
+    }
+
+    /// Makes gauges and infos absent; counts stay.
+    pub fn forget_last_run(&mut self) {
+        for place in &*self.layout.places {
+            if place.metric.kind == MetricKind::Gauge {
+                self.values[place.first..place.first + place.len].fill(f64::from_bits(UNSET));
+            }
+        }
+        self.texts.fill(None);
+    }
+
+    fn index(&self, metric: &'static Metric, label: Option<&str>) -> usize {
+        let place = self.layout.place(metric);
+        let offset = match label {
+            None if metric.values.is_empty() => Some(0),
+            None => None,
+            Some(label) => metric.values.iter().position(|value| *value == label),
+        };
+        let offset = offset
+            .unwrap_or_else(|| panic!("{} has no series for the label {label:?}", metric.name));
+        place.first + offset
+    }
+}
+
+fn is_set(value: f64) -> bool {
+    value.to_bits() != UNSET
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::OnceLock;
+
+    static SENT: Counter = Counter::new("probe_test_sent_total", "Packets sent.");
+    static PHASE: Gauge =
+        Gauge::new("probe_test_duration_seconds", "Time.").by(&["phase"], &["a", "b"]);
+    static RTT: Histogram = Histogram::new("probe_test_rtt_seconds", "Round trips.", &[0.1, 1.0]);
+    static PEER: Info = Info::new("probe_test_peer_info", "Peer.", &["address"]);
+
+    fn layout() -> &'static Layout {
+        static LAYOUT: OnceLock<Layout> = OnceLock::new();
+        LAYOUT.get_or_init(|| Layout::new([&SENT as &dyn Declared, &PHASE, &RTT, &PEER]))
+    }
+
+    fn shown(recording: &Recording) -> Vec<Vec<Option<f64>>> {
+        layout()
+            .places()
+            .iter()
+            .map(|place| recording.values(place).collect())
+            .collect()
+    }
+
+    #[test]
+    fn counts_add_up_and_gauges_are_those_of_the_last_run() {
+        let mut total = Recording::new(layout());
+        for (round, phase) in [(1.0, "a"), (2.0, "b")] {
+            let mut run = Recording::new(layout());
+            run.add(&SENT, None, round);
+            run.set(&PHASE, Some(phase), round);
+            run.observe(&RTT, 0.1);
+            run.observe(&RTT, 5.0);
+            run.inform(&PEER, &["192.0.2.1"]);
+            total.absorb(&run);
+        }
+        let expected = [
+            vec![Some(3.0)],
+            vec![None, Some(2.0)],
+            vec![Some(2.0), Some(0.0), Some(2.0), Some(10.2)],
+            vec![],
+        ];
+        assert_eq!(shown(&total), expected);
+        assert_eq!(
+            total.text(&layout().places()[3]),
+            Some(&["192.0.2.1".to_owned()][..])
+        );
+        total.forget_last_run();
+        assert_eq!(shown(&total)[1], [None, None]);
+        assert_eq!(total.text(&layout().places()[3]), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "probe_test_late_total is recorded but not among")]
+    fn an_undeclared_metric_is_a_bug() {
+        static LATE: Counter = Counter::new("probe_test_late_total", "Late.");
+        Recording::new(layout()).add(&LATE, None, 1.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "no series for the label Some(\"c\")")]
+    fn an_undeclared_label_value_is_a_bug() {
+        Recording::new(layout()).set(&PHASE, Some("c"), 1.0);
+    }
+}

@@ -1,0 +1,140 @@
+//! What is a service that is there to be probed?
+//!
+//! The sibling of a probe: a file server, a mail sink, a reflector. The host opens it at the start,
+//! so that a port in use is an error people see, then lets it serve until the end is asked for.
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::panic::Location;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Stop;
+use crate::options::{Node, OptionsError, read};
+
+/// A service that is open and ready to answer.
+#[async_trait]
+pub trait Responder: Send {
+    /// Where it can be reached, port 0 already replaced by the real one.
+    fn address(&self) -> SocketAddr;
+
+    /// Serves until `stop` is requested, then ends what it has begun and returns.
+    async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
+
+/// A responder's options; see [`crate::Options`] for what its fields need.
+#[async_trait]
+pub trait ResponderOptions:
+    DeserializeOwned + Serialize + JsonSchema + Default + fmt::Debug + Send + Sync + 'static
+{
+    /// Opens its sockets. The error says what could not be opened and why.
+    async fn open(&self) -> Result<Box<dyn Responder>, Box<dyn Error + Send + Sync>>;
+}
+
+/// Responder options whose type is forgotten, as the host keeps them.
+#[async_trait]
+pub trait Open: fmt::Debug + Send + Sync {
+    /// Opens the responder; see [`ResponderOptions::open`].
+    async fn open(&self) -> Result<Box<dyn Responder>, Box<dyn Error + Send + Sync>>;
+
+    /// The options in force, defaults included and secrets hidden.
+    fn shown(&self) -> serde_json::Value;
+}
+
+struct Opened<O>(O);
+
+impl<O: fmt::Debug> fmt::Debug for Opened<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[async_trait]
+impl<O: ResponderOptions> Open for Opened<O> {
+    async fn open(&self) -> Result<Box<dyn Responder>, Box<dyn Error + Send + Sync>> {
+        self.0.open().await
+    }
+
+    fn shown(&self) -> serde_json::Value {
+        serde_json::to_value(&self.0).unwrap_or_default()
+    }
+}
+
+/// A responder's descriptor; submitting it with `inventory::submit!` is the whole registration.
+pub struct ResponderPlugin {
+    name: &'static str,
+    summary: &'static str,
+    docs: &'static str,
+    declared_at: &'static Location<'static>,
+    parse: fn(&Node) -> Result<Arc<dyn Open>, Vec<OptionsError>>,
+    schema: fn() -> Schema,
+}
+
+inventory::collect!(ResponderPlugin);
+
+impl ResponderPlugin {
+    /// Describes the responder that `O` opens. `name` becomes its key in the configuration;
+    /// `summary` is one line, without a full stop.
+    #[track_caller]
+    pub const fn new<O: ResponderOptions>(name: &'static str, summary: &'static str) -> Self {
+        Self {
+            name,
+            summary,
+            docs: "",
+            declared_at: Location::caller(),
+            parse: |node| {
+                let options: O = read(node)?;
+                Ok(Arc::new(Opened(options)) as Arc<dyn Open>)
+            },
+            schema: || schemars::schema_for!(O),
+        }
+    }
+
+    /// Gives its manual, Markdown.
+    #[must_use]
+    pub const fn docs(mut self, docs: &'static str) -> Self {
+        self.docs = docs;
+        self
+    }
+
+    /// Its key in the configuration.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it serves, in one line.
+    pub fn summary(&self) -> &'static str {
+        self.summary
+    }
+
+    /// Its manual, Markdown; empty if it has none.
+    pub fn manual(&self) -> &'static str {
+        self.docs
+    }
+
+    /// File and line of its descriptor.
+    pub fn declared_at(&self) -> &'static Location<'static> {
+        self.declared_at
+    }
+
+    /// Reads its options, or reports every mistake in them.
+    pub fn parse(&self, options: &Node) -> Result<Arc<dyn Open>, Vec<OptionsError>> {
+        (self.parse)(options)
+    }
+
+    /// The JSON Schema (2020-12) of its options.
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+}
+
+impl fmt::Debug for ResponderPlugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ResponderPlugin({} at {})", self.name, self.declared_at)
+    }
+}
