@@ -4,19 +4,28 @@
 //! one target's use of them. The way of a packet, file by file:
 //!
 //! ```text
-//! flow ── echo (build) ── lane ── sys ──▶ kernel
-//!   ▲                      │
-//!   └── lane (match) ◀── slots   ◀── packet (read) ◀── receiver thread
+//! flow ──▶ lane ──▶ echo (build) ──▶ slots (remember) ──────────────▶ kernel
+//! flow ◀── inbox (judge) ◀── slots (find) ◀── packet (read) ◀── receiver ◀── kernel
 //! ```
 //!
 //! This crate decides nothing about time: no schedule, no timeout, no retry. What never comes is
 //! for the caller to miss. It knows no probe, no metric and no configuration, and resolves no
 //! names. IPv6 link-local destinations need a zone and are not supported.
 
+mod clock;
+mod control;
+mod echo;
 mod error;
 mod flow;
 mod heard;
+mod inbox;
+mod lane;
 mod options;
+mod packet;
+mod receiver;
+mod slots;
+mod socket;
+mod sys;
 
 pub use error::{OpenError, SendError};
 pub use flow::{Flow, Mode, Sent};

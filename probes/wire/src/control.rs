@@ -1,0 +1,252 @@
+//! What goes beside a packet to and from the kernel?
+//!
+//! Control messages (`cmsg(3)`), written and read as bytes: a length, a level and a type, then the
+//! value, each padded to the size of a `usize`. Reading never panics, whatever the bytes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::packet::{error_v4, error_v6};
+use crate::{EchoOptions, What};
+
+/// What the kernel is told with every packet of a flow; empty if nothing is out of the ordinary.
+pub(crate) fn for_packets(destination: IpAddr, options: &EchoOptions) -> Box<[u8]> {
+    let mut control = Vec::new();
+    let ttl = options.ttl.map(|ttl| i32::from(ttl.hops()).to_ne_bytes());
+    let tos = (options.tos != 0).then(|| i32::from(options.tos).to_ne_bytes());
+    match options.source {
+        // struct in_pktinfo: interface, source, destination (unused in sending); ip(7).
+        Some(IpAddr::V4(source)) => {
+            let info = [[0; 4], source.octets(), [0; 4]].concat();
+            append(&mut control, libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
+        }
+        // struct in6_pktinfo: source, interface; RFC 3542, section 6.
+        Some(IpAddr::V6(source)) => {
+            let info = [&source.octets()[..], &[0; 4]].concat();
+            append(&mut control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
+        }
+        None => {}
+    }
+    let (level, ttl_type, tos_type) = match destination {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_TTL, libc::IP_TOS),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, libc::IPV6_TCLASS),
+    };
+    if let Some(ttl) = ttl {
+        append(&mut control, level, ttl_type, &ttl);
+    }
+    if let Some(tos) = tos {
+        append(&mut control, level, tos_type, &tos);
+    }
+    // IPv4 has no such control message: there it is an option of the socket.
+    if options.dont_fragment && destination.is_ipv6() {
+        append(
+            &mut control,
+            level,
+            libc::IPV6_DONTFRAG,
+            &1_i32.to_ne_bytes(),
+        );
+    }
+    control.into()
+}
+
+/// What the kernel told about a received packet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) hop_limit: Option<u8>,
+    pub(crate) error: Option<Reported>,
+}
+
+/// An ICMP error from a socket's error queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reported {
+    pub(crate) what: What,
+    pub(crate) from: IpAddr,
+}
+
+/// Reads what the kernel told.
+pub(crate) fn read(control: &[u8]) -> Told {
+    let mut told = Told::default();
+    let mut rest = control;
+    while let Some((level, kind, value)) = split_first(&mut rest) {
+        match (level, kind) {
+            (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                let hops = value.first_chunk().map(|hops| i32::from_ne_bytes(*hops));
+                told.hop_limit = hops.and_then(|hops| u8::try_from(hops).ok());
+            }
+            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
+                told.error = read_error(value);
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+/// `struct sock_extended_err` and the offender's address after it; ip(7), `IP_RECVERR`.
+fn read_error(value: &[u8]) -> Option<Reported> {
+    let (&[_, _, _, _, origin, kind, code, _, i0, i1, i2, i3, ..], offender) =
+        value.split_first_chunk::<16>()?;
+    let info = u32::from_ne_bytes([i0, i1, i2, i3]);
+    match origin {
+        libc::SO_EE_ORIGIN_ICMP => Some(Reported {
+            what: error_v4(kind, code, info)?,
+            from: Ipv4Addr::from(*offender.get(4..)?.first_chunk()?).into(),
+        }),
+        libc::SO_EE_ORIGIN_ICMP6 => Some(Reported {
+            what: error_v6(kind, code, info)?,
+            from: Ipv6Addr::from(*offender.get(8..)?.first_chunk()?).into(),
+        }),
+        // Our own host's errors have already been returned by the call that sent.
+        _ => None,
+    }
+}
+
+fn append(control: &mut Vec<u8>, level: i32, kind: i32, value: &[u8]) {
+    control.extend((HEADER + value.len()).to_ne_bytes());
+    control.extend(level.to_ne_bytes());
+    control.extend(kind.to_ne_bytes());
+    control.extend(value);
+    control.resize(control.len().next_multiple_of(ALIGNMENT), 0);
+}
+
+fn split_first<'a>(control: &mut &'a [u8]) -> Option<(i32, i32, &'a [u8])> {
+    let (length, rest) = control.split_first_chunk()?;
+    let (level, rest) = rest.split_first_chunk()?;
+    let (kind, _) = rest.split_first_chunk()?;
+    let length = usize::from_ne_bytes(*length);
+    let value = control.get(HEADER..length)?;
+    // The last one need not be padded.
+    let next = length.checked_next_multiple_of(ALIGNMENT)?;
+    *control = control.get(next..).unwrap_or_default();
+    Some((i32::from_ne_bytes(*level), i32::from_ne_bytes(*kind), value))
+}
+
+/// Of `struct cmsghdr` as the kernel has it: a `size_t` and two `int`s.
+const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
+const ALIGNMENT: usize = size_of::<usize>();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ttl;
+
+    #[test]
+    fn ordinary_packets_need_no_control() {
+        assert!(for_packets([127, 0, 0, 1].into(), &EchoOptions::default()).is_empty());
+    }
+
+    #[test]
+    fn every_option_travels_in_its_own_message() {
+        let options = EchoOptions {
+            source: Some([127, 0, 0, 9].into()),
+            ttl: Ttl::new(3),
+            tos: 0xb8,
+            dont_fragment: true,
+            payload_size: 56,
+        };
+        let control = for_packets([127, 0, 0, 1].into(), &options);
+        let info = [0, 0, 0, 0, 127, 0, 0, 9, 0, 0, 0, 0];
+        check(
+            &control,
+            &[
+                (libc::IPPROTO_IP, libc::IP_PKTINFO, &info),
+                (libc::IPPROTO_IP, libc::IP_TTL, &3_i32.to_ne_bytes()),
+                (libc::IPPROTO_IP, libc::IP_TOS, &0xb8_i32.to_ne_bytes()),
+            ],
+        );
+
+        let source = Ipv6Addr::LOCALHOST;
+        let options = EchoOptions {
+            source: Some(source.into()),
+            ..options
+        };
+        let control = for_packets(source.into(), &options);
+        let info = [&source.octets()[..], &[0; 4]].concat();
+        check(
+            &control,
+            &[
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info),
+                (
+                    libc::IPPROTO_IPV6,
+                    libc::IPV6_HOPLIMIT,
+                    &3_i32.to_ne_bytes(),
+                ),
+                (
+                    libc::IPPROTO_IPV6,
+                    libc::IPV6_TCLASS,
+                    &0xb8_i32.to_ne_bytes(),
+                ),
+                (
+                    libc::IPPROTO_IPV6,
+                    libc::IPV6_DONTFRAG,
+                    &1_i32.to_ne_bytes(),
+                ),
+            ],
+        );
+    }
+
+    fn check(mut control: &[u8], expected: &[(i32, i32, &[u8])]) {
+        let messages: Vec<_> = std::iter::from_fn(|| split_first(&mut control)).collect();
+        assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn an_error_is_read_with_who_reports_it() {
+        let mut control = Vec::new();
+        append(
+            &mut control,
+            libc::IPPROTO_IP,
+            libc::IP_TTL,
+            &63_i32.to_ne_bytes(),
+        );
+        append(&mut control, libc::IPPROTO_IP, libc::IP_RECVERR, &too_big());
+        let error = Reported {
+            what: What::TooBig { mtu: Some(1400) },
+            from: [192, 0, 2, 1].into(),
+        };
+        assert_eq!(
+            read(&control),
+            Told {
+                hop_limit: Some(63),
+                error: Some(error)
+            }
+        );
+    }
+
+    #[test]
+    fn damaged_control_messages_are_read_as_far_as_they_go() {
+        let mut control = Vec::new();
+        append(
+            &mut control,
+            libc::IPPROTO_IP,
+            libc::IP_TTL,
+            &63_i32.to_ne_bytes(),
+        );
+        append(&mut control, libc::IPPROTO_IP, libc::IP_RECVERR, &too_big());
+        for end in 0..control.len() {
+            read(&control[..end]);
+        }
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..100_000 {
+            let mut damaged = control.clone();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..damaged.len());
+                damaged[at] = random.u8(..);
+            }
+            read(&damaged);
+        }
+        read(&[0xff; 64]);
+    }
+
+    /// Errno 90, origin ICMP, type 3, code 4, MTU 1400; then `sockaddr_in` of 192.0.2.1.
+    fn too_big() -> Vec<u8> {
+        let mut error = [
+            90_u32.to_ne_bytes(),
+            [2, 3, 4, 0],
+            1400_u32.to_ne_bytes(),
+            [0; 4],
+        ]
+        .concat();
+        error.extend([2, 0, 0, 0, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        error
+    }
+}

@@ -1,0 +1,258 @@
+//! What a real router answers, and what this host refuses, over raw and over ping sockets.
+//!
+//! ```text
+//! host 192.0.2.1, 2001:db8::1 ──── 192.0.2.254, 2001:db8::fe router ──── a link of MTU 1400
+//! ```
+
+use super::namespace::Namespace;
+use super::*;
+use crate::socket;
+
+const MODES: [Mode; 2] = [Mode::Raw, Mode::Ping];
+
+#[tokio::test]
+async fn a_routers_errors_are_heard() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    let first_hop = EchoOptions {
+        ttl: Ttl::new(1),
+        ..PLAIN
+    };
+    let large = EchoOptions {
+        dont_fragment: true,
+        payload_size: 1_440,
+        ..PLAIN
+    };
+    for mode in MODES {
+        let v4 = lane(&host, Family::V4, mode);
+        let v6 = lane(&host, Family::V6, mode);
+        let too_big = What::TooBig { mtu: Some(1_400) };
+        check(
+            v4,
+            "198.51.100.1",
+            first_hop,
+            What::TimeExceeded { code: 0 },
+        )
+        .await;
+        check(
+            v6,
+            "2001:db8:1::1",
+            first_hop,
+            What::TimeExceeded { code: 0 },
+        )
+        .await;
+        check(v4, "203.0.113.1", PLAIN, What::Unreachable { code: 1 }).await;
+        check(v4, "203.0.113.13", PLAIN, What::Unreachable { code: 13 }).await;
+        check(v6, "2001:db8:2::3", PLAIN, What::Unreachable { code: 0 }).await;
+        check(v6, "2001:db8:2::1", PLAIN, What::Unreachable { code: 1 }).await;
+        check(v4, "198.51.100.1", large, too_big).await;
+        check(v4, "198.51.100.1", large, too_big).await;
+        // The host would remember the path MTU for IPv6, so each mode has a target of its own.
+        let target = if mode == Mode::Raw {
+            "2001:db8:1::2"
+        } else {
+            "2001:db8:1::3"
+        };
+        check(v6, target, large, too_big).await;
+        refused(&host, v6, target, large, "message too long (mtu = 1400)");
+    }
+}
+
+async fn check(lane: &'static Lane, destination: &str, options: EchoOptions, expected: What) {
+    let flow = Flow::on(|_| Ok(lane), destination.parse().unwrap(), options).unwrap();
+    flow.send().unwrap();
+    let heard = heard(&flow).await;
+    assert_eq!(heard.what, expected, "{destination}, {:?}", lane.mode);
+    let router = match lane.family {
+        Family::V4 => "192.0.2.254",
+        Family::V6 => "2001:db8::fe",
+    };
+    assert_eq!(heard.from, router.parse::<IpAddr>().unwrap());
+    if lane.family == Family::V4 || lane.mode == Mode::Raw {
+        assert_eq!(heard.hop_limit, Some(64));
+    }
+}
+
+#[tokio::test]
+async fn replies_come_over_either_kind_of_socket() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    for mode in MODES {
+        for (family, router) in [(Family::V4, "192.0.2.254"), (Family::V6, "2001:db8::fe")] {
+            let lane = lane(&host, family, mode);
+            let open = || Flow::on(|_| Ok(lane), router.parse().unwrap(), PLAIN).unwrap();
+            let flows = [open(), open()];
+            for sequence in 0..20 {
+                for flow in &flows {
+                    flow.send().unwrap();
+                }
+                for flow in &flows {
+                    let heard = heard(flow).await;
+                    assert_eq!(heard.what, What::Reply { bytes: 64 });
+                    assert_eq!((heard.sequence, heard.hop_limit), (sequence, Some(64)));
+                }
+            }
+        }
+    }
+}
+
+/// One target's errors, pending on the socket that all share, must not fail another's requests.
+#[tokio::test]
+async fn errors_about_one_target_do_not_hinder_another() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    let first_hop = EchoOptions {
+        ttl: Ttl::new(1),
+        ..PLAIN
+    };
+    for mode in MODES {
+        let lane = lane(&host, Family::V4, mode);
+        let open = |target: &str, options| {
+            Flow::on(|_| Ok(lane), target.parse().unwrap(), options).unwrap()
+        };
+        let (good, bad) = (open("192.0.2.254", PLAIN), open("198.51.100.1", first_hop));
+        for _ in 0..200 {
+            bad.send().unwrap();
+            good.send().unwrap();
+        }
+        for sequence in 0..200 {
+            assert_eq!(heard(&bad).await.what, What::TimeExceeded { code: 0 });
+            let heard = heard(&good).await;
+            assert_eq!(
+                (heard.sequence, heard.what),
+                (sequence, What::Reply { bytes: 64 })
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_this_host_refuses_is_said_in_words() {
+    let Some((host, router)) = network() else {
+        return;
+    };
+    host.ip(
+        &router,
+        "
+        route add prohibit 203.0.113.20
+        route add unreachable 203.0.113.21
+        route add blackhole 203.0.113.22
+        -6 route add prohibit 2001:db8:3::20
+        -6 route add unreachable 2001:db8:3::21
+        -6 route add blackhole 2001:db8:3::22
+        link set v0 mtu 1300
+    ",
+    );
+    let large = EchoOptions {
+        dont_fragment: true,
+        payload_size: 1_400,
+        ..PLAIN
+    };
+    for mode in MODES {
+        let v4 = lane(&host, Family::V4, mode);
+        let v6 = lane(&host, Family::V6, mode);
+        refused(&host, v4, "203.0.113.20", PLAIN, "this host forbids it");
+        refused(&host, v6, "2001:db8:3::20", PLAIN, "this host forbids it");
+        refused(&host, v4, "203.0.113.21", PLAIN, "no route");
+        refused(&host, v6, "2001:db8:3::21", PLAIN, "no route");
+        refused(&host, v4, "203.0.113.22", PLAIN, "no route");
+        refused(&host, v6, "2001:db8:3::22", PLAIN, "no route");
+        refused(
+            &host,
+            v4,
+            "192.0.2.254",
+            large,
+            "message too long (mtu = 1300)",
+        );
+        refused(
+            &host,
+            v6,
+            "2001:db8::fe",
+            large,
+            "message too long (mtu = 1300)",
+        );
+    }
+}
+
+fn refused(
+    host: &Namespace,
+    lane: &'static Lane,
+    destination: &str,
+    options: EchoOptions,
+    expected: &str,
+) {
+    let flow = Flow::on(|_| Ok(lane), destination.parse().unwrap(), options).unwrap();
+    // Inside, because the error's words are found out there.
+    let error = host
+        .run(move || flow.send())
+        .expect_err(destination)
+        .to_string();
+    assert!(
+        error.contains(expected) && error.contains(destination),
+        "{error}"
+    );
+}
+
+/// Makes a host and its router, or says that it may not.
+fn network() -> Option<(Namespace, Namespace)> {
+    let (Some(host), Some(router)) = (Namespace::new(), Namespace::new()) else {
+        skipped("a network namespace takes CAP_SYS_ADMIN");
+        return None;
+    };
+    host.ip(
+        &router,
+        "
+        link set lo up
+        link add v0 type veth peer name v1 netns PEER
+        addr add 192.0.2.1/24 dev v0
+        addr add 2001:db8::1/64 dev v0 nodad
+        link set v0 up
+    ",
+    );
+    router.ip(
+        &host,
+        "
+        link set lo up
+        addr add 192.0.2.254/24 dev v1
+        addr add 2001:db8::fe/64 dev v1 nodad
+        link set v1 up
+        link add d0 mtu 1400 type veth peer name d1
+        addr add 198.51.100.254/24 dev d0
+        addr add 2001:db8:1::fe/64 dev d0 nodad
+        link set d0 up
+        link set d1 up
+        route add unreachable 203.0.113.1
+        route add prohibit 203.0.113.13
+        -6 route add unreachable 2001:db8:2::3
+        -6 route add prohibit 2001:db8:2::1
+    ",
+    );
+    // Errors are limited to one a second by default.
+    router.sysctl(
+        "
+        ipv4/ip_forward 1
+        ipv6/conf/all/forwarding 1
+        ipv4/icmp_ratemask 0
+        ipv6/icmp/ratelimit 0
+    ",
+    );
+    host.ip(
+        &router,
+        "
+        route add default via 192.0.2.254
+        -6 route add default via 2001:db8::fe
+    ",
+    );
+    host.sysctl("ipv4/ping_group_range 0 2147483647");
+    Some((host, router))
+}
+
+fn lane(host: &Namespace, family: Family, mode: Mode) -> &'static Lane {
+    host.run(move || {
+        let socket = socket::open_as(family, mode).unwrap();
+        Lane::start(family, mode, socket).unwrap()
+    })
+}

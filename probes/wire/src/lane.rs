@@ -1,0 +1,223 @@
+//! How do all flows of an address family share one socket?
+//!
+//! Sending is under one lock and never waits for the network. Receiving is on a plain thread, so
+//! that an answer is stamped when it arrives, however busy the runtimes are, and whichever
+//! runtime a flow is used from. A lane gives up on nothing: it keeps no timers.
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use etherparse::IcmpEchoHeader;
+use socket2::{MsgHdr, Socket};
+use tokio::time::Instant;
+
+use crate::clock::Stamp;
+use crate::echo::Cookies;
+use crate::inbox::Inbox;
+use crate::slots::{FlowKey, Outstanding, RAW_BLOCK, Ring, Slots};
+use crate::socket::{self, Family};
+use crate::sys::Buffers;
+use crate::{Mode, OpenError, receiver};
+
+/// An address family's socket, and who waits for what on it.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) mode: Mode,
+    pub(crate) family: Family,
+    pub(crate) socket: Socket,
+    pub(crate) cookies: Cookies,
+    sender: Mutex<Sender>,
+    expected: Mutex<Expected>,
+}
+
+/// What sending needs to itself.
+#[derive(Debug)]
+struct Sender {
+    ring: Ring,
+    packet: Vec<u8>,
+    /// How the IPv4 socket is set at present.
+    dont_fragment: bool,
+}
+
+/// What answers are matched against.
+#[derive(Debug)]
+struct Expected {
+    slots: Slots,
+    flows: HashMap<FlowKey, Arc<Inbox>>,
+    last_key: NonZeroU64,
+}
+
+/// A request to send.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) flow: FlowKey,
+    pub(crate) sequence: u64,
+    pub(crate) destination: IpAddr,
+    pub(crate) payload_size: usize,
+    pub(crate) dont_fragment: bool,
+    pub(crate) control: &'a [u8],
+}
+
+impl Lane {
+    /// Returns the family's lane, opened by whoever comes first.
+    pub(crate) fn of(family: Family) -> Result<&'static Self, OpenError> {
+        static V4: Mutex<Option<&'static Lane>> = Mutex::new(None);
+        static V6: Mutex<Option<&'static Lane>> = Mutex::new(None);
+        let mut lane = lock(match family {
+            Family::V4 => &V4,
+            Family::V6 => &V6,
+        });
+        if let Some(lane) = *lane {
+            return Ok(lane);
+        }
+        let (socket, mode) = socket::open(family)?;
+        Ok(lane.insert(Self::start(family, mode, socket)?))
+    }
+
+    /// Puts a socket to use for as long as the process lives.
+    pub(crate) fn start(
+        family: Family,
+        mode: Mode,
+        socket: Socket,
+    ) -> Result<&'static Self, OpenError> {
+        let family_name = family.name();
+        let (first, identifiers) = match mode {
+            Mode::Raw => (fastrand::u16(..) & !(RAW_BLOCK - 1), RAW_BLOCK),
+            Mode::Ping => {
+                let bound = socket.local_addr();
+                let bound = bound.map_err(|source| OpenError::Socket {
+                    family: family_name,
+                    source,
+                })?;
+                (bound.as_socket().map_or(0, |bound| bound.port()), 1)
+            }
+        };
+        tracing::debug!(
+            family = family_name,
+            ?mode,
+            first,
+            identifiers,
+            "icmp socket opened"
+        );
+        let lane: &'static Self = Box::leak(Box::new(Self {
+            mode,
+            family,
+            socket,
+            cookies: Cookies::default(),
+            sender: Mutex::new(Sender {
+                ring: Ring::new(first, identifiers),
+                packet: Vec::new(),
+                dont_fragment: false,
+            }),
+            expected: Mutex::new(Expected {
+                slots: Slots::new(first, identifiers),
+                flows: HashMap::new(),
+                last_key: NonZeroU64::MIN,
+            }),
+        }));
+        std::thread::Builder::new()
+            .name(format!("icmp-{family_name}"))
+            .spawn(|| receiver::run(lane))
+            .map_err(|source| OpenError::Thread {
+                family: family_name,
+                source,
+            })?;
+        Ok(lane)
+    }
+
+    /// Takes a flow in: what is heard for its requests goes to its inbox.
+    pub(crate) fn admit(&self, inbox: Arc<Inbox>) -> FlowKey {
+        let mut expected = lock(&self.expected);
+        expected.last_key = expected.last_key.saturating_add(1);
+        let key = FlowKey(expected.last_key);
+        expected.flows.insert(key, inbox);
+        key
+    }
+
+    /// Lets a flow go: what still comes for its requests is nobody's.
+    pub(crate) fn forget(&self, flow: FlowKey) {
+        lock(&self.expected).flows.remove(&flow);
+    }
+
+    /// Returns the request that a message's identifier and sequence number stand for.
+    pub(crate) fn find(&self, echo: IcmpEchoHeader) -> Option<(Outstanding, Arc<Inbox>)> {
+        let expected = lock(&self.expected);
+        let request = expected.slots.find(echo)?;
+        let inbox = expected.flows.get(&request.flow)?;
+        Some((request, Arc::clone(inbox)))
+    }
+
+    /// Sends a request; returns when, on tokio's clock.
+    pub(crate) fn send(&self, request: &Request<'_>) -> io::Result<Instant> {
+        let mut sender = lock(&self.sender);
+        let sender = &mut *sender;
+        if self.family == Family::V4 && sender.dont_fragment != request.dont_fragment {
+            socket::set_dont_fragment_v4(&self.socket, request.dont_fragment)?;
+            sender.dont_fragment = request.dont_fragment;
+        }
+        let echo = sender.ring.advance();
+        let whose = (request.flow, request.sequence);
+        self.cookies.write(
+            &mut sender.packet,
+            self.family,
+            echo,
+            request.payload_size,
+            whose,
+        );
+        let address = SocketAddr::new(request.destination, 0).into();
+        let packet = [IoSlice::new(&sender.packet)];
+        let message = MsgHdr::new()
+            .with_addr(&address)
+            .with_buffers(&packet)
+            .with_control(request.control);
+        let at = Instant::now();
+        self.transmit(&message, echo, whose)
+            .inspect_err(|_| lock(&self.expected).slots.clear(echo))?;
+        Ok(at)
+    }
+
+    fn transmit(
+        &self,
+        message: &MsgHdr<'_, '_, '_>,
+        echo: IcmpEchoHeader,
+        (flow, sequence): (FlowKey, u64),
+    ) -> io::Result<()> {
+        let attempt = || {
+            let sent = Stamp::now();
+            lock(&self.expected).slots.put(
+                echo,
+                Outstanding {
+                    flow,
+                    sequence,
+                    sent,
+                },
+            );
+            self.socket.sendmsg(message, libc::MSG_DONTWAIT).map(|_| ())
+        };
+        let mut result = attempt();
+        if self.mode == Mode::Ping {
+            // An ICMP error about an earlier request, whosever it was, makes the next call on a
+            // ping socket fail in its stead, until the error queue is read empty.
+            for _ in 0..RETRIES {
+                if result.is_ok() {
+                    break;
+                }
+                receiver::drain_errors(self, &mut Buffers::new());
+                result = attempt();
+            }
+        }
+        result
+    }
+}
+
+/// More errors than can arrive between emptying the queue and sending, but for a flood.
+const RETRIES: usize = 4;
+
+/// Locks even what a panicking thread left: each change under these locks is whole in itself, and
+/// one flow's fault must not silence the others.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

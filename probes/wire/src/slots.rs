@@ -1,0 +1,160 @@
+//! Which request does an identifier and a sequence number on the wire stand for?
+//!
+//! Requests take slots in ring order, so that a slot is reused as late as possible; until then it
+//! stays matchable, answered or not, and late answers and duplicates are recognised. Nothing here
+//! expires: time is the caller's.
+
+use std::num::NonZeroU64;
+
+use etherparse::IcmpEchoHeader;
+
+use crate::clock::Stamp;
+
+/// Identifiers in a raw socket's block: with 65,536 sequence numbers each, a million slots.
+pub(crate) const RAW_BLOCK: u16 = 16;
+
+/// Hands out the identifiers and sequence numbers of a block, over and over.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    first: u16,
+    identifiers: u16,
+    next: u32,
+}
+
+impl Ring {
+    pub(crate) fn new(first: u16, identifiers: u16) -> Self {
+        Self {
+            first,
+            identifiers,
+            next: 0,
+        }
+    }
+
+    pub(crate) fn advance(&mut self) -> IcmpEchoHeader {
+        let echo = IcmpEchoHeader {
+            id: self.first.wrapping_add((self.next >> 16) as u16),
+            seq: self.next as u16,
+        };
+        self.next = (self.next + 1) % (u32::from(self.identifiers) << 16);
+        echo
+    }
+}
+
+/// Names a flow of a lane; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FlowKey(pub(crate) NonZeroU64);
+
+/// A request that was sent and may be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outstanding {
+    pub(crate) flow: FlowKey,
+    /// The flow's own number of the request.
+    pub(crate) sequence: u64,
+    pub(crate) sent: Stamp,
+}
+
+/// The requests of a block, found by identifier and sequence number without a hash.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    first: u16,
+    /// One page per identifier, grown as its sequence numbers come into use: 24 bytes a slot.
+    pages: Vec<Vec<Option<Outstanding>>>,
+}
+
+impl Slots {
+    pub(crate) fn new(first: u16, identifiers: u16) -> Self {
+        Self {
+            first,
+            pages: vec![Vec::new(); usize::from(identifiers)],
+        }
+    }
+
+    /// Puts a request into its slot, in place of an older one.
+    pub(crate) fn put(&mut self, echo: IcmpEchoHeader, request: Outstanding) {
+        let Some(page) = self
+            .pages
+            .get_mut(usize::from(echo.id.wrapping_sub(self.first)))
+        else {
+            return;
+        };
+        let slot = usize::from(echo.seq);
+        if page.len() <= slot {
+            page.resize(slot + 1, None);
+        }
+        page[slot] = Some(request);
+    }
+
+    /// Empties the slot of a request that did not leave after all.
+    pub(crate) fn clear(&mut self, echo: IcmpEchoHeader) {
+        let page = self
+            .pages
+            .get_mut(usize::from(echo.id.wrapping_sub(self.first)));
+        if let Some(slot) = page.and_then(|page| page.get_mut(usize::from(echo.seq))) {
+            *slot = None;
+        }
+    }
+
+    pub(crate) fn find(&self, echo: IcmpEchoHeader) -> Option<Outstanding> {
+        let page = self
+            .pages
+            .get(usize::from(echo.id.wrapping_sub(self.first)))?;
+        *page.get(usize::from(echo.seq))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_uses_every_slot_of_its_block_before_the_first_again() {
+        let mut ring = Ring::new(0xabc0, 2);
+        assert_eq!(ring.advance(), IcmpEchoHeader { id: 0xabc0, seq: 0 });
+        let mut last = ring.advance();
+        for _ in 2..2 * 65_536 {
+            last = ring.advance();
+        }
+        assert_eq!(
+            last,
+            IcmpEchoHeader {
+                id: 0xabc1,
+                seq: 0xffff
+            }
+        );
+        assert_eq!(ring.advance(), IcmpEchoHeader { id: 0xabc0, seq: 0 });
+    }
+
+    #[test]
+    fn a_request_is_found_until_its_slot_is_taken_or_cleared() {
+        let mut slots = Slots::new(0xfff0, RAW_BLOCK);
+        let echo = IcmpEchoHeader { id: 0xffff, seq: 7 };
+        assert_eq!(slots.find(echo), None);
+        slots.put(echo, request(1));
+        slots.put(echo, request(2));
+        assert_eq!(slots.find(echo), Some(request(2)));
+        assert_eq!(
+            slots.find(echo),
+            Some(request(2)),
+            "an answered request stays"
+        );
+        slots.clear(echo);
+        assert_eq!(slots.find(echo), None);
+    }
+
+    #[test]
+    fn identifiers_of_others_stand_for_nothing() {
+        let mut slots = Slots::new(0x10, RAW_BLOCK);
+        slots.put(IcmpEchoHeader { id: 0x10, seq: 0 }, request(1));
+        for id in [0, 0x0f, 0x20, 0xffff] {
+            assert_eq!(slots.find(IcmpEchoHeader { id, seq: 0 }), None, "{id:#x}");
+        }
+    }
+
+    fn request(sequence: u64) -> Outstanding {
+        Outstanding {
+            flow: FlowKey(NonZeroU64::MIN),
+            sequence,
+            sent: Stamp(0),
+        }
+    }
+}

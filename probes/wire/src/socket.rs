@@ -1,0 +1,194 @@
+//! How is an address family's ICMP socket opened and prepared?
+//!
+//! Raw where this process may, else a ping socket. Its options hold for all packets; what differs
+//! from packet to packet is told with each of them (`control`).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use etherparse::{icmpv4, icmpv6};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::{Mode, OpenError, sys};
+
+/// IPv4 or IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() {
+            Self::V4
+        } else {
+            Self::V6
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+
+    /// Any address, no port.
+    pub(crate) fn unspecified(self) -> SockAddr {
+        let address = match self {
+            Self::V4 => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            Self::V6 => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        };
+        SocketAddr::new(address, 0).into()
+    }
+
+    fn domain(self) -> Domain {
+        match self {
+            Self::V4 => Domain::IPV4,
+            Self::V6 => Domain::IPV6,
+        }
+    }
+
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::V4 => Protocol::ICMPV4,
+            Self::V6 => Protocol::ICMPV6,
+        }
+    }
+}
+
+/// Opens and prepares the best socket that this process may have.
+pub(crate) fn open(family: Family) -> Result<(Socket, Mode), OpenError> {
+    for mode in [Mode::Raw, Mode::Ping] {
+        match open_as(family, mode) {
+            Ok(socket) => return Ok((socket, mode)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(source) => {
+                return Err(OpenError::Socket {
+                    family: family.name(),
+                    source,
+                });
+            }
+        }
+    }
+    Err(OpenError::NotPermitted {
+        family: family.name(),
+    })
+}
+
+/// Opens and prepares a socket of the given kind.
+pub(crate) fn open_as(family: Family, mode: Mode) -> io::Result<Socket> {
+    let kind = match mode {
+        Mode::Raw => Type::RAW,
+        Mode::Ping => Type::DGRAM,
+    };
+    let socket = Socket::new(family.domain(), kind, Some(family.protocol()))?;
+    match (family, mode) {
+        (Family::V4, Mode::Raw) => {
+            sys::set_option(&socket, SOL_RAW, ICMP_FILTER, filter_v4())?;
+        }
+        (Family::V6, Mode::Raw) => {
+            sys::set_option(&socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, filter_v6())?;
+        }
+        // Errors come by way of the error queue; binding makes the kernel choose the identifier.
+        (Family::V4, Mode::Ping) => {
+            sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+            sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)?;
+            socket.bind(&family.unspecified())?;
+        }
+        (Family::V6, Mode::Ping) => {
+            sys::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
+            socket.bind(&family.unspecified())?;
+        }
+    }
+    match family {
+        Family::V4 => {
+            set_dont_fragment_v4(&socket, false)?;
+            // Whoever names a broadcast address means it.
+            socket.set_broadcast(true)?;
+        }
+        Family::V6 => socket.set_recv_hoplimit_v6(true)?,
+    }
+    enlarge_receive_buffer(&socket);
+    Ok(socket)
+}
+
+/// Sets or clears the DF bit of all IPv4 packets to come.
+///
+/// `PROBE` rather than `DO`: a path MTU learnt earlier must not answer for the path.
+pub(crate) fn set_dont_fragment_v4(socket: &Socket, dont_fragment: bool) -> io::Result<()> {
+    let discovery = if dont_fragment {
+        libc::IP_PMTUDISC_PROBE
+    } else {
+        libc::IP_PMTUDISC_DONT
+    };
+    sys::set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discovery)
+}
+
+/// Asks the kernel how large an IP packet it believes to fit on the way to `destination`.
+pub(crate) fn path_mtu(destination: IpAddr) -> Option<u32> {
+    let (level, name) = match destination {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU),
+    };
+    // Connecting a UDP socket sends nothing; any port but 0 will do.
+    let socket = Socket::new(Family::of(destination).domain(), Type::DGRAM, None).ok()?;
+    socket
+        .connect(&SocketAddr::new(destination, 9).into())
+        .ok()?;
+    u32::try_from(sys::option(&socket, level, name).ok()?).ok()
+}
+
+/// Whether `address` is one that this host can send from.
+pub(crate) fn is_local(address: IpAddr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// A burst of answers waits here while the receiving thread is not running. The usual 208 KiB hold
+/// 256 of them; beyond that the kernel drops answers, which would look like loss in the network.
+fn enlarge_receive_buffer(socket: &Socket) {
+    let forced = sys::set_option(
+        socket,
+        libc::SOL_SOCKET,
+        libc::SO_RCVBUFFORCE,
+        RECEIVE_BUFFER,
+    );
+    // Only CAP_NET_ADMIN may exceed net.core.rmem_max; others get as much as that allows.
+    let set = forced.or_else(|_| socket.set_recv_buffer_size(RECEIVE_BUFFER as usize));
+    match set.and_then(|()| socket.recv_buffer_size()) {
+        Ok(bytes) => tracing::debug!(bytes, "receive buffer of the icmp socket"),
+        Err(error) => tracing::debug!(%error, "receive buffer of the icmp socket stays small"),
+    }
+}
+
+/// One bit per type, set for those that the socket shall not see; raw(7).
+fn filter_v4() -> i32 {
+    !(1 << icmpv4::TYPE_ECHO_REPLY
+        | 1 << icmpv4::TYPE_DEST_UNREACH
+        | 1 << icmpv4::TYPE_TIME_EXCEEDED
+        | 1 << icmpv4::TYPE_PARAMETER_PROBLEM)
+}
+
+/// One bit per type, set for those that the socket shall not see; RFC 3542, section 3.2, whose
+/// bits are the other way round than Linux has them.
+fn filter_v6() -> [u32; 8] {
+    let mut blocked = [u32::MAX; 8];
+    for kind in [
+        icmpv6::TYPE_DST_UNREACH,
+        icmpv6::TYPE_PACKET_TOO_BIG,
+        icmpv6::TYPE_TIME_EXCEEDED,
+        icmpv6::TYPE_PARAMETER_PROBLEM,
+        icmpv6::TYPE_ECHO_REPLY,
+    ] {
+        blocked[usize::from(kind) / 32] &= !(1 << (kind % 32));
+    }
+    blocked
+}
+
+const RECEIVE_BUFFER: i32 = 8 << 20;
+
+// From linux/icmp.h, linux/icmpv6.h and linux/socket.h; the libc crate has them not.
+const SOL_RAW: i32 = 255;
+const ICMP_FILTER: i32 = 1;
+const ICMP6_FILTER: i32 = 1;

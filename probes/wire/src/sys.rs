@@ -1,0 +1,146 @@
+//! Which calls to the kernel does the socket crate not have, or not in safe form?
+//!
+//! The only `unsafe` code of the workspace, and nothing but thin calls: what to do with them is
+//! decided elsewhere.
+
+#![expect(
+    unsafe_code,
+    reason = "setsockopt, getsockopt and poll; bytes that recvmsg wrote"
+)]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+
+use socket2::{MaybeUninitSlice, MsgHdrMut, SockAddr, Socket};
+
+/// Where the kernel writes a packet and what it tells about it.
+pub(crate) struct Buffers {
+    /// Never holds an uninitialised byte: zeroed when made, and written to by the kernel alone.
+    packet: Box<[MaybeUninit<u8>]>,
+    /// As above.
+    control: Box<[MaybeUninit<u8>]>,
+}
+
+impl Buffers {
+    /// Makes room for the largest IP packet and all control messages that we ask for.
+    pub(crate) fn new() -> Self {
+        let zeroed = |length| vec![MaybeUninit::new(0); length].into();
+        Self {
+            packet: zeroed(65_536),
+            control: zeroed(512),
+        }
+    }
+
+    /// Receives one packet, or with `MSG_ERRQUEUE` one error (`recvmsg(2)`).
+    ///
+    /// The address given is the one that the kernel names: a packet's sender, or the destination
+    /// of the request that an error is about.
+    pub(crate) fn receive(
+        &mut self,
+        socket: &Socket,
+        mut named: SockAddr,
+        flags: i32,
+    ) -> io::Result<Received<'_>> {
+        let mut packet = [MaybeUninitSlice::new(&mut self.packet)];
+        let mut message = MsgHdrMut::new()
+            .with_addr(&mut named)
+            .with_buffers(&mut packet)
+            .with_control(&mut self.control);
+        let length = socket.recvmsg(&mut message, flags)?;
+        let control_length = message.control_len();
+        let named = named.as_socket().ok_or(io::ErrorKind::InvalidData)?.ip();
+        // SAFETY: see the fields; a `MaybeUninit<u8>` has the layout of a `u8`.
+        let written =
+            |bytes: &[MaybeUninit<u8>]| unsafe { &*(std::ptr::from_ref(bytes) as *const [u8]) };
+        let (packet, control) = (written(&self.packet), written(&self.control));
+        Ok(Received {
+            bytes: &packet[..length],
+            control: &control[..control_length],
+            named,
+        })
+    }
+}
+
+/// A packet or an error as the kernel delivers it.
+pub(crate) struct Received<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) control: &'a [u8],
+    pub(crate) named: IpAddr,
+}
+
+/// Waits until a socket has a packet or an error to read (`poll(2)`).
+pub(crate) fn wait_readable(socket: &Socket) -> io::Result<()> {
+    let mut poll = libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: the pointer is to one pollfd, as the count says, and lives through the call.
+    done(unsafe { libc::poll(&raw mut poll, 1, -1) })
+}
+
+/// A value that the kernel may read byte by byte: it has no padding.
+pub(crate) trait OptionValue: Copy {}
+impl OptionValue for i32 {}
+impl OptionValue for [u32; 8] {}
+
+/// Sets an option of a socket (`setsockopt(2)`).
+pub(crate) fn set_option(
+    socket: &Socket,
+    level: i32,
+    name: i32,
+    value: impl OptionValue,
+) -> io::Result<()> {
+    // SAFETY: the pointer and the length are those of `value`, which outlives the call and has no
+    // uninitialised bytes; the kernel only reads it.
+    done(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
+        )
+    })
+}
+
+/// Reads an integer option of a socket (`getsockopt(2)`).
+pub(crate) fn option(socket: &Socket, level: i32, name: i32) -> io::Result<i32> {
+    let mut value = 0_i32;
+    let mut length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `value`; every bit pattern is an i32.
+    done(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(value)
+}
+
+fn done(result: libc::c_int) -> io::Result<()> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// Moves the calling thread into a new network namespace of its own (`unshare(2)`).
+#[cfg(test)]
+pub(crate) fn enter_new_network() -> io::Result<()> {
+    // SAFETY: takes no pointers; what it changes is this thread's alone.
+    done(unsafe { libc::unshare(libc::CLONE_NEWNET) })
+}
+
+/// Returns the calling thread's number, by which other programs know it.
+#[cfg(test)]
+pub(crate) fn thread_number() -> i32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::gettid() }
+}
