@@ -14,6 +14,7 @@
 mod context;
 pub mod draw;
 mod fault;
+pub mod manual;
 pub mod metric;
 pub mod options;
 mod perform;
