@@ -30,6 +30,21 @@ impl Fault {
         Self::Own(Blocker::of(&*error), error)
     }
 
+    /// Judges an I/O error of a connection: what the peer or the network did to it is the target's
+    /// fault, everything else is ours. `doing` says what was tried: `cannot connect to 192.0.2.1`.
+    pub fn connection(doing: &str, error: io::Error) -> Self {
+        let cause = match error.kind() {
+            io::ErrorKind::ConnectionRefused => Cause::Refused,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Cause::Reset,
+            io::ErrorKind::UnexpectedEof => Cause::Closed,
+            io::ErrorKind::TimedOut => Cause::Timeout,
+            io::ErrorKind::HostUnreachable => Cause::Unreachable,
+            io::ErrorKind::InvalidData => Cause::Protocol,
+            _ => return Self::Own(Blocker::of_io(&error), format!("{doing}: {error}").into()),
+        };
+        Self::Target(cause, format!("{doing}: {error}").into())
+    }
+
     /// The value of the label `reason`.
     pub fn reason(&self) -> &'static str {
         match self {
