@@ -5,6 +5,7 @@
 //! runtime a flow is used from. A lane gives up on nothing: it keeps no timers.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
@@ -23,7 +24,6 @@ use crate::sys::Buffers;
 use crate::{Mode, OpenError, receiver};
 
 /// An address family's socket, and who waits for what on it.
-#[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) mode: Mode,
     pub(crate) family: Family,
@@ -34,7 +34,6 @@ pub(crate) struct Lane {
 }
 
 /// What sending needs to itself.
-#[derive(Debug)]
 struct Sender {
     ring: Ring,
     packet: Vec<u8>,
@@ -43,7 +42,6 @@ struct Sender {
 }
 
 /// What answers are matched against.
-#[derive(Debug)]
 struct Expected {
     slots: Slots,
     flows: HashMap<FlowKey, Arc<Inbox>>,
@@ -51,7 +49,6 @@ struct Expected {
 }
 
 /// A request to send.
-#[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) flow: FlowKey,
     pub(crate) sequence: u64,
@@ -92,7 +89,9 @@ impl Lane {
                     family: family_name,
                     source,
                 })?;
-                (bound.as_socket().map_or(0, |bound| bound.port()), 1)
+                let bound = bound.as_socket().expect("an IP socket has an IP address");
+                // A ping socket's port is the identifier of its requests.
+                (bound.port(), 1)
             }
         };
         tracing::debug!(
@@ -186,27 +185,28 @@ impl Lane {
         (flow, sequence): (FlowKey, u64),
     ) -> io::Result<()> {
         let attempt = || {
-            let sent = Stamp::now();
+            // Stamped under the lock, so that waiting for it is not part of the round trip.
             lock(&self.expected).slots.put(
                 echo,
                 Outstanding {
                     flow,
                     sequence,
-                    sent,
+                    sent: Stamp::now(),
                 },
             );
             self.socket.sendmsg(message, libc::MSG_DONTWAIT).map(|_| ())
         };
         let mut result = attempt();
-        if self.mode == Mode::Ping {
+        if self.mode == Mode::Ping && result.is_err() {
             // An ICMP error about an earlier request, whosever it was, makes the next call on a
             // ping socket fail in its stead, until the error queue is read empty.
+            let mut buffers = Buffers::new();
             for _ in 0..RETRIES {
+                receiver::drain_errors(self, &mut buffers);
+                result = attempt();
                 if result.is_ok() {
                     break;
                 }
-                receiver::drain_errors(self, &mut Buffers::new());
-                result = attempt();
             }
         }
         result
@@ -215,6 +215,16 @@ impl Lane {
 
 /// More errors than can arrive between emptying the queue and sending, but for a flood.
 const RETRIES: usize = 4;
+
+/// Without its slots, of which there may be a million.
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("family", &self.family)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Locks even what a panicking thread left: each change under these locks is whole in itself, and
 /// one flow's fault must not silence the others.

@@ -13,6 +13,9 @@ use crate::clock::Stamp;
 /// Identifiers in a raw socket's block: with 65,536 sequence numbers each, a million slots.
 pub(crate) const RAW_BLOCK: u16 = 16;
 
+/// Sequence numbers of an identifier.
+const PAGE: usize = 1 << 16;
+
 /// Hands out the identifiers and sequence numbers of a block, over and over.
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -58,6 +61,8 @@ pub(crate) struct Outstanding {
 pub(crate) struct Slots {
     first: u16,
     /// One page per identifier, grown as its sequence numbers come into use: 24 bytes a slot.
+    /// Room for a whole page is reserved at once, for a page must not move while a request waits
+    /// to be sent; the kernel gives memory only for what is used.
     pages: Vec<Vec<Option<Outstanding>>>,
 }
 
@@ -79,6 +84,7 @@ impl Slots {
         };
         let slot = usize::from(echo.seq);
         if page.len() <= slot {
+            page.reserve_exact(PAGE - page.len());
             page.resize(slot + 1, None);
         }
         page[slot] = Some(request);

@@ -90,6 +90,16 @@ async fn a_mapped_address_is_the_ipv4_address_it_holds() {
 }
 
 #[tokio::test]
+async fn an_answer_from_another_address_is_no_reply() {
+    let Some(flow) = open(Ipv4Addr::UNSPECIFIED.into(), PLAIN) else {
+        return;
+    };
+    flow.send().unwrap();
+    let heard = heard(&flow).await;
+    assert_eq!((heard.what, heard.from), (What::WrongSource, LOOPBACKS[0]));
+}
+
+#[tokio::test]
 async fn flows_to_one_destination_hear_each_their_own() {
     for address in LOOPBACKS {
         let Some(one) = open(address, PLAIN) else {
