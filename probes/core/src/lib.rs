@@ -34,6 +34,8 @@ pub use schemars;
 
 pub use context::Context;
 pub use fault::{Blocker, Cause, Fault};
+pub use metric::{Counter, Gauge, Histogram, Info};
+pub use options::OptionsError;
 pub use perform::{Order, perform};
 pub use plugin::{Command, Need, Plugin};
 pub use probe::{Aim, Options, Probe};

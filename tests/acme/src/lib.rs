@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use leadsman_core::metric::Gauge;
-use leadsman_core::options::OptionsError;
-use leadsman_core::{Cause, Command, Context, Fault, Options, Plugin, Preference, Probe, Target};
-use leadsman_core::{async_trait, inventory};
+use leadsman_core::{Cause, Command, Context, Fault, Gauge, Options, OptionsError, Plugin};
+use leadsman_core::{Preference, Probe, Target, async_trait, inventory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
@@ -20,10 +18,7 @@ inventory::submit! {
         .causes(&[Cause::Resolve, Cause::Refused, Cause::Reset, Cause::Mismatch, Cause::Timeout])
 }
 
-static ANSWER: Gauge = Gauge::new(
-    "probe_daytime_answer_seconds",
-    "Time from connecting to the answer's end.",
-);
+static ANSWER: Gauge = Gauge::new("probe_daytime_answer_seconds", "Time to the answer's end.");
 
 /// What a user may set.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -35,53 +30,28 @@ pub struct DaytimeOptions {
 
 impl Options for DaytimeOptions {
     type Probe = Daytime;
-
     fn aim(self: &Arc<Self>, target: &Target) -> Result<Daytime, OptionsError> {
-        let (host, port) = target
-            .address
-            .rsplit_once(':')
-            .unwrap_or((&target.address, "13"));
-        let port = port
-            .parse()
-            .map_err(|_| OptionsError::new("a daytime target is HOST:PORT"))?;
-        Ok(Daytime {
-            host: host.to_owned(),
-            port,
-            options: Arc::clone(self),
-        })
+        let (host, port) = target.host_port(Some(13))?;
+        Ok(Daytime(host.to_owned(), port, self.clone()))
     }
 }
 
-/// A daytime probe aimed at one server.
+/// The probe: host, port and what the answer must contain.
 #[derive(Debug)]
-pub struct Daytime {
-    host: String,
-    port: u16,
-    options: Arc<DaytimeOptions>,
-}
+pub struct Daytime(String, u16, Arc<DaytimeOptions>);
 
 #[async_trait]
 impl Probe for Daytime {
     async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
-        let address = cx.resolve(&self.host, Preference::new("ip4", true)).await?;
         let begin = tokio::time::Instant::now();
+        let address = cx.resolve(&self.0, Preference::new("ip4", true)).await?;
         let asking = |error| Fault::connection("cannot ask for the time", error);
-        let mut server = TcpStream::connect((address, self.port))
-            .await
-            .map_err(asking)?;
-        let mut answer = String::new();
-        server
-            .take(512)
-            .read_to_string(&mut answer)
-            .await
-            .map_err(asking)?;
+        let server = TcpStream::connect((address, self.1)).await;
+        let (mut server, mut answer) = (server.map_err(asking)?.take(512), String::new());
+        let read = server.read_to_string(&mut answer).await;
+        read.map_err(asking)?;
         cx.set(&ANSWER, begin.elapsed().as_secs_f64());
-        if answer.contains(&self.options.contains) {
-            return Ok(());
-        }
-        Err(Fault::target(
-            Cause::Mismatch,
-            format!("the answer is {:?}", answer.trim_end()),
-        ))
+        let good = answer.contains(&self.2.contains).then_some(());
+        good.ok_or_else(|| Fault::target(Cause::Mismatch, format!("the answer is {answer:?}")))
     }
 }
