@@ -70,6 +70,11 @@ impl Interval {
         fits.then_some(Self(interval.as_nanos() as u64))
     }
 
+    /// The same as a duration, to the nanosecond.
+    pub(crate) fn duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
     /// The first point strictly after `now` on the grid that starts at `phase`.
     pub(super) fn next_point(self, phase: u64, now: Point) -> Point {
         let since_last = (now.0 + self.0 - phase) % self.0;
