@@ -4,9 +4,10 @@
 //! of the configuration and their errors, the schema, the manual, the metrics. It is data, made by
 //! `const fn`, so nothing of ours runs before `main`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use schemars::Schema;
 
@@ -35,7 +36,6 @@ pub struct Plugin {
     declared_at: &'static Location<'static>,
     parse: fn(&Node) -> Result<Arc<dyn Aim>, Vec<OptionsError>>,
     schema: fn() -> Schema,
-    layout: OnceLock<Layout>,
 }
 
 inventory::collect!(Plugin);
@@ -60,7 +60,6 @@ impl Plugin {
                 Ok(Arc::new(Aimed(Arc::new(options))) as Arc<dyn Aim>)
             },
             schema: || schemars::schema_for!(O),
-            layout: OnceLock::new(),
         }
     }
 
@@ -159,13 +158,17 @@ impl Plugin {
 
     /// Where its metrics stand in a recording: the core's first, then its own as declared.
     pub fn layout(&'static self) -> &'static Layout {
-        let declared = || {
-            common::ALL
-                .iter()
-                .chain(self.metrics)
-                .map(|m| *m as &'static dyn Declared)
-        };
-        self.layout.get_or_init(|| Layout::new(declared()))
+        // Beside the descriptors and not in them, for `inventory` takes no constant with a cell.
+        static LAYOUTS: Mutex<BTreeMap<usize, &Layout>> = Mutex::new(BTreeMap::new());
+        let mut layouts = LAYOUTS.lock().unwrap_or_else(PoisonError::into_inner);
+        layouts
+            .entry(std::ptr::from_ref(self).addr())
+            .or_insert_with(|| {
+                let metrics = common::ALL.iter().chain(self.metrics);
+                Box::leak(Box::new(Layout::new(
+                    metrics.map(|metric| *metric as &'static dyn Declared),
+                )))
+            })
     }
 }
 
