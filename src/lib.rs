@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod resolver;
 mod schedule;
 
 /// Runs leadsman with the process's arguments and returns its exit status.

@@ -1,0 +1,150 @@
+//! Which addresses does a name have, without making a probe wait for it?
+//!
+//! One cache serves the whole process. A name that is known and fresh is answered at once; the
+//! rest is a flight, a task of its own that all who want the name wait for and that outlives any
+//! of them. What to serve, and when to ask anew, is decided in [`cache`]; what this machine was
+//! told about names is in [`system`], and how resolvers are asked in [`upstream`].
+//!
+//! This is not the DNS probe: nothing here is timed or checked, and a resolver that is wrong is
+//! believed.
+
+mod cache;
+mod system;
+mod upstream;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use leadsman_core::{Family, Resolve, ResolveError};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::warn;
+
+use self::cache::{Answer, Cache, Look, Question, Reply, Verdict};
+use self::system::System;
+
+/// Looks up names for all probes, and remembers them.
+#[derive(Debug)]
+pub(crate) struct Resolver(Arc<Shared>);
+
+impl Resolver {
+    /// Resolves as this machine is configured to. Reads nothing yet: what is wrong with the
+    /// configuration appears when a name is asked for that needs it.
+    pub(crate) fn system() -> Self {
+        Self::with(System::usual())
+    }
+
+    fn with(system: System) -> Self {
+        Self(Arc::new(Shared {
+            cache: Mutex::new(Cache::new(CAPACITY)),
+            system,
+            queries: Semaphore::new(QUERIES),
+        }))
+    }
+}
+
+#[async_trait]
+impl Resolve for Resolver {
+    async fn addresses(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, ResolveError> {
+        if let Ok(address) = name.parse() {
+            return if Family::of(address) == family {
+                Ok(vec![address])
+            } else {
+                Err(ResolveError::NoRecord(name.into()))
+            };
+        }
+        let question = Question::new(name, family);
+        let Look { reply, depart } = self.0.cache().look(&question, Instant::now());
+        if let Some(depart) = depart {
+            tokio::spawn(Arc::clone(&self.0).fly(question, depart));
+        }
+        let Verdict(found) = match reply {
+            Reply::Now(verdict) => verdict,
+            Reply::Later { landing, meanwhile } => landed(landing, meanwhile, name).await,
+        };
+        let addresses = found?;
+        if addresses.is_empty() {
+            return Err(ResolveError::NoRecord(name.into()));
+        }
+        Ok(addresses.to_vec())
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    cache: Mutex<Cache>,
+    system: System,
+    queries: Semaphore,
+}
+
+impl Shared {
+    /// Asks a question and lets everybody know.
+    async fn fly(self: Arc<Self>, question: Question, depart: watch::Sender<Option<Verdict>>) {
+        let learnt = self.ask(&question).await;
+        let error = learnt.as_ref().err().map(ToString::to_string);
+        let settled = self.cache().settle(&question, learnt, Instant::now());
+        if settled.report {
+            warn!(
+                error,
+                "cannot renew an address, and go on with the last one"
+            );
+        }
+        depart.send_replace(Some(settled.verdict));
+    }
+
+    async fn ask(&self, question: &Question) -> Result<Answer, ResolveError> {
+        let configuration = self.system.current();
+        if let Some(answer) = configuration.local(question) {
+            return Ok(answer);
+        }
+        let unanswered = |why: &String| {
+            let why = format!("no resolver is known: {why}");
+            ResolveError::Unanswered(question.name.to_string(), why)
+        };
+        let upstream = configuration.upstream.as_ref().map_err(unanswered)?;
+        let asked = async {
+            let _turn = self.queries.acquire().await;
+            upstream.ask(question).await
+        };
+        let answered = timeout(upstream.patience, asked).await;
+        answered.unwrap_or_else(|_| Err(upstream.silence(&question.name)))
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        // A panic inside leaves at worst an entry without its last change.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for the end of a flight, or until it is time to serve what is known already.
+async fn landed(
+    mut landing: watch::Receiver<Option<Verdict>>,
+    meanwhile: Option<(Instant, Verdict)>,
+    name: &str,
+) -> Verdict {
+    let verdict = async {
+        let verdict = landing.wait_for(Option::is_some).await.ok()?;
+        verdict.clone()
+    };
+    let Some((until, known)) = meanwhile else {
+        return verdict.await.unwrap_or_else(|| {
+            let why = "the look-up was abandoned".to_owned();
+            Verdict(Err(ResolveError::Unanswered(name.into(), why)))
+        });
+    };
+    timeout_at(until, verdict)
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or(known)
+}
+
+/// Questions that are remembered: both families of 100,000 targets. At worst about 100 MB.
+const CAPACITY: usize = 200_000;
+/// Questions that are asked at the same time. Each takes up to three descriptors for each resolver
+/// that is silent, and the usual limit of a process is 1024.
+const QUERIES: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! How are the configured resolvers asked?
+//!
+//! In their order, each a second after the one before or as soon as that has failed: a resolver
+//! that is down costs a second and one that refuses costs nothing, where waiting for each would
+//! cost more than a probe has. The first that knows decides. The search list is tried name by
+//! name, and "no such record" is believed only if no name on it failed: otherwise a failing
+//! resolver would look like a name that has gone.
+//!
+//! Each resolver has a client of its own, for within one client the first reply of any resolver is
+//! final, even a refusal. Nothing is remembered here, and the time for it all is the caller's.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::{Resolver, TokioResolver};
+use leadsman_core::ResolveError;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::cache::{Answer, Question};
+use super::system::record_type;
+
+/// The resolvers to ask, and what to ask them for when a name is not a full one.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    servers: Vec<Server>,
+    search: Vec<Name>,
+    ndots: usize,
+    /// How long to wait for an answer altogether.
+    pub(super) patience: Duration,
+}
+
+impl Upstream {
+    /// Takes what `resolv.conf` says, which names at least one resolver. Opens no socket.
+    pub(super) fn new(config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, NetError> {
+        let (domain, mut search, servers) = config.into_parts();
+        if search.is_empty() {
+            search.extend(domain);
+        }
+        // The hosts file and the cache are ours, and asking again is decided by the cache.
+        options.use_hosts_file = ResolveHosts::Never;
+        options.cache_size = 0;
+        options.attempts = 1;
+        let servers = servers
+            .into_iter()
+            .map(|server| Server::new(server, &options))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            servers,
+            search,
+            ndots: options.ndots,
+            patience: options.timeout,
+        })
+    }
+
+    /// Asks for the addresses of a name.
+    pub(super) async fn ask(&self, question: &Question) -> Result<Answer, ResolveError> {
+        let name = Name::from_str_relaxed(&question.name).map_err(|error| {
+            let why = format!("this is not the name of a host: {error}");
+            ResolveError::Failed(question.name.to_string(), why)
+        })?;
+        let mut failure = None;
+        let mut nothing = Duration::MAX;
+        for candidate in candidates(name, &self.search, self.ndots) {
+            match self.race(&candidate, record_type(question.family)).await {
+                Ok(answer) if answer.addresses.is_empty() => nothing = nothing.min(answer.ttl),
+                Ok(answer) => return Ok(answer),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            Some(failure) => Err(self.explain(&question.name, &failure)),
+            None => Ok(Answer {
+                addresses: Arc::new([]),
+                ttl: nothing,
+            }),
+        }
+    }
+
+    /// Says that nobody has answered within [`patience`](Self::patience).
+    pub(super) fn silence(&self, name: &str) -> ResolveError {
+        let patience = self.patience;
+        let servers = self.servers();
+        let why = format!(
+            "no resolver answered within {patience:?} (asked {servers}): \
+             check the way to it, and that it runs"
+        );
+        ResolveError::Unanswered(name.into(), why)
+    }
+
+    async fn race(&self, name: &Name, record_type: RecordType) -> Result<Answer, Failure> {
+        let mut asked = JoinSet::new();
+        let mut servers = self.servers.iter();
+        let mut telling = None;
+        loop {
+            if let Some(server) = servers.next() {
+                let server = server.clone();
+                let name = name.clone();
+                asked.spawn(async move { server.ask(name, record_type).await });
+            }
+            let ended = if servers.len() == 0 {
+                asked.join_next().await
+            } else if let Ok(ended) = timeout(STAGGER, asked.join_next()).await {
+                ended
+            } else {
+                continue;
+            };
+            let Some(ended) = ended else {
+                return Err(telling.expect("there is a server, and each has failed"));
+            };
+            let failure = match ended.expect("a task that asks neither panics nor is aborted") {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            if telling.is_none() || failure.is_of_the_name() {
+                telling = Some(failure);
+            }
+        }
+    }
+
+    fn explain(&self, name: &str, failure: &Failure) -> ResolveError {
+        let Failure { server, error } = failure;
+        match error {
+            NetError::Timeout => self.silence(name),
+            NetError::Dns(DnsError::ResponseCode(code)) if failure.is_of_the_name() => {
+                let why = format!(
+                    "the resolver {server} answered \"{code}\": the servers of this name are \
+                     broken or cannot be reached"
+                );
+                ResolveError::Failed(name.into(), why)
+            }
+            NetError::Dns(DnsError::ResponseCode(code)) => {
+                let why = format!("the resolver {server} will not answer us: it says \"{code}\"");
+                ResolveError::Unanswered(name.into(), why)
+            }
+            error => {
+                let why = format!("cannot ask the resolver {server}: {error}");
+                ResolveError::Unanswered(name.into(), why)
+            }
+        }
+    }
+
+    fn servers(&self) -> String {
+        let servers: Vec<&str> = self.servers.iter().map(|server| &*server.shown).collect();
+        servers.join(", ")
+    }
+}
+
+/// The full names to ask for in place of one that may not be full, in this order. One with fewer
+/// dots than `ndots` is most likely meant to be completed.
+fn candidates(mut name: Name, search: &[Name], ndots: usize) -> Vec<Name> {
+    if name.is_fqdn() {
+        return vec![name];
+    }
+    let dots = usize::from(name.num_labels()).saturating_sub(1);
+    // A name that gets too long by a suffix does not exist with it.
+    let completed = |suffix| name.clone().append_domain(suffix).ok();
+    let mut candidates: Vec<Name> = search.iter().filter_map(completed).collect();
+    let at = if dots >= ndots { 0 } else { candidates.len() };
+    name.set_fqdn(true);
+    candidates.insert(at, name);
+    candidates
+}
+
+/// One resolver, and its client.
+#[derive(Clone, Debug)]
+struct Server {
+    /// Its address, and its port unless that is the usual one.
+    shown: Arc<str>,
+    client: TokioResolver,
+}
+
+impl Server {
+    fn new(config: NameServerConfig, options: &ResolverOpts) -> Result<Self, NetError> {
+        let ports = config.connections.iter().map(|connection| connection.port);
+        let shown = match ports.max() {
+            None | Some(DNS_PORT) => config.ip.to_string(),
+            Some(port) => SocketAddr::new(config.ip, port).to_string(),
+        };
+        let config = ResolverConfig::from_name_servers(vec![config]);
+        let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *builder.options_mut() = options.clone();
+        Ok(Self {
+            shown: shown.into(),
+            client: builder.build()?,
+        })
+    }
+
+    async fn ask(self, name: Name, record_type: RecordType) -> Result<Answer, Failure> {
+        match self.client.lookup(name, record_type).await {
+            Ok(lookup) => Ok(answer(&lookup)),
+            Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => Ok(Answer {
+                addresses: Arc::new([]),
+                // RFC 2308, section 5: without a SOA it should not be kept.
+                ttl: Duration::from_secs(nothing.negative_ttl.unwrap_or(0).into()),
+            }),
+            Err(error) => Err(Failure {
+                server: self.shown,
+                error,
+            }),
+        }
+    }
+}
+
+/// Why one resolver gave no answer.
+#[derive(Debug)]
+struct Failure {
+    server: Arc<str>,
+    error: NetError,
+}
+
+impl Failure {
+    /// Whether it says something of the name, rather than of the resolver or the way to it.
+    fn is_of_the_name(&self) -> bool {
+        let code = ResponseCode::ServFail;
+        matches!(&self.error, NetError::Dns(DnsError::ResponseCode(said)) if *said == code)
+    }
+}
+
+/// The addresses, good for as long as each record on the way to them.
+fn answer(lookup: &Lookup) -> Answer {
+    let records = lookup.answers();
+    let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
+    let addresses = records.iter().filter_map(|record| record.data.ip_addr());
+    Answer {
+        addresses: addresses.collect(),
+        ttl: Duration::from_secs(ttl.into()),
+    }
+}
+
+const DNS_PORT: u16 = 53;
+/// How long one resolver is waited for before the next is asked as well.
+const STAGGER: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_are_completed_first_and_long_ones_last() {
+        let check = |name: &str, ndots, expected: &[&str]| {
+            let search = ["corp.test", "test"].map(|suffix| Name::from_ascii(suffix).unwrap());
+            let name = Name::from_ascii(name).unwrap();
+            let candidates = candidates(name, &search, ndots);
+            let names: Vec<String> = candidates.iter().map(Name::to_string).collect();
+            assert_eq!(names, expected);
+        };
+        check("web.", 1, &["web."]);
+        check("web", 1, &["web.corp.test.", "web.test.", "web."]);
+        check("web", 0, &["web.", "web.corp.test.", "web.test."]);
+        check("a.web", 1, &["a.web.", "a.web.corp.test.", "a.web.test."]);
+        check("a.web", 2, &["a.web.corp.test.", "a.web.test.", "a.web."]);
+    }
+}
