@@ -1,0 +1,126 @@
+//! What does `/probe` answer?
+//!
+//! One run in the text format 0.0.4, as if nothing had been measured before. The labels `probe` and
+//! `target` are left out, for whoever asks adds their own. So are counters and histograms: they
+//! would start anew with each request, and every rate over them would be a lie.
+
+use leadsman_core::metric::{Declared, Metric, MetricKind};
+use leadsman_core::{Place, Recording, Run};
+
+use crate::Format;
+use crate::text::{push_head, push_sample};
+use crate::totals::{DURATION, SUCCESS};
+
+/// Shows one run: whether it succeeded and how long it took, on failure the reason, and then the
+/// gauges and infos that it set.
+///
+/// Whoever asks expects a `probe_success` in every answer, so here it is 0 for an own fault too;
+/// the reason tells which it was.
+pub fn render_run(run: &Run) -> String {
+    let mut out = String::new();
+    let success = f64::from(u8::from(run.result.is_ok()));
+    push_gauge(&mut out, SUCCESS.metric(), success);
+    push_gauge(&mut out, DURATION.metric(), run.duration.as_secs_f64());
+    if let Err(fault) = &run.result {
+        let help = "Why the run failed.";
+        push_head(&mut out, Format::Text, REASON, help, MetricKind::Info);
+        push_sample(&mut out, REASON, [("reason", fault.reason())], 1.0);
+    }
+    for place in run.recording.layout().places() {
+        push_place(&mut out, &run.recording, place);
+    }
+    out
+}
+
+fn push_gauge(out: &mut String, metric: &Metric, value: f64) {
+    push_head(out, Format::Text, metric.name, metric.help, metric.kind);
+    push_sample(out, metric.name, [], value);
+}
+
+fn push_place(out: &mut String, recording: &Recording, place: &Place) {
+    let metric = place.metric;
+    let start = out.len();
+    push_head(out, Format::Text, metric.name, metric.help, metric.kind);
+    let headed = out.len();
+    match metric.kind {
+        MetricKind::Counter | MetricKind::Histogram => {}
+        MetricKind::Gauge => {
+            for (index, value) in recording.values(place).enumerate() {
+                if let Some(value) = value {
+                    let label = metric.labels.first().copied();
+                    let label = label.zip(metric.values.get(index).copied());
+                    push_sample(out, metric.name, label, value);
+                }
+            }
+        }
+        MetricKind::Info => {
+            if let Some(texts) = recording.text(place) {
+                let texts = texts.iter().map(String::as_str);
+                let labels = metric.labels.iter().copied().zip(texts);
+                push_sample(out, metric.name, labels, 1.0);
+            }
+        }
+    }
+    if out.len() == headed {
+        out.truncate(start);
+    }
+}
+
+/// Only in answers: on a schedule, `probe_failures_total` tells the reason and keeps it.
+const REASON: &str = "probe_failure_reason_info";
+
+#[cfg(test)]
+mod tests {
+    use leadsman_core::{Cause, Fault};
+
+    use super::*;
+    use crate::fixture::{PEER, PHASE, RTT, SENT, failure, run};
+    use crate::parse::parse;
+
+    fn check(run: &Run, expected: &[&str]) {
+        let answer = render_run(run);
+        parse(Format::Text, &answer);
+        let samples: Vec<&str> = answer
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .collect();
+        assert_eq!(samples, expected);
+    }
+
+    #[test]
+    fn an_answer_holds_what_this_run_alone_can_tell() {
+        check(
+            &run(Ok(()), |recording| {
+                recording.add(&SENT, None, 3.0);
+                recording.observe(&RTT, 0.1);
+                recording.set(&PHASE, Some("rtt"), 0.25);
+                recording.inform(&PEER, &["192.0.2.1", "a \"b\""]);
+            }),
+            &[
+                "probe_success 1",
+                "probe_duration_seconds 0.5",
+                "probe_test_duration_seconds{phase=\"rtt\"} 0.25",
+                "probe_test_peer_info{address=\"192.0.2.1\",name=\"a \\\"b\\\"\"} 1",
+            ],
+        );
+        check(
+            &run(failure(Cause::Refused), |_| {}),
+            &[
+                "probe_success 0",
+                "probe_duration_seconds 0.5",
+                "probe_failure_reason_info{reason=\"refused\"} 1",
+            ],
+        );
+        check(
+            &run(
+                Err(Fault::own(std::io::Error::from_raw_os_error(1))),
+                |_| {},
+            ),
+            &[
+                "probe_success 0",
+                "probe_duration_seconds 0.5",
+                "probe_failure_reason_info{reason=\"permission\"} 1",
+            ],
+        );
+    }
+}

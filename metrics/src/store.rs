@@ -1,0 +1,171 @@
+//! Where are the series of all targets kept?
+//!
+//! Each target has its totals behind a lock of its own, held for one addition or one copy of a
+//! pointer. A scrape copies the pointers; a run that ends while a scrape is still being read gives
+//! its target fresh totals and leaves the old ones to that scrape. So neither ever waits for the
+//! other, and each target's numbers in a scrape are from one moment.
+//!
+//! The store does not expire anything: series live as long as someone holds their [`Series`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use leadsman_core::{Plugin, Run, Sink, Target};
+
+use crate::family::{Families, Family};
+use crate::scrape::Row;
+use crate::text::push_label;
+use crate::totals::Totals;
+use crate::{Format, NameError, Own, Scrape, series_per_target};
+
+/// The series of all targets.
+pub struct Store {
+    plugins: Box<[&'static Plugin]>,
+    text: Arc<[Family]>,
+    open_metrics: Arc<[Family]>,
+    own: Own,
+    /// By their labels as written, which is also their order in a scrape.
+    tracked: Mutex<BTreeMap<Arc<str>, Weak<Tracked>>>,
+}
+
+/// The series of one target: a sink that adds its runs up.
+///
+/// Clones are the same series. When the last is dropped, they are gone from the next scrape on; a
+/// run in flight that holds one keeps them until it ends.
+#[derive(Clone)]
+pub struct Series(Arc<Tracked>);
+
+struct Tracked {
+    /// Index in the store's plugins.
+    plugin: usize,
+    labels: Arc<str>,
+    totals: Mutex<Arc<Totals>>,
+}
+
+impl Store {
+    /// Makes a store for targets of `plugins`, whose scrapes also show the program's own metrics.
+    ///
+    /// Fails if two plugins, or a plugin and the program, mean different things by one name.
+    pub fn new(
+        plugins: impl IntoIterator<Item = &'static Plugin>,
+        own: Own,
+    ) -> Result<Self, NameError> {
+        let plugins: Box<[_]> = plugins.into_iter().collect();
+        let families = Families::new(&plugins, &own)?;
+        Ok(Self {
+            text: families.written(Format::Text).collect(),
+            open_metrics: families.written(Format::OpenMetrics).collect(),
+            plugins,
+            own,
+            tracked: Mutex::default(),
+        })
+    }
+
+    /// Gives out the series of `target` as probed by the probe called `probe`.
+    ///
+    /// If someone still holds those of the same probe, target, labels and plugin, they are the same
+    /// and go on counting, as over a reload of the configuration. The names of the target's labels
+    /// must be such that Prometheus accepts them and none of the plugin's metrics uses them.
+    ///
+    /// # Panics
+    /// If the store was not made for `plugin`.
+    pub fn track(&self, probe: &str, plugin: &'static Plugin, target: &Target) -> Series {
+        let known = self
+            .plugins
+            .iter()
+            .position(|known| ptr::eq(*known, plugin));
+        let index = known.unwrap_or_else(|| panic!("this store was not made for {plugin:?}"));
+        let labels: Arc<str> = labels(probe, target).into();
+        let mut tracked = self.lock();
+        if let Some(kept) = tracked.get(&labels).and_then(Weak::upgrade)
+            && kept.plugin == index
+        {
+            return Series(kept);
+        }
+        let new = Arc::new(Tracked {
+            plugin: index,
+            labels: Arc::clone(&labels),
+            totals: Mutex::new(Arc::new(Totals::new(plugin))),
+        });
+        tracked.insert(labels, Arc::downgrade(&new));
+        Series(new)
+    }
+
+    /// Takes the numbers of this moment, to be written as their reader takes them.
+    ///
+    /// Costs some 100 ns a target before it returns, so with very many of them do not call it on
+    /// the thread that runs probes.
+    pub fn scrape(&self, format: Format) -> Scrape {
+        let mut rows: Vec<Vec<Row>> = self.plugins.iter().map(|_| Vec::new()).collect();
+        self.lock().retain(|_, tracked| {
+            let tracked = tracked.upgrade();
+            if let Some(tracked) = &tracked {
+                rows[tracked.plugin].push(Row {
+                    labels: Arc::clone(&tracked.labels),
+                    totals: Arc::clone(&tracked.lock()),
+                });
+            }
+            tracked.is_some()
+        });
+        let series = rows
+            .iter()
+            .zip(&self.plugins)
+            .map(|(rows, plugin)| rows.len() * series_per_target(plugin));
+        self.own.series(series.sum());
+        let families = match format {
+            Format::Text => &self.text,
+            Format::OpenMetrics => &self.open_metrics,
+        };
+        Scrape::new(format, Arc::clone(families), rows, &self.own)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Weak<Tracked>>> {
+        self.tracked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("plugins", &self.plugins)
+            .field("targets", &self.lock().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tracked {
+    fn lock(&self) -> MutexGuard<'_, Arc<Totals>> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Series {
+    fn finished(&self, run: &Run) {
+        // Copies the totals only while a scrape is holding them.
+        Arc::make_mut(&mut self.0.lock()).take_in(run);
+    }
+}
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Series({})", self.0.labels)
+    }
+}
+
+/// The labels of a target's series as written, without braces.
+fn labels(probe: &str, target: &Target) -> String {
+    let mut out = String::new();
+    push_label(&mut out, "probe", probe);
+    out.push(',');
+    push_label(&mut out, "target", &target.address);
+    for (name, value) in &target.labels {
+        out.push(',');
+        push_label(&mut out, name, value);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;
