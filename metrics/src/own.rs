@@ -34,6 +34,7 @@ pub struct Own {
     overload: IntCounter,
     readers: Gauge,
     refused: IntCounter,
+    connections_refused: IntCounter,
     unknown_modules: IntCounter,
 }
 
@@ -98,6 +99,10 @@ impl Own {
                 "leadsman_scrapes_refused_total",
                 "Scrapes refused because too many were being read.",
             ),
+            connections_refused: counter(
+                "leadsman_connections_refused_total",
+                "Connections closed at once because too many were open.",
+            ),
             unknown_modules: counter(
                 "blackbox_module_unknown_total",
                 "Requests to /probe for a module that is not configured.",
@@ -146,6 +151,11 @@ impl Own {
     /// Counts a scrape that was refused because too many were being read.
     pub fn scrape_refused(&self) {
         self.refused.inc();
+    }
+
+    /// Counts a connection that was closed at once because too many were open.
+    pub fn connection_refused(&self) {
+        self.connections_refused.inc();
     }
 
     /// Counts a request for a module that is not configured.
@@ -274,6 +284,7 @@ mod tests {
         own.missed(2, 3);
         own.missed(2, 5);
         own.scrape_refused();
+        own.connection_refused();
         own.module_unknown();
         let reader = own.reader();
         for (sample, expected) in [
@@ -296,6 +307,7 @@ mod tests {
             (r#"leadsman_schedule_missed_total{reason="overload"}"#, 5.0),
             ("leadsman_scrapes_in_flight", 1.0),
             ("leadsman_scrapes_refused_total", 1.0),
+            ("leadsman_connections_refused_total", 1.0),
             ("blackbox_module_unknown_total", 1.0),
         ] {
             assert_eq!(value(&own, sample), expected, "{sample}");
