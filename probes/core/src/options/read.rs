@@ -243,7 +243,10 @@ impl<'de, 'a> de::Deserializer<'de> for Reader<'a, '_> {
         let entries = match &self.node.kind {
             Kind::Map(entries) => entries.as_slice(),
             Kind::Null => &[],
-            _ => return Err(self.not("keys with values")),
+            Kind::Scalar { .. } | Kind::List(_) => {
+                let help = "write { key: value }, or {} for all defaults";
+                return Err(self.not("keys with values").help(help));
+            }
         };
         visitor.visit_map(Entries {
             reader: self,

@@ -157,7 +157,10 @@ fn a_wrong_word_is_told_what_was_expected_and_its_range() {
         &plain("5"),
         Err(&["expected a list, got `5` (put it in brackets: [ ])"]),
     );
-    check::<Ping>(&plain("5"), Err(&["expected keys with values, got `5`"]));
+    check::<Ping>(
+        &plain("5"),
+        Err(&["expected keys with values, got `5` (write { key: value }, or {} for all defaults)"]),
+    );
     check::<Period>(
         &plain("5"),
         Err(&["a duration needs a unit: ms, s, m or h"]),
