@@ -1,11 +1,144 @@
 //! The host: decides when to probe, and tells the world.
+//!
+//! A program of your own is `use your_probe as _;` and a `main` that calls [`main`]. Inside, from
+//! the arguments to the answer:
+//!
+//! - `cli` reads the command line, which is made from the linked plugins; `by_hand` runs one probe
+//!   for a person, `terminal` is where they look.
+//! - `config` reads the configuration, `source` knows where it lies, `check` says what it costs,
+//!   `demonstration` stands in for it.
+//! - `daemon` starts and ends everything; `host` is what is in force, and reloads it.
+//! - `schedule` decides when, `drive` carries it out, `responders` are there to be probed.
+//! - `resolver` looks up names; `history` keeps the last runs; `web` shows it all; `log` logs.
+//!
+//! No protocol is named here, save in the link lines below.
 
-use std::process::ExitCode;
+#![forbid(unsafe_code)]
 
+mod by_hand;
+mod check;
+mod cli;
+mod config;
+mod daemon;
+mod demonstration;
+mod drive;
+mod history;
+mod host;
+mod log;
 mod resolver;
+mod responders;
 mod schedule;
+mod source;
+mod terminal;
+mod web;
+
+use std::env;
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use leadsman_core::Registry;
+
+#[cfg(feature = "icmp")]
+use leadsman_icmp as _;
+
+use crate::by_hand::{ByHand, Outcome, by_hand};
+use crate::cli::Ask;
+use crate::resolver::Resolver;
+use crate::source::Source;
+use crate::terminal::Terminal;
 
 /// Runs leadsman with the process's arguments and returns its exit status.
+///
+/// Every plugin that is linked into the program takes part. Exit status 0 means that all went well
+/// and every target answered, 1 that a target did not answer or the daemon could not start, 2 that
+/// we could not ask.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match obey() {
+        Ok(status) => status,
+        Err(why) => {
+            complain(&format!("leadsman: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn obey() -> Result<ExitCode, Box<dyn Error>> {
+    let registry = Registry::linked()?;
+    let ask = match cli::ask(&registry, env::args_os()) {
+        Ok(ask) => ask,
+        Err(error) => {
+            error.print()?;
+            return Ok(ExitCode::from(u8::try_from(error.exit_code())?));
+        }
+    };
+    match ask {
+        Ask::Run(args) => Ok(daemon::run(registry, args)?),
+        Ask::Check(file) => Ok(check(&Source::choose(file), &registry)?),
+        Ask::Schema => {
+            let schema = serde_json::to_string_pretty(&config::schema(&registry))?;
+            Terminal::stdout().print(&format!("{schema}\n"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Ask::ByHand(request) => Ok(measure(request)?),
+        Ask::About(about) => {
+            about.tell(&registry, &mut Terminal::stdout())?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn check(source: &Source, registry: &Registry) -> io::Result<ExitCode> {
+    let colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
+    match check::check(source, registry) {
+        Ok((report, warnings)) => {
+            complain(&warnings.render(colour));
+            Terminal::stdout().print(&report)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(problems) => {
+            complain(&problems.render(colour));
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn measure(request: ByHand) -> Result<ExitCode, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let measured = runtime.block_on(by_hand(
+        request,
+        Arc::new(Resolver::system()),
+        Terminal::stdout(),
+    ));
+    Ok(match measured {
+        Ok(outcome) => outcome.into(),
+        Err(why) => {
+            complain(&format!("leadsman: {}", chain(&why)));
+            Outcome::NotAsked.into()
+        }
+    })
+}
+
+/// An error with all that led to it.
+fn chain(error: &dyn Error) -> impl Display + use<> {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// Prints to a person; where standard error is closed there is nobody left to tell.
+fn complain(text: &str) {
+    let text = text.trim_end();
+    if !text.is_empty() {
+        _ = writeln!(io::stderr().lock(), "{text}");
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -44,12 +45,22 @@ pub trait Options:
     /// in the target is an [`OptionsError::new`]; one in an option names it, see
     /// [`OptionsError::field`].
     fn aim(self: &Arc<Self>, target: &Target) -> Result<Self::Probe, OptionsError>;
+
+    /// How many packets one run of at most `timeout` sends, so that `leadsman check` can tell what a
+    /// plan costs; `None` if that is up to a transport such as TCP.
+    fn packets(&self, timeout: Duration) -> Option<u64> {
+        _ = timeout;
+        None
+    }
 }
 
 /// Options whose type is forgotten, as the host keeps them.
 pub trait Aim: fmt::Debug + Send + Sync {
     /// Aims at a target; see [`Options::aim`].
     fn aim(&self, target: &Target) -> Result<Box<dyn Probe>, OptionsError>;
+
+    /// How many packets one run sends; see [`Options::packets`].
+    fn packets(&self, timeout: Duration) -> Option<u64>;
 
     /// The options in force, defaults included and secrets hidden.
     fn shown(&self) -> serde_json::Value;
@@ -64,6 +75,10 @@ impl<O: Options> Aim for Aimed<O> {
         self.0
             .aim(target)
             .map(|probe| Box::new(probe) as Box<dyn Probe>)
+    }
+
+    fn packets(&self, timeout: Duration) -> Option<u64> {
+        self.0.packets(timeout)
     }
 
     fn shown(&self) -> serde_json::Value {

@@ -1,0 +1,238 @@
+//! How does the program start, keep going and end?
+//!
+//! It starts whole or not at all: a configuration with a mistake or an address in use ends it with
+//! a message. SIGHUP reloads. SIGTERM and SIGINT end it in good order: no new runs, those in
+//! flight end by their deadline, requests under way are answered; a second one ends it at once.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leadsman_core::{Registry, Stop, Stopper};
+use leadsman_metrics::{NameError, Own, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::cli::RunArgs;
+use crate::config::{Config, Problems};
+use crate::demonstration;
+use crate::drive::Driver;
+use crate::history::History;
+use crate::host::{Host, ReloadError, Services};
+use crate::log;
+use crate::resolver::Resolver;
+use crate::source::Source;
+use crate::web;
+
+/// Why the program did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The configuration has mistakes; shown with their lines.
+    #[error("{}", .0.render(false).trim_end())]
+    Config(Problems),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; say where with --listen")]
+    Listen {
+        /// As written.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The runtime did not start or signals cannot be waited for.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// Two plugins contradict each other.
+    #[error("the plugins of this program do not fit together: {0}")]
+    Names(#[from] NameError),
+    /// The configuration could not be put in force.
+    #[error(transparent)]
+    Plan(#[from] ReloadError),
+}
+
+/// Runs until a signal ends the program.
+pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartError> {
+    log::start(args.log_level, args.log_format);
+    let mut source = Source::choose(args.config);
+    source.timeout_offset = args.timeout_offset;
+    source.history = args.history_limit;
+    let (config, warnings) = source.read(&registry).map_err(StartError::Config)?;
+    for warning in warnings.lines() {
+        warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(keep_going(registry, source, config, &args.listen))
+}
+
+async fn keep_going(
+    registry: Registry,
+    source: Source,
+    config: Config,
+    listen: &[String],
+) -> Result<ExitCode, StartError> {
+    let mut signals = Signals::catch()?;
+    let (listeners, addresses) = open(listen, &config).await?;
+    let own = Own::new(env!("CARGO_PKG_VERSION"));
+    let store = Store::new(registry.probes().iter().copied(), own.clone())?;
+    let services = Arc::new(Services {
+        resolver: Arc::new(Resolver::system()),
+        own,
+        history: History::new(config.web.history),
+    });
+    let (stopper, stop) = Stopper::new();
+    // Replicas get different seeds from their host names, which stay the same over a restart.
+    let (driver, helm) = Driver::new(Arc::clone(&services), seed());
+    let driver = tokio::spawn(driver.run(stop.clone()));
+    let shows = source.is_demonstration();
+    info!(%source, "starting");
+    let host = Host::start(
+        registry,
+        source,
+        config,
+        store,
+        services,
+        helm,
+        stop.clone(),
+    )
+    .await?;
+    let web = tokio::spawn(web::serve(listeners, Arc::clone(&host)));
+    for address in &addresses {
+        info!(%address, "listening");
+    }
+    let shown = shows.then(|| tokio::spawn(show(Arc::clone(&host), addresses, stop)));
+
+    signals.until_the_end(&host).await;
+    info!("stopping: no new runs, those in flight end by their deadline");
+    stopper.stop();
+    tokio::select! {
+        () = end(driver, web, shown, &host) => {
+            info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        () = signals.end() => {
+            warn!("stopped at once by a second signal; runs in flight are lost");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Waits until every part has ended in good order.
+async fn end(
+    driver: JoinHandle<()>,
+    web: JoinHandle<()>,
+    shown: Option<JoinHandle<()>>,
+    host: &Host,
+) {
+    for (part, task) in [
+        ("driver", Some(driver)),
+        ("web", Some(web)),
+        ("demonstration", shown),
+    ] {
+        if let Some(task) = task
+            && let Err(why) = task.await
+        {
+            warn!(part, %why, "did not end in good order");
+        }
+    }
+    host.close().await;
+}
+
+/// Listens where the flags say, or else where the configuration does.
+async fn open(
+    flags: &[String],
+    config: &Config,
+) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
+    let wanted: Vec<String> = if flags.is_empty() {
+        config
+            .web
+            .listen
+            .0
+            .iter()
+            .map(|address| address.0.to_string())
+            .collect()
+    } else {
+        flags.to_vec()
+    };
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
+    for address in wanted {
+        let refused = |source| StartError::Listen {
+            address: address.clone(),
+            source,
+        };
+        let listener = TcpListener::bind(&address).await.map_err(refused)?;
+        addresses.push(listener.local_addr().map_err(refused)?);
+        listeners.push(listener);
+    }
+    Ok((listeners, addresses))
+}
+
+/// Tells a person who started the demonstration where to look, and soon what was measured.
+async fn show(host: Arc<Host>, addresses: Vec<SocketAddr>, stop: Stop) {
+    let Some(address) = addresses.first() else {
+        return;
+    };
+    say(&demonstration::welcome(*address, &host.registry));
+    tokio::select! {
+        () = stop.requested() => {}
+        () = sleep(FIRST_LOOK) => say(&demonstration::first_look(&host.services.history)),
+    }
+}
+
+/// Prints to a person; one who closed the output does not want it.
+fn say(text: &str) {
+    _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// The signals that the program obeys.
+struct Signals {
+    hang_up: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Reloads at each SIGHUP, until the end is asked for.
+    async fn until_the_end(&mut self, host: &Arc<Host>) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                // How it went is in the log and in the metrics; nobody waits for an answer.
+                _ = self.hang_up.recv() => drop(host.reload().await),
+            }
+        }
+    }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// FNV-1a of this host's name, or 0 where it has none.
+fn seed() -> u64 {
+    let name = std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// How long the demonstration measures before it says what it has found.
+const FIRST_LOOK: Duration = Duration::from_secs(4);

@@ -1,0 +1,141 @@
+//! What is in force right now, and how does it change while everything runs?
+//!
+//! The host ties the parts together: the configuration in force, the series, the history, the
+//! driver's helm and the responders. A reload is all or nothing up to the plan: a configuration
+//! with a mistake changes nothing and everything keeps running.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use leadsman_core::{Registry, Resolve, Stop};
+use leadsman_metrics::{Own, Store};
+use tokio::sync::Mutex;
+use tracing::{error, info, warn};
+
+use crate::config::{Config, Problems};
+use crate::drive::{Helm, Plan};
+use crate::history::History;
+use crate::responders::{Responders, RespondersError};
+use crate::source::Source;
+
+/// What a run needs from the host beside its order.
+#[derive(Debug)]
+pub(crate) struct Services {
+    /// Looks up names, with one cache for all.
+    pub(crate) resolver: Arc<dyn Resolve>,
+    /// The program's own metrics.
+    pub(crate) own: Own,
+    /// The last results.
+    pub(crate) history: History,
+}
+
+/// Everything that the web surface and the signals reach.
+#[derive(Debug)]
+pub(crate) struct Host {
+    /// What was linked into this program.
+    pub(crate) registry: Registry,
+    /// The configuration in force.
+    pub(crate) config: ArcSwap<Config>,
+    /// The series of all targets.
+    pub(crate) store: Store,
+    /// What runs need.
+    pub(crate) services: Arc<Services>,
+    /// Asked for when the program is to end.
+    pub(crate) stop: Stop,
+    source: Source,
+    helm: Helm,
+    ready: AtomicBool,
+    /// Held during a reload, so that there is one at a time.
+    responders: Mutex<Responders>,
+}
+
+/// Why a configuration was not put in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReloadError {
+    /// It has mistakes.
+    #[error("{0}")]
+    Config(Problems),
+    /// A responder could not be opened.
+    #[error("{0}")]
+    Responder(#[from] RespondersError),
+    /// The program is ending.
+    #[error("leadsman is stopping, so nothing is reloaded")]
+    Stopping,
+}
+
+impl Host {
+    /// Puts the first configuration in force and returns the host.
+    pub(crate) async fn start(
+        registry: Registry,
+        source: Source,
+        config: Config,
+        store: Store,
+        services: Arc<Services>,
+        helm: Helm,
+        stop: Stop,
+    ) -> Result<Arc<Self>, ReloadError> {
+        let host = Arc::new(Self {
+            registry,
+            config: ArcSwap::from_pointee(Config::default()),
+            store,
+            services,
+            stop,
+            source,
+            helm,
+            ready: AtomicBool::new(false),
+            responders: Mutex::default(),
+        });
+        host.adopt(config).await?;
+        host.services.own.reloaded(true);
+        host.ready.store(true, Ordering::Release);
+        Ok(host)
+    }
+
+    /// Reads the configuration again and puts it in force; says in log and metrics how it went.
+    pub(crate) async fn reload(self: &Arc<Self>) -> Result<(), ReloadError> {
+        let outcome = self.reread().await;
+        self.services.own.reloaded(outcome.is_ok());
+        match &outcome {
+            Ok(()) => info!(source = %self.source, "configuration reloaded"),
+            Err(why) => error!(
+                source = %self.source,
+                "configuration not reloaded, the one before stays in force: {why}"
+            ),
+        }
+        outcome
+    }
+
+    /// Whether the first plan is in force and nobody has asked for the end.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire) && !self.stop.is_requested()
+    }
+
+    /// Ends the responders, each in good order.
+    pub(crate) async fn close(&self) {
+        self.responders.lock().await.close().await;
+    }
+
+    async fn reread(self: &Arc<Self>) -> Result<(), ReloadError> {
+        let host = Arc::clone(self);
+        // A file of 100,000 targets takes long enough to delay the probes of this thread.
+        let read = tokio::task::spawn_blocking(move || host.source.read(&host.registry));
+        let read = read.await.expect("reading a configuration does not panic");
+        let (config, warnings) = read.map_err(ReloadError::Config)?;
+        for warning in warnings.lines() {
+            warn!("{warning}");
+        }
+        self.adopt(config).await
+    }
+
+    async fn adopt(&self, config: Config) -> Result<(), ReloadError> {
+        let mut responders = self.responders.lock().await;
+        responders.adopt(&config.responders).await?;
+        if !self.helm.steer(Plan::new(&config, &self.store)).await {
+            return Err(ReloadError::Stopping);
+        }
+        self.services.history.adopt(&config);
+        self.config.store(Arc::new(config));
+        Ok(())
+    }
+}
