@@ -1,0 +1,106 @@
+//! Does a probe of somebody else's, in a program of their own, get everything a built-in one has?
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use crate::program::Program;
+
+/// Their program, built from `tests/acme`.
+static ACME: LazyLock<PathBuf> = LazyLock::new(|| {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--locked", "--package", "acme-daytime"]);
+    // The same profile and folder as this test's own program, so that nothing is built twice.
+    let leadsman = PathBuf::from(crate::program::LEADSMAN);
+    if leadsman
+        .parent()
+        .is_some_and(|folder| folder.ends_with("release"))
+    {
+        build.arg("--release");
+    }
+    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+    assert!(built.expect("cargo is there").success());
+    leadsman.with_file_name("acme-daytime")
+});
+
+fn said(arguments: &[&str]) -> String {
+    let output = Command::new(&*ACME)
+        .args(arguments)
+        .output()
+        .expect("it was just built");
+    String::from_utf8([output.stdout, output.stderr].concat()).expect("it writes text")
+}
+
+#[test]
+fn it_is_listed_with_a_command_a_schema_and_a_help_of_its_own() {
+    let list = said(&["list"]);
+    assert!(list.contains("daytime") && list.contains("icmp"), "{list}");
+    let help = said(&["--help"]);
+    assert!(
+        help.contains("daytime") && help.contains("Time that a daytime server takes"),
+        "{help}"
+    );
+    let help = said(&["daytime", "--help"]);
+    assert!(
+        help.contains("--contains") && help.contains("Text that the answer must"),
+        "{help}"
+    );
+    let schema = said(&["schema"]);
+    assert!(
+        schema.contains("Text that the answer must contain."),
+        "{schema}"
+    );
+}
+
+#[test]
+fn a_mistake_in_its_options_is_told_with_its_place() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let file = directory.path().join("broken.yml");
+    let text = "probes:\n- name: time\n  daytime: { contian: UTC }\n  targets: ['127.0.0.1:13']\n";
+    std::fs::write(&file, text).expect("it can be written");
+    let told = said(&["check", &file.display().to_string()]);
+    assert!(
+        told.contains(":3:14") && told.contains("contains"),
+        "{told}"
+    );
+}
+
+#[test]
+fn it_is_scheduled_scraped_and_probed_beside_its_own_responder() {
+    let port = free_port();
+    let program = Program::start(
+        &ACME,
+        Some(&format!(
+            "probes:\n\
+             - name: time\n  every: 1s\n  daytime: {{ contains: UTC }}\n  targets: ['127.0.0.1:{port}']\n\
+             modules:\n  fashionable: {{ prober: daytime, daytime: {{ contains: TAI }} }}\n\
+             responders:\n- daytime: {{ listen: '127.0.0.1:{port}' }}\n"
+        )),
+    );
+    let labels = format!("{{probe=\"time\",target=\"127.0.0.1:{port}\"}}");
+    let metrics = program.wait(Duration::from_secs(5), |metrics| {
+        metrics.value(&format!("probe_success{labels}")) == Some(1.0)
+    });
+    let answer = metrics.value(&format!("probe_daytime_answer_seconds{labels}"));
+    assert!(
+        answer.is_some_and(|seconds| seconds > 0.0 && seconds < 1.0),
+        "{}",
+        metrics.body
+    );
+    let asked = program.get(&format!(
+        "/probe?module=fashionable&target=127.0.0.1:{port}"
+    ));
+    assert_eq!(
+        (asked.status, asked.value("probe_success")),
+        (200, Some(0.0)),
+        "{}",
+        asked.body
+    );
+    assert!(asked.body.contains("reason=\"mismatch\""), "{}", asked.body);
+}
+
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
+    free.expect("a port is free").port()
+}

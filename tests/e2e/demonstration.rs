@@ -1,0 +1,157 @@
+//! What is there without a configuration?
+
+use std::fs;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::ask::get;
+use crate::program::{LEADSMAN, Program, skipped};
+
+#[test]
+fn within_five_seconds_both_addresses_of_this_host_have_answered() {
+    let mut program = Program::start(LEADSMAN.as_ref(), None);
+    program.wait(Duration::from_secs(5), |metrics| {
+        ["127.0.0.1", "::1"].iter().all(|target| {
+            let series = format!("probe_success{{probe=\"icmp\",target=\"{target}\"}}");
+            metrics.value(&series) == Some(1.0)
+        })
+    });
+    program.signal("TERM");
+    assert!(program.ended(Duration::from_secs(5)).success());
+    let told = program.output();
+    for path in [
+        "/ ",
+        "/metrics ",
+        "/probe?module=icmp&target=127.0.0.1&debug=true ",
+    ] {
+        let url = format!("http://{}{path}", program.address);
+        assert!(told.contains(&url), "{url} in:\n{told}");
+    }
+}
+
+#[test]
+fn the_demonstration_soon_says_what_it_has_measured() {
+    let mut program = Program::start(LEADSMAN.as_ref(), None);
+    thread::sleep(Duration::from_millis(4500));
+    program.signal("TERM");
+    program.ended(Duration::from_secs(5));
+    let told = program.output();
+    let line = told.lines().last().expect("it says something");
+    assert!(
+        line.contains("runs so far") && line.contains("icmp 127.0.0.1 in "),
+        "{told}"
+    );
+}
+
+#[test]
+fn prometheus_scrapes_it_and_promtool_finds_nothing_wrong() {
+    const TEST: &str = "prometheus_scrapes_it_and_promtool_finds_nothing_wrong";
+    if Command::new("promtool").arg("--version").output().is_err() {
+        return skipped(TEST, "Debian's package prometheus");
+    }
+    let program = Program::start(LEADSMAN.as_ref(), None);
+    let series = "probe_success{probe=\"icmp\",target=\"127.0.0.1\"}";
+    let metrics = program.wait(Duration::from_secs(5), |m| m.value(series) == Some(1.0));
+    assert_eq!(check(&metrics.body), "", "promtool check metrics");
+
+    let prometheus = Prometheus::scraping(program.address);
+    let query = "/api/v1/query?query=probe_success%7Btarget%3D%22%3A%3A1%22%7D";
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = get(prometheus.address, query);
+        if answer.body.contains("\"1\"]") {
+            assert!(
+                answer.body.contains("\"probe\":\"icmp\""),
+                "{}",
+                answer.body
+            );
+            return;
+        }
+        assert!(
+            Instant::now() < end,
+            "Prometheus has not scraped it: {}",
+            answer.body
+        );
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// What promtool complains of.
+fn check(metrics: &str) -> String {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it was just there");
+    let mut stdin = promtool.stdin.take().expect("it is piped");
+    stdin.write_all(metrics.as_bytes()).expect("promtool reads");
+    drop(stdin);
+    let output = promtool.wait_with_output().expect("it ends");
+    let complaints = [output.stdout, output.stderr].concat();
+    String::from_utf8(complaints).expect("it writes text")
+}
+
+/// Debian's Prometheus with one target.
+struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl Prometheus {
+    fn scraping(target: SocketAddr) -> Self {
+        let directory = TempDir::new().expect("there is room");
+        let config = directory.path().join("prometheus.yml");
+        let text = format!(
+            "global: {{ scrape_interval: 1s }}\n\
+             scrape_configs:\n- job_name: leadsman\n  static_configs: [{{ targets: ['{target}'] }}]\n"
+        );
+        fs::write(&config, text).expect("it can be written");
+        // Prometheus cannot be given port 0, so take one that was free a moment ago.
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
+        let address = free.expect("a port is free");
+        let log = fs::File::create(directory.path().join("log")).expect("it can be written");
+        let mut child = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--web.listen-address={address}"))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                directory.path().join("data").display()
+            ))
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("Debian's package prometheus has both programs");
+        let end = Instant::now() + Duration::from_secs(30);
+        while std::net::TcpStream::connect(address).is_err() {
+            let ended = child.try_wait().expect("it is our child");
+            let log = || fs::read_to_string(directory.path().join("log"));
+            assert!(
+                ended.is_none() && Instant::now() < end,
+                "it does not listen: {:?}",
+                log()
+            );
+            thread::sleep(Duration::from_millis(50));
+        }
+        Self {
+            child,
+            address,
+            _directory: directory,
+        }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}

@@ -1,0 +1,21 @@
+//! Does the whole program do what people are promised?
+//!
+//! Each test starts the program as a person would and looks at it from outside. Where to put a test:
+//!
+//! - `program`: no tests; starts the program, asks it over HTTP, ends it.
+//! - `ask`: no tests; a small HTTP client that can also read slowly.
+//! - `demonstration`: what is there without a configuration, for a person and for Prometheus.
+//! - `acme`: a probe and a program of somebody else's.
+//! - `reload`: what a new configuration changes, and what it must not.
+//! - `ending`: signals, and what is in flight when they come.
+//! - `ping`: the command, by hand and for programs.
+//! - `invariants`: the rules of README.md, read from the manifests and sources.
+
+mod acme;
+mod ask;
+mod demonstration;
+mod ending;
+mod invariants;
+mod ping;
+mod program;
+mod reload;

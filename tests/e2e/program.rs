@@ -1,0 +1,148 @@
+//! Starts a program as a person would, and ends it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::ask::{Answer, get};
+
+/// A program that serves on a port of its own, in a directory of its own.
+pub(crate) struct Program {
+    child: Child,
+    /// Lines of standard error, as they come.
+    pub(crate) log: Receiver<String>,
+    pub(crate) address: SocketAddr,
+    pub(crate) directory: TempDir,
+}
+
+/// The path of the program under test.
+pub(crate) const LEADSMAN: &str = env!("CARGO_BIN_EXE_leadsman");
+
+impl Program {
+    /// Starts leadsman with this configuration.
+    pub(crate) fn configured(configuration: &str) -> Self {
+        Self::start(LEADSMAN.as_ref(), Some(configuration))
+    }
+
+    /// Starts `program`; without a configuration its directory is empty.
+    pub(crate) fn start(program: &Path, configuration: Option<&str>) -> Self {
+        let directory = TempDir::new().expect("there is room for a directory");
+        if let Some(text) = configuration {
+            fs::write(directory.path().join("leadsman.yml"), text).expect("it can be written");
+        }
+        let mut child = Command::new(program)
+            .args(["run", "--listen", "127.0.0.1:0"])
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program was built");
+        let (lines, log) = channel();
+        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // A test that has seen enough does not listen any more.
+                _ = lines.send(line);
+            }
+        });
+        let address = loop {
+            let line = log
+                .recv_timeout(Duration::from_secs(20))
+                .expect("it says where it listens");
+            if let Some((_, address)) = line.split_once("listening address=") {
+                break address.parse().expect("an address");
+            }
+        };
+        Self {
+            child,
+            log,
+            address,
+            directory,
+        }
+    }
+
+    /// Replaces the configuration, without telling the program.
+    pub(crate) fn write(&self, configuration: &str) {
+        fs::write(self.configuration(), configuration).expect("it can be written");
+    }
+
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.directory.path().join("leadsman.yml")
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        get(self.address, path)
+    }
+
+    /// Looks at `/metrics` until `enough` says so, and fails after `patience`.
+    pub(crate) fn wait(&self, patience: Duration, enough: impl Fn(&Answer) -> bool) -> Answer {
+        let end = Instant::now() + patience;
+        loop {
+            let metrics = self.get("/metrics");
+            if enough(&metrics) {
+                return metrics;
+            }
+            assert!(
+                Instant::now() < end,
+                "not within {patience:?}:\n{}",
+                metrics.body
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(sent.expect("kill is there").success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self, patience: Duration) -> ExitStatus {
+        let end = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status;
+            }
+            assert!(Instant::now() < end, "still there after {patience:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What it has written on standard output, once it has ended.
+    pub(crate) fn output(&mut self) -> String {
+        let mut output = String::new();
+        let stdout = self.child.stdout.as_mut().expect("it is piped");
+        stdout.read_to_string(&mut output).expect("it writes text");
+        output
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself; a child that was waited for cannot be killed.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Whether a test may go on without `thing`: says loudly that it is left out, or fails where that
+/// must not be.
+pub(crate) fn skipped(test: &str, thing: &str) {
+    assert!(
+        std::env::var_os("LEADSMAN_TEST_MUST_NOT_SKIP").is_none(),
+        "{test} needs {thing}, which is not here"
+    );
+    println!("SKIPPED: {test} needs {thing}, which is not here");
+}
