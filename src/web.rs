@@ -1,0 +1,113 @@
+//! What does the program answer over HTTP?
+//!
+//! The paths, and which part of the program answers each. Scraping, probing on demand, the status
+//! page and the few paths for operators are all there is, so a `match` is the whole router. There
+//! is no TLS and nobody logs in: by default only this host can connect, and a reverse proxy is the
+//! place for the rest.
+
+mod budget;
+mod door;
+mod logs;
+mod page;
+mod patience;
+mod probe;
+mod query;
+mod reply;
+mod scrape;
+mod transcript;
+
+use std::sync::Arc;
+
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use self::reply::{Body, not_allowed, text};
+use self::scrape::Readers;
+use crate::host::Host;
+
+/// Answers on all `listeners` until the host is to stop; answers under way then have a few seconds
+/// left.
+pub(crate) async fn serve(listeners: Vec<TcpListener>, host: Arc<Host>) {
+    let surface = Arc::new(Surface::new(host));
+    let mut doors = JoinSet::new();
+    for listener in listeners {
+        doors.spawn(door::attend(
+            listener,
+            Arc::clone(&surface),
+            MOST_CONNECTIONS,
+        ));
+    }
+    while doors.join_next().await.is_some() {}
+}
+
+/// Everything that can be asked for.
+#[derive(Debug)]
+struct Surface {
+    host: Arc<Host>,
+    readers: Readers,
+}
+
+impl Surface {
+    fn new(host: Arc<Host>) -> Self {
+        Self {
+            host,
+            readers: Readers::default(),
+        }
+    }
+
+    /// Answers one request; what its body may hold is of no interest to any path.
+    async fn answer(&self, head: &Parts) -> Response<Body> {
+        match (head.uri.path(), &head.method) {
+            ("/probe", _) => probe::answer(&self.host, head).await,
+            ("/-/reload", &Method::POST | &Method::PUT) => self.reload().await,
+            ("/-/reload", _) => not_allowed("POST, PUT"),
+            (path, &Method::GET | &Method::HEAD) => match path {
+                "/" => page::answer(&self.host),
+                "/metrics" => scrape::all(self, &head.headers).await,
+                "/logs" => logs::answer(&self.host.services.history, &head.uri),
+                "/config" => text(StatusCode::OK, self.host.config.load().shown()),
+                "/-/healthy" => text(StatusCode::OK, "Healthy\n"),
+                "/-/ready" => self.ready(),
+                _ => text(
+                    StatusCode::NOT_FOUND,
+                    "There is nothing here; all there is: /\n",
+                ),
+            },
+            _ => not_allowed("GET, HEAD"),
+        }
+    }
+
+    /// Whether probes run as configured, for whoever waits with sending requests.
+    fn ready(&self) -> Response<Body> {
+        if self.host.is_ready() {
+            text(StatusCode::OK, "Ready\n")
+        } else {
+            text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not ready: starting or stopping\n",
+            )
+        }
+    }
+
+    async fn reload(&self) -> Response<Body> {
+        let host = Arc::clone(&self.host);
+        // A task of its own: whoever asked may go away in the middle.
+        let reload = tokio::spawn(async move { host.reload().await });
+        match reload.await.expect("a reload does not panic") {
+            Ok(()) => text(StatusCode::OK, "Configuration reloaded\n"),
+            Err(why) => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("failed to reload config: {why}\n"),
+            ),
+        }
+    }
+}
+
+/// Connections to one listener: more than the scrapers and people of one program need, and fewer
+/// than it has descriptors.
+const MOST_CONNECTIONS: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! Who is let in, for how long, and how does it end?
+//!
+//! Neither running out of descriptors nor peers that send or read nothing stop the door: there is
+//! a cap on connections, and each has to get on. What is answered is not decided here.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use leadsman_core::Stop;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::Surface;
+use super::patience::Patient;
+
+/// Lets peers in, at most so many at a time, until the end is asked for; then waits a while for
+/// what they are being answered.
+pub(super) async fn attend(listener: TcpListener, surface: Arc<Surface>, most: usize) {
+    let stop = surface.host.stop.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.requested() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(_) if connections.len() >= most => surface.host.services.own.connection_refused(),
+            Ok((stream, _)) => {
+                connections.spawn(converse(stream, Arc::clone(&surface), stop.clone()));
+            }
+            // The peer has gone while it waited in the queue.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                warn!(
+                    %error,
+                    connections = connections.len(),
+                    "cannot accept a connection, trying again in {BREATH:?}"
+                );
+                // Out of descriptors, most often: they come back as connections end.
+                _ = timeout(BREATH, stop.requested()).await;
+            }
+        }
+    }
+    // Whoever connects from now on is told so at once.
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    _ = timeout(FAREWELL, all).await;
+}
+
+/// Answers one connection's requests, one after the other.
+async fn converse(stream: TcpStream, surface: Arc<Surface>, stop: Stop) {
+    // Without it, the last piece of an answer may wait for an acknowledgement. It works as well.
+    _ = stream.set_nodelay(true);
+    let service = service_fn(async |request| {
+        let (head, _) = hyper::Request::into_parts(request);
+        Ok::<_, Infallible>(surface.answer(&head).await)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.requested() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended early");
+    }
+}
+
+/// How long a peer may take for a request, the wait for its first byte included. Longer than the
+/// usual minute between two scrapes, so that they can share a connection.
+const IDLE: Duration = Duration::from_secs(90);
+/// Bytes of a connection's buffers, and so of the largest head of a request.
+const BUFFER: usize = 64 * 1024;
+/// How long to wait before the next attempt to accept after a failed one.
+const BREATH: Duration = Duration::from_secs(1);
+/// How long the answers under way have when the program ends: a scraper's usual patience.
+const FAREWELL: Duration = Duration::from_secs(10);

@@ -1,0 +1,131 @@
+//! How is one run carried out for whoever asks over the web?
+//!
+//! The answers, their status codes and the order of the checks are `blackbox_exporter`'s, so that
+//! Prometheus's configuration for it works unchanged. A probe that failed is an answer like any
+//! other: only a request that cannot be carried out is refused. Each request aims a probe of its
+//! own, and nothing here keeps one run from another: that is for whoever may reach the port.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use hyper::http::request::Parts;
+use hyper::{Response, StatusCode};
+use leadsman_core::{Event, Fault, Order, Recording, Run, Sink, Stop, Target, perform};
+
+use super::budget::{BudgetError, budget};
+use super::query::Query;
+use super::reply::{Body, text};
+use super::scrape;
+use super::transcript::transcript;
+use crate::history::Entry;
+use crate::host::Host;
+
+/// Why no run is carried out.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("Unknown module {0:?}")]
+    UnknownModule(String),
+    #[error("Failed to parse timeout from Prometheus header: {0}")]
+    Budget(#[from] BudgetError),
+    #[error("Target parameter is missing")]
+    NoTarget,
+    #[error("Unknown prober {0:?}")]
+    UnknownProber(String),
+}
+
+/// Carries out one run and answers with what it measured.
+///
+/// The run ends when this future is dropped, as it is when the scraper goes away.
+pub(super) async fn answer(host: &Host, head: &Parts) -> Response<Body> {
+    let entry = match carry_out(host, head).await {
+        Ok(entry) => entry,
+        Err(refusal) => return text(refusal.status(), format!("{refusal}\n")),
+    };
+    if Query::of(&head.uri).value("debug").as_deref() == Some("true") {
+        return text(StatusCode::OK, transcript(&entry));
+    }
+    scrape::one(&entry.run, &head.headers)
+}
+
+async fn carry_out(host: &Host, head: &Parts) -> Result<Arc<Entry>, Refusal> {
+    let query = Query::of(&head.uri);
+    let config = host.config.load_full();
+    let name = query.value("module");
+    let name = name.as_deref().unwrap_or(DEFAULT_MODULE);
+    let Some(module) = config.modules.get(name) else {
+        host.services.own.module_unknown();
+        return Err(Refusal::UnknownModule(name.to_owned()));
+    };
+    let timeout = budget(&head.headers, module.timeout, *config.web.timeout_offset)?;
+    let address = query.value("target").ok_or(Refusal::NoTarget)?;
+    let Some((plugin, options)) = &module.options else {
+        return Err(Refusal::UnknownProber(module.prober.clone()));
+    };
+    let target = Arc::new(Target {
+        hostname: query.value("hostname").map(Box::from),
+        ..Target::new(address)
+    });
+    let ear = Ear::default();
+    let run = match options.aim(&target) {
+        Ok(mut probe) => {
+            let order = Order {
+                plugin,
+                target: &target,
+                timeout,
+                // A run under way ends in its own time; only new ones are not begun.
+                stop: &Stop::never(),
+                resolver: &*host.services.resolver,
+                sink: &ear,
+            };
+            perform(&mut *probe, order).await
+        }
+        Err(why) => Run {
+            plugin,
+            target,
+            started: SystemTime::now(),
+            duration: Duration::ZERO,
+            result: Err(Fault::own(why)),
+            recording: Recording::new(plugin.layout()),
+        },
+    };
+    Ok(host.services.history.asked(module, run, ear.heard()))
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Budget(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// Hears what a run says, up to [`MOST_EVENTS`].
+#[derive(Debug, Default)]
+struct Ear(Mutex<Vec<Event>>);
+
+impl Ear {
+    fn heard(self) -> Vec<Event> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Ear {
+    fn wants_events(&self) -> bool {
+        true
+    }
+
+    fn event(&self, event: Event) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() < MOST_EVENTS {
+            heard.push(event);
+        }
+    }
+
+    fn finished(&self, _: &Run) {}
+}
+
+/// What `blackbox_exporter` takes if a request names no module.
+const DEFAULT_MODULE: &str = "http_2xx";
+/// How much of what a run says is kept: each of its events stays in memory with the history.
+const MOST_EVENTS: usize = 1000;

@@ -1,0 +1,134 @@
+//! What does a person read who wants to know how a run went?
+//!
+//! What the run said, then what it measured, then the options it ran with, in the order and under
+//! the headings that `blackbox_exporter`'s users know. Rendered when somebody looks, not before.
+
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use leadsman_core::{Event, Run};
+use leadsman_metrics::render_run;
+use serde_json::{Value, json};
+
+use crate::history::{Asked, Entry};
+
+/// All that is known about a run. Secrets among its options are hidden.
+pub(super) fn transcript(entry: &Entry) -> String {
+    let options = match &entry.asked {
+        Asked::Module(module) => module.shown.clone(),
+        Asked::Schedule { options, .. } => json!({ entry.run.plugin.name(): options.shown() }),
+    };
+    let heading = match &entry.asked {
+        Asked::Module(_) => "Module configuration",
+        Asked::Schedule { .. } => "Probe configuration",
+    };
+    let options = serde_saphyr::to_string(&options)
+        .expect("a tree of texts, numbers, lists and maps can be written as YAML");
+    format!(
+        "Logs for the probe:\n{}\n\nMetrics that would have been returned:\n{}\n\n{heading}:\n{}\n",
+        log(entry).trim_end(),
+        render_run(&entry.run).trim_end(),
+        options.trim_end(),
+    )
+}
+
+/// One line for each event, and a last one that says how the run ended.
+fn log(entry: &Entry) -> String {
+    let mut log = String::new();
+    for event in &entry.events {
+        line(&mut log, event, "info");
+    }
+    line(&mut log, &ending(&entry.run), level(&entry.run));
+    log
+}
+
+fn level(run: &Run) -> &'static str {
+    if run.result.is_ok() { "info" } else { "error" }
+}
+
+/// The end of a run, told as its last event.
+fn ending(run: &Run) -> Event {
+    let seconds = run.duration.as_secs_f64();
+    let (name, fields) = match &run.result {
+        Ok(()) => ("succeeded", json!({ "duration_seconds": seconds })),
+        Err(fault) => (
+            "failed",
+            json!({
+                "reason": fault.reason(),
+                "detail": fault.to_string(),
+                "duration_seconds": seconds,
+            }),
+        ),
+    };
+    let Value::Object(fields) = fields else {
+        unreachable!("both are objects");
+    };
+    Event {
+        at: run.started + run.duration,
+        name,
+        fields,
+    }
+}
+
+/// Writes an event as one line of logfmt.
+fn line(log: &mut String, event: &Event, level: &str) {
+    write!(
+        log,
+        "time={} level={level} event={}",
+        timestamp(event.at),
+        event.name
+    )
+    .expect("a String takes all");
+    for (key, value) in &event.fields {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\');
+        if !text.is_empty() && text.chars().all(plain) {
+            write!(log, " {key}={text}")
+        } else {
+            // Escapes control characters too: what a target sent must not steer a terminal.
+            write!(log, " {key}={text:?}")
+        }
+        .expect("a String takes all");
+    }
+    log.push('\n');
+}
+
+/// A time for people, in UTC and to the millisecond.
+fn timestamp(at: SystemTime) -> String {
+    // Only a clock that is off by millennia has no timestamp.
+    let at = Timestamp::try_from(at).unwrap_or_default();
+    format!("{at:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_of_log_stays_one_line_whatever_the_target_said() {
+        fn check(value: Value, expected: &str) {
+            let mut log = String::new();
+            let event = Event {
+                at: SystemTime::UNIX_EPOCH,
+                name: "reply",
+                fields: [("said".to_owned(), value)].into_iter().collect(),
+            };
+            line(&mut log, &event, "info");
+            let head = "time=1970-01-01T00:00:00.000Z level=info event=reply";
+            assert_eq!(log, format!("{head} said={expected}\n"));
+        }
+        check(json!("220"), "220");
+        check(json!(0.25), "0.25");
+        check(json!(null), "null");
+        check(json!(""), r#""""#);
+        check(json!("220 ready"), r#""220 ready""#);
+        check(json!("a\r\nb"), r#""a\r\nb""#);
+        check(json!("\u{1b}[2J"), r#""\u{1b}[2J""#);
+        check(json!(r#"say "hi""#), r#""say \"hi\"""#);
+        check(json!([1, "a b"]), r#""[1,\"a b\"]""#);
+    }
+}
