@@ -1,1 +1,62 @@
-//! leadsman
+//! Does a host answer ICMP echo requests, how fast, and how many answers are missing?
+//!
+//! The way of one run, file by file:
+//!
+//! ```text
+//! options ──▶ ping ──▶ round ──▶ leadsman-wire      ask on a grid, hear what comes
+//!                        │  └──▶ exchange           decide which answer ends which request
+//!                        ▼
+//!                 metrics, events ──▶ draw ──▶ statistics     what a person sees of it
+//! ```
+//!
+//! This crate touches no packet and no socket: those are `leadsman-wire`'s. When a run begins and
+//! how long it may last is the core's decision.
+
+#![forbid(unsafe_code)]
+
+mod draw;
+mod events;
+mod exchange;
+mod metrics;
+mod options;
+mod ping;
+mod round;
+mod statistics;
+
+#[cfg(test)]
+mod tests;
+
+use leadsman_core::{Cause, Command, Need, Plugin, inventory};
+
+use crate::options::PingOptions;
+
+inventory::submit! {
+    Plugin::new::<PingOptions>("icmp", "Round-trip time and loss of ICMP echo")
+        .docs(include_str!("../README.md"))
+        .needs(&[Need::IcmpSocket])
+        .metrics(metrics::ALL)
+        .causes(&[
+            Cause::Mismatch,
+            Cause::Resolve,
+            Cause::Timeout,
+            Cause::TooBig,
+            Cause::TtlExceeded,
+            Cause::Unreachable,
+        ])
+        .demonstration(&["127.0.0.1", "::1"])
+        .command(Command {
+            defaults: &[("count", "0"), ("wait", "1s"), ("payload_size", "56")],
+            shorts: &[
+                ('c', "count"),
+                ('i', "interval"),
+                ('W', "wait"),
+                ('s', "payload_size"),
+                ('t', "ttl"),
+                ('Q', "tos"),
+                ('I', "source_ip_address"),
+            ],
+            open_ended: true,
+            draw: Some(draw::draw),
+            ..Command::new("ping", "HOST")
+        })
+}

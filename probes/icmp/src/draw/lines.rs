@@ -1,0 +1,146 @@
+//! How does one host's ping read, line by line?
+//!
+//! As ping(8) prints it, with two lines more: a reply that is missed is said when its time is over,
+//! and one that comes late is shown as late.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use leadsman_core::draw::Draw;
+use leadsman_core::{Event, Run, Target};
+
+use super::{Host, INFALLIBLE, milliseconds, red};
+use crate::events::{IcmpError, Reply, Said, Sent};
+use crate::exchange::Arrival;
+
+/// A line for each answer, and a summary.
+#[derive(Debug)]
+pub(super) struct Lines {
+    host: Host,
+    color: bool,
+    duration: Duration,
+}
+
+impl Lines {
+    pub(super) fn new(target: &Target, color: bool) -> Self {
+        Self {
+            host: Host::new(target),
+            color,
+            duration: Duration::ZERO,
+        }
+    }
+
+    /// What to print for what was said, if anything.
+    fn line(&self, said: &Said) -> Option<String> {
+        let bad = |text: String| red(&text, self.color);
+        Some(match said {
+            Said::Sent(sent) if self.host.address != Some(sent.to) => self.header(sent),
+            Said::Sent(_) => return None,
+            Said::Reply(reply) => reply_line(reply),
+            Said::Error(error) => bad(error_line(error)),
+            Said::Lost(lost) => {
+                let ms = Duration::from_millis((lost.waited.as_secs_f64() * 1e3).round() as u64);
+                bad(format!(
+                    "no reply to icmp_seq={} within {ms:?}",
+                    lost.sequence + 1
+                ))
+            }
+            Said::NotSent(not_sent) => bad(not_sent.error.clone()),
+        })
+    }
+
+    fn header(&self, sent: &Sent) -> String {
+        let payload = sent.bytes - ICMP_HEADER;
+        format!(
+            "PING {} ({}) {payload} bytes of data",
+            self.host.name, sent.to
+        )
+    }
+}
+
+impl Draw for Lines {
+    fn event(&mut self, _: usize, event: &Event, page: &mut String) {
+        let Some(said) = Said::of(event) else {
+            return;
+        };
+        if let Some(line) = self.line(&said) {
+            writeln!(page, "{line}").expect(INFALLIBLE);
+        }
+        self.host.take(&said);
+    }
+
+    fn finished(&mut self, _: usize, run: &Run, page: &mut String) {
+        self.duration += run.duration;
+        if let Some(fault) = self.host.unsaid(run) {
+            writeln!(page, "{}", red(&fault, self.color)).expect(INFALLIBLE);
+        }
+    }
+
+    fn summary(&mut self, page: &mut String) {
+        let host = &self.host;
+        write!(
+            page,
+            "\n--- {} ping statistics ---\n{} packets transmitted, {} received",
+            host.name, host.sent, host.received
+        )
+        .expect(INFALLIBLE);
+        for (count, what) in [
+            (host.duplicates, "duplicates"),
+            (host.late, "late"),
+            (host.errors, "errors"),
+            (host.not_sent, "not sent"),
+            (host.in_flight(), "in flight"),
+        ] {
+            if count > 0 {
+                write!(page, ", +{count} {what}").expect(INFALLIBLE);
+            }
+        }
+        if let Some(loss) = host.loss() {
+            write!(page, ", {loss} packet loss").expect(INFALLIBLE);
+        }
+        writeln!(page, ", time {}ms", self.duration.as_millis()).expect(INFALLIBLE);
+        figures(host, page);
+    }
+}
+
+fn reply_line(reply: &Reply) -> String {
+    let (bytes, from, sequence) = (reply.bytes, reply.from, reply.sequence + 1);
+    let mut line = format!("{bytes} bytes from {from}: icmp_seq={sequence}");
+    if let Some(hop_limit) = reply.hop_limit {
+        write!(line, " ttl={hop_limit}").expect(INFALLIBLE);
+    }
+    write!(line, " time={} ms", milliseconds(reply.rtt)).expect(INFALLIBLE);
+    line + match reply.arrived {
+        Arrival::InTime => "",
+        Arrival::Late => " (late)",
+        Arrival::Again => " (DUP!)",
+    }
+}
+
+fn error_line(error: &IcmpError) -> String {
+    let (from, sequence, what) = (error.from, error.sequence + 1, &error.what);
+    format!("From {from} icmp_seq={sequence} {what}")
+}
+
+/// The figures of the round trips, if there were any.
+fn figures(host: &Host, page: &mut String) {
+    let trips = &host.trips;
+    let joined = |times: &[Option<Duration>]| {
+        let ms = |time: &Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
+        let times: Vec<_> = times.iter().flatten().map(ms).collect();
+        times.join("/")
+    };
+    if trips.last().is_none() {
+        return;
+    }
+    let spread = joined(&[trips.min(), trips.mean(), trips.max(), trips.deviation()]);
+    let percentiles = joined(&[50, 95, 99].map(|percent| trips.percentile(percent)));
+    writeln!(page, "rtt min/avg/max/mdev = {spread} ms").expect(INFALLIBLE);
+    write!(page, "p50/p95/p99 = {percentiles} ms").expect(INFALLIBLE);
+    if trips.jitter().is_some() {
+        write!(page, ", jitter = {} ms", joined(&[trips.jitter()])).expect(INFALLIBLE);
+    }
+    page.push('\n');
+}
+
+const ICMP_HEADER: usize = 8;

@@ -1,0 +1,207 @@
+//! What may be chosen about a ping?
+//!
+//! The keys that `blackbox_exporter` has too bear its names, defaults and meaning. Whether a source
+//! address exists on this host shows only when a request is sent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leadsman_core::options::{OptionsError, Period};
+use leadsman_core::{Options, Preference, Target};
+use leadsman_wire::{EchoOptions, Ttl};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ping::Ping;
+
+/// Options of the ICMP echo probe.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PingOptions {
+    /// Address family to use if the name has addresses of both: ip4 or ip6.
+    pub(crate) preferred_ip_protocol: String,
+    /// Use the other family if the name has no address of the preferred one.
+    pub(crate) ip_protocol_fallback: bool,
+    /// Address to send from, of this host and of the target's family; the routing table chooses if none is given.
+    pub(crate) source_ip_address: Option<IpAddr>,
+    /// Bytes of payload after the ICMP header; 0 stands for 28.
+    #[schemars(range(max = 65_507))]
+    pub(crate) payload_size: u16,
+    /// Forbid fragmentation, so that too large a request is reported rather than split.
+    pub(crate) dont_fragment: bool,
+    /// Hops that a request may travel; 0 is the system's default.
+    pub(crate) ttl: u8,
+    /// Type of service (IPv4) or traffic class (IPv6) byte: DSCP in the upper six bits.
+    pub(crate) tos: u8,
+    /// Requests in a run; 0 keeps asking until the run's deadline, or by hand until you stop it.
+    pub(crate) count: u32,
+    /// Time between the requests of a run, at least 1ms; answers are not waited for in between.
+    pub(crate) interval: Period,
+    /// How long to wait for each reply before it counts as lost; until the run's deadline if none is given.
+    pub(crate) wait: Option<Period>,
+}
+
+impl Default for PingOptions {
+    fn default() -> Self {
+        Self {
+            preferred_ip_protocol: "ip6".to_owned(),
+            ip_protocol_fallback: true,
+            source_ip_address: None,
+            payload_size: 0,
+            dont_fragment: false,
+            ttl: 64,
+            tos: 0,
+            count: 1,
+            interval: Period(Duration::from_secs(1)),
+            wait: None,
+        }
+    }
+}
+
+impl Options for PingOptions {
+    type Probe = Ping;
+
+    fn aim(self: &Arc<Self>, target: &Target) -> Result<Ping, OptionsError> {
+        let host = &*target.address;
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(OptionsError::new("not the name or address of a host").help(
+                "write a name or an address, such as example.com, 192.0.2.1 or 2001:db8::1",
+            ));
+        }
+        if usize::from(self.payload_size) > EchoOptions::MAX_PAYLOAD_SIZE {
+            let most = EchoOptions::MAX_PAYLOAD_SIZE;
+            let message = format!("an echo request holds at most {most} bytes");
+            return Err(OptionsError::field("payload_size", message));
+        }
+        if *self.interval < SHORTEST_INTERVAL {
+            return Err(OptionsError::field("interval", "must be at least 1ms"));
+        }
+        if self.wait.is_some_and(|wait| wait.is_zero()) {
+            return Err(OptionsError::field("wait", "must be longer than 0s")
+                .help("leave it out to wait until the run's deadline"));
+        }
+        Ok(Ping::new(Arc::clone(self)))
+    }
+}
+
+impl PingOptions {
+    /// What these options mean for the packets.
+    pub(crate) fn echo(&self) -> EchoOptions {
+        EchoOptions {
+            source: self.source_ip_address,
+            ttl: Ttl::new(self.ttl),
+            tos: self.tos,
+            dont_fragment: self.dont_fragment,
+            payload_size: match self.payload_size {
+                0 => DEFAULT_PAYLOAD_SIZE,
+                size => usize::from(size),
+            },
+        }
+    }
+
+    /// Which address family is wanted.
+    pub(crate) fn preference(&self) -> Preference {
+        Preference::new(&self.preferred_ip_protocol, self.ip_protocol_fallback)
+    }
+}
+
+/// As many bytes as `blackbox_exporter` sends when none are asked for.
+const DEFAULT_PAYLOAD_SIZE: usize = 28;
+
+/// The resolution of the runtime's timers: a shorter interval could not be kept.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use leadsman_core::options::{Kind, Node, read};
+
+    use super::*;
+
+    #[test]
+    fn options_are_refused_with_words_that_help() {
+        for (key, value, expected) in [
+            (
+                "ttl",
+                "-1",
+                "ttl: expected a whole number from 0 to 255, got `-1`",
+            ),
+            (
+                "ttl",
+                "256",
+                "ttl: expected a whole number from 0 to 255, got `256`",
+            ),
+            ("ttl", "0", ""),
+            ("ttl", "255", ""),
+            ("payload_size", "65507", ""),
+            (
+                "payload_size",
+                "65508",
+                "payload_size: an echo request holds at most 65507 bytes",
+            ),
+            (
+                "source_ip_address",
+                "eth0",
+                "source_ip_address: invalid IP address syntax",
+            ),
+            ("interval", "500us", "interval: must be at least 1ms"),
+            ("interval", "1ms", ""),
+            (
+                "wait",
+                "0s",
+                "wait: must be longer than 0s (leave it out to wait until the run's deadline)",
+            ),
+            ("wait", "250ms", ""),
+            ("count", "0", ""),
+        ] {
+            check("192.0.2.1", &[(key, value)], expected);
+        }
+    }
+
+    #[test]
+    fn a_target_is_a_host_and_nothing_else() {
+        let refusal = "not the name or address of a host (write a name or an address, such as \
+                       example.com, 192.0.2.1 or 2001:db8::1)";
+        for (address, expected) in [
+            ("192.0.2.1", ""),
+            ("2001:db8::1", ""),
+            ("example.com", ""),
+            ("", refusal),
+            ("a b", refusal),
+            ("a\0b", refusal),
+        ] {
+            check(address, &[], expected);
+        }
+    }
+
+    /// Reads and aims; `expected` is the complaint, or empty for none.
+    fn check(address: &str, options: &[(&str, &str)], expected: &str) {
+        let entries = options
+            .iter()
+            .map(|(k, v)| (Node::word(*k), Node::word(*v)));
+        let said = match read::<PingOptions>(&Node::new(Kind::Map(entries.collect()))) {
+            Err(errors) => errors.iter().map(ToString::to_string).collect(),
+            Ok(options) => match Arc::new(options).aim(&Target::new(address)) {
+                Err(error) => error.to_string(),
+                Ok(_) => String::new(),
+            },
+        };
+        assert_eq!(said, expected, "{address:?} {options:?}");
+    }
+
+    #[test]
+    fn no_payload_size_means_that_of_blackbox_exporter() {
+        let options = PingOptions {
+            payload_size: 0,
+            ttl: 0,
+            ..PingOptions::default()
+        };
+        assert_eq!(
+            options.echo(),
+            EchoOptions {
+                payload_size: 28,
+                ..EchoOptions::default()
+            }
+        );
+    }
+}

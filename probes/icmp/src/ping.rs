@@ -1,0 +1,83 @@
+//! How is one host pinged, run after run?
+//!
+//! Keeps the flow while the address stays the same, so that answers which come after their run are
+//! still recognised in the next one. What happens within a run is in [`crate::round`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
+use leadsman_wire::{Flow, OpenError};
+use tokio::time::Instant;
+
+use crate::exchange::Exchange;
+use crate::metrics::{DURATION, PHASES};
+use crate::options::PingOptions;
+use crate::round::Round;
+
+/// ICMP echo aimed at one host.
+#[derive(Debug)]
+pub(crate) struct Ping {
+    options: Arc<PingOptions>,
+    line: Option<Line>,
+}
+
+/// What is kept for as long as the host's address stays the same.
+#[derive(Debug)]
+struct Line {
+    address: IpAddr,
+    flow: Flow,
+    exchange: Exchange,
+}
+
+impl Ping {
+    pub(crate) fn new(options: Arc<PingOptions>) -> Self {
+        Self {
+            options,
+            line: None,
+        }
+    }
+
+    /// Makes sure that `address` is where the line leads.
+    fn aim_at(&mut self, address: IpAddr) -> Result<&mut Line, Fault> {
+        let line = match self.line.take() {
+            Some(line) if line.address == address => line,
+            _ => Line {
+                address,
+                flow: Flow::open(address, self.options.echo()).map_err(not_opened)?,
+                exchange: Exchange::default(),
+            },
+        };
+        Ok(self.line.insert(line))
+    }
+}
+
+#[async_trait]
+impl Probe for Ping {
+    async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
+        for phase in PHASES {
+            cx.set_for(&DURATION, phase, 0.0);
+        }
+        let options = Arc::clone(&self.options);
+        let begin = Instant::now();
+        let address = cx.resolve(&cx.target().address, options.preference()).await;
+        cx.set_for(&DURATION, "resolve", begin.elapsed().as_secs_f64());
+        let address = address?;
+
+        let begin = Instant::now();
+        let line = self.aim_at(address)?;
+        cx.set_for(&DURATION, "setup", begin.elapsed().as_secs_f64());
+
+        Round::new(cx, &options, address, &line.flow, &mut line.exchange)
+            .run()
+            .await
+    }
+}
+
+fn not_opened(error: OpenError) -> Fault {
+    match error {
+        OpenError::NotPermitted { .. } => Fault::Own(Blocker::Permission, Box::new(error)),
+        OpenError::SourceFamily { .. } => Fault::Own(Blocker::Network, Box::new(error)),
+        error => Fault::own(error),
+    }
+}
