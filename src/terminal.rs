@@ -1,0 +1,185 @@
+//! How does text reach a person, and how is a table drawn anew in its place?
+//!
+//! One [`Terminal`] stands for the standard output, whatever that is. On a screen, lines scroll by
+//! above a table that is overwritten in place, each frame in one write, so that nothing flickers.
+//! Elsewhere text is written as it is. How wide things are is asked for at every frame, for a
+//! window can change its size.
+//!
+//! What to write is not decided here; nor does this module read keys or leave the screen in any
+//! state that would have to be restored.
+
+mod layout;
+
+use std::env;
+use std::fmt;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+
+pub(crate) use self::layout::{clip, columns, visible_width, wrap};
+
+/// The standard output, or what stands for it in a test.
+pub(crate) struct Terminal {
+    out: Box<dyn Write + Send>,
+    screen: Option<Box<dyn Fn() -> Size + Send>>,
+    color: bool,
+    /// Width of each line of the table that stands above the cursor.
+    drawn: Vec<usize>,
+}
+
+/// Of a screen, in cells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+}
+
+impl Terminal {
+    /// The process's standard output.
+    pub(crate) fn stdout() -> Self {
+        let out = io::stdout();
+        let variable = |name: &str| env::var(name).unwrap_or_default();
+        // Such as the shell inside an editor: a terminal that cannot move its cursor.
+        let screen = out.is_terminal() && variable("TERM") != "dumb";
+        Self {
+            color: wants_color(screen, &variable("NO_COLOR"), &variable("CLICOLOR_FORCE")),
+            screen: screen.then(|| Box::new(size) as Box<dyn Fn() -> Size + Send>),
+            out: Box::new(out),
+            drawn: Vec::new(),
+        }
+    }
+
+    /// Writes to `out`, which is a screen if it has a size.
+    #[cfg(test)]
+    pub(crate) fn test(
+        out: impl Write + Send + 'static,
+        size: Option<impl Fn() -> Size + Send + 'static>,
+    ) -> Self {
+        Self {
+            out: Box::new(out),
+            screen: size.map(|size| Box::new(size) as Box<dyn Fn() -> Size + Send>),
+            color: false,
+            drawn: Vec::new(),
+        }
+    }
+
+    /// Whether a table can be drawn anew in its place.
+    pub(crate) fn is_screen(&self) -> bool {
+        self.screen.is_some()
+    }
+
+    /// Whether colour is wanted.
+    pub(crate) fn color(&self) -> bool {
+        self.color
+    }
+
+    /// Columns at this moment; 80 where there is no screen.
+    pub(crate) fn width(&self) -> usize {
+        self.screen.as_ref().map_or(80, |size| size().columns)
+    }
+
+    /// Writes whole lines.
+    pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+
+    /// Writes whole lines above `table`, which takes the place of the one before. Lines of the
+    /// table that do not fit are cut. Where there is no screen, the table is not shown.
+    pub(crate) fn frame(&mut self, text: &str, table: &str) -> io::Result<()> {
+        let size = match &self.screen {
+            Some(size) if !(self.drawn.is_empty() && table.is_empty()) => size(),
+            _ => return self.print(text),
+        };
+        let mut frame = to_the_start(&self.drawn, size);
+        if !text.is_empty() {
+            frame.push_str(ERASE_BELOW);
+            frame.push_str(text);
+        }
+        self.drawn.clear();
+        let lines = table.lines().count();
+        let room = size.rows.saturating_sub(1).max(1);
+        let fitting = if lines > room { room - 1 } else { lines };
+        for line in table.lines().take(fitting) {
+            let line = clip(line, size.columns);
+            let width = visible_width(&line);
+            self.drawn.push(width);
+            frame.push_str(&line);
+            // Behind the last column the cursor still stands on it, and would erase it.
+            frame.push_str(if width < size.columns {
+                ERASE_TO_END
+            } else {
+                ""
+            });
+            frame.push('\n');
+        }
+        if fitting < lines {
+            let more = clip(&format!("… and {} more", lines - fitting), size.columns);
+            self.drawn.push(visible_width(&more));
+            frame.push_str(&more);
+            frame.push_str(ERASE_TO_END);
+            frame.push('\n');
+        }
+        frame.push_str(ERASE_BELOW);
+        self.print(&frame)
+    }
+
+    /// Leaves the table where it stands and writes `text` below; whatever was typed meanwhile,
+    /// such as the `^C` of an interrupt, goes.
+    pub(crate) fn last(&mut self, text: &str) -> io::Result<()> {
+        self.drawn.clear();
+        if self.is_screen() {
+            self.print(&format!("\r{ERASE_BELOW}{text}"))
+        } else {
+            self.print(text)
+        }
+    }
+}
+
+impl fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terminal")
+            .field("screen", &self.is_screen())
+            .field("color", &self.color)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Moves to the first cell of the table. A window that became narrower has wrapped its lines.
+fn to_the_start(drawn: &[usize], size: Size) -> String {
+    let rows: usize = drawn
+        .iter()
+        .map(|width| width.div_ceil(size.columns).max(1))
+        .sum();
+    let mut moves = String::from("\r");
+    let up = rows.min(size.rows.saturating_sub(1));
+    if up > 0 {
+        write!(moves, "\x1b[{up}A").expect("writing to a String cannot fail");
+    }
+    moves
+}
+
+/// Follows <https://no-color.org> and <https://bixense.com/clicolors>; values as in the environment.
+fn wants_color(screen: bool, no_color: &str, force: &str) -> bool {
+    no_color.is_empty() && (screen || !matches!(force, "" | "0"))
+}
+
+fn size() -> Size {
+    let known = terminal_size::terminal_size_of(io::stdout());
+    // A serial console may report 0 by 0.
+    match known {
+        Some((columns, rows)) if columns.0 > 0 && rows.0 > 0 => Size {
+            columns: columns.0.into(),
+            rows: rows.0.into(),
+        },
+        _ => Size {
+            columns: 80,
+            rows: 24,
+        },
+    }
+}
+
+const ERASE_BELOW: &str = "\x1b[J";
+const ERASE_TO_END: &str = "\x1b[K";
+
+#[cfg(test)]
+mod tests;
