@@ -1,0 +1,213 @@
+//! How is a probe run because a person asked for it now?
+//!
+//! Every target is measured at the same time, each in a task of its own. What they say goes
+//! through one channel to one thread, which owns the terminal and draws: a person who holds the
+//! output still, or a slow pipe, never delays a measurement. When to probe again, and what that
+//! means for anybody else, is not decided here: a run by hand is over when it is over.
+
+mod json;
+mod page;
+mod plain;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use leadsman_core::draw::{Draw, Stage};
+use leadsman_core::{
+    Event, Fault, Order, Plugin, Probe, Resolve, Run, Sink, Stop, Stopper, Target, perform,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinSet, spawn_blocking};
+
+use self::json::Json;
+use self::page::{Note, Page};
+use self::plain::Plain;
+use crate::terminal::Terminal;
+
+/// What is to be probed, and how that is shown.
+pub(crate) struct ByHand {
+    /// The kind of probe; it has a command.
+    pub(crate) plugin: &'static Plugin,
+    /// The probes, at least one.
+    pub(crate) aimed: Vec<Aimed>,
+    /// How long each run may take.
+    pub(crate) timeout: Duration,
+    /// Whether a program reads the output.
+    pub(crate) json: bool,
+}
+
+/// A probe and what it is aimed at.
+pub(crate) struct Aimed {
+    pub(crate) target: Arc<Target>,
+    pub(crate) probe: Box<dyn Probe>,
+}
+
+/// What came of it, the worse the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    /// Every target answered as it should.
+    Answered,
+    /// A target did not.
+    Unanswered,
+    /// We could not ask.
+    NotAsked,
+}
+
+/// Why there was no outcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ByHandError {
+    /// The system refused a handler for Ctrl-C.
+    #[error("cannot listen for the signals that end a run")]
+    Signals(#[source] io::Error),
+    /// The standard output cannot be written to, say because the disk is full.
+    #[error("cannot write to the standard output")]
+    Output(#[source] io::Error),
+}
+
+/// Probes until all runs have ended or SIGINT or SIGTERM asks them to, and shows it on `terminal`.
+pub(crate) async fn by_hand(
+    request: ByHand,
+    resolver: Arc<dyn Resolve>,
+    terminal: Terminal,
+) -> Result<Outcome, ByHandError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ByHandError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ByHandError::Signals)?;
+    let (stopper, stop) = Stopper::new();
+    let stopper = Arc::new(stopper);
+    let runs = carry_out(request, resolver, terminal, Arc::clone(&stopper), stop);
+    tokio::pin!(runs);
+    tokio::select! {
+        outcome = &mut runs => return outcome,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    stopper.stop();
+    runs.await
+}
+
+/// The same, ended by `stop` alone; `stopper` is for an output that nobody reads any more.
+async fn carry_out(
+    request: ByHand,
+    resolver: Arc<dyn Resolve>,
+    terminal: Terminal,
+    stopper: Arc<Stopper>,
+    stop: Stop,
+) -> Result<Outcome, ByHandError> {
+    let page = Page::new(drawing(&request, &terminal), terminal);
+    let (notes, inbox) = mpsc::channel();
+    let page = spawn_blocking(move || {
+        page.keep(&inbox, || stopper.stop())
+            .map_err(ByHandError::Output)
+    });
+    let mut runs = JoinSet::new();
+    for (index, mut aimed) in request.aimed.into_iter().enumerate() {
+        let (stop, resolver) = (stop.clone(), Arc::clone(&resolver));
+        let teller = Teller {
+            index,
+            notes: notes.clone(),
+        };
+        runs.spawn(async move {
+            let order = Order {
+                plugin: request.plugin,
+                target: &aimed.target,
+                timeout: request.timeout,
+                stop: &stop,
+                resolver: &*resolver,
+                sink: &teller,
+            };
+            let run = perform(&mut *aimed.probe, order).await;
+            let outcome = Outcome::of(&run);
+            teller.tell(Note::Finished(index, Box::new(run)));
+            outcome
+        });
+    }
+    // The page ends when nobody holds a sender any more.
+    drop(notes);
+    let outcomes = runs.join_all().await;
+    page.await.expect("the page does not panic")?;
+    Ok(outcomes.into_iter().max().unwrap_or(Outcome::Answered))
+}
+
+/// The plugin's own drawing, or the one that serves every plugin.
+fn drawing(request: &ByHand, terminal: &Terminal) -> Box<dyn Draw> {
+    let targets = request.aimed.iter().map(|aimed| Arc::clone(&aimed.target));
+    let stage = Stage {
+        targets: targets.collect(),
+        width: terminal.width(),
+        color: terminal.color(),
+    };
+    let own = request.plugin.by_hand().and_then(|command| command.draw);
+    match own {
+        _ if request.json => Box::new(Json::new(request.plugin, stage)),
+        Some(draw) => draw(stage),
+        None => Box::new(Plain::new(stage)),
+    }
+}
+
+impl Outcome {
+    fn of(run: &Run) -> Self {
+        match run.result {
+            Ok(()) => Self::Answered,
+            Err(Fault::Target(..)) => Self::Unanswered,
+            Err(Fault::Own(..)) => Self::NotAsked,
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Answered => 0,
+            Outcome::Unanswered => 1,
+            Outcome::NotAsked => 2,
+        })
+    }
+}
+
+impl std::fmt::Debug for ByHand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let targets: Vec<_> = self
+            .aimed
+            .iter()
+            .map(|aimed| &aimed.target.address)
+            .collect();
+        f.debug_struct("ByHand")
+            .field("plugin", &self.plugin)
+            .field("targets", &targets)
+            .field("timeout", &self.timeout)
+            .field("json", &self.json)
+            .finish()
+    }
+}
+
+/// Passes what one run says on to the page, without ever waiting for it.
+struct Teller {
+    index: usize,
+    notes: Sender<Note>,
+}
+
+impl Teller {
+    fn tell(&self, note: Note) {
+        // A page that failed has asked all runs to stop; nobody is left to be told.
+        drop(self.notes.send(note));
+    }
+}
+
+impl Sink for Teller {
+    fn wants_events(&self) -> bool {
+        true
+    }
+
+    fn event(&self, event: Event) {
+        self.tell(Note::Event(self.index, event));
+    }
+
+    /// Nothing: the run itself is passed on by whoever performed it.
+    fn finished(&self, _: &Run) {}
+}
+
+#[cfg(test)]
+mod tests;
