@@ -1,0 +1,177 @@
+//! What does the person ask for?
+//!
+//! The command line is made from the registry: each plugin with a command is a subcommand, and its
+//! options are flags made from its schema. [`ask`] turns arguments into an [`Ask`] that needs no
+//! more checking, or into an error that is fit to be printed. It reads no file, opens no socket
+//! and runs nothing.
+
+mod about;
+mod assign;
+mod explain;
+mod flags;
+mod list;
+mod markdown;
+mod needs;
+mod properties;
+mod run;
+mod word;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap_complete::Shell;
+use leadsman_core::{Plugin, Registry};
+
+use crate::by_hand::ByHand;
+
+pub(crate) use self::about::About;
+pub(crate) use self::run::{LogFormat, LogLevel, RunArgs};
+
+/// What the person asks for.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// Probe on a schedule and serve the results.
+    Run(RunArgs),
+    /// Report every error of a configuration; without a file, of the one that `run` would take.
+    Check(Option<PathBuf>),
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// Probe now and show it.
+    ByHand(ByHand),
+    /// Tell something about this program.
+    About(About),
+}
+
+/// Reads the arguments, the program's own name first.
+///
+/// The error is also how clap hands out help and version: print it, and exit with its code.
+pub(crate) fn ask(
+    registry: &Registry,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Ask, clap::Error> {
+    let mut tree = tree(registry);
+    let matches = tree.try_get_matches_from_mut(arguments)?;
+    let Some((name, given)) = matches.subcommand() else {
+        return run::read(&mut tree, &matches);
+    };
+    Ok(match name {
+        "run" => return run::read(subcommand(&mut tree, name), given),
+        "check" => Ask::Check(given.get_one("file").cloned()),
+        "schema" => Ask::Schema,
+        "list" => Ask::About(About::List {
+            json: given.get_flag("json"),
+        }),
+        "explain" => Ask::About(About::Explain(required(given, "name"))),
+        "completions" => Ask::About(About::Completions(required::<Shell>(given, "shell"))),
+        "man" => Ask::About(About::Man(given.get_one("directory").cloned())),
+        verb => {
+            let (plugin, offer) = offered(registry)
+                .find(|(_, offer)| offer.name == verb)
+                .expect("every other subcommand was made from a plugin");
+            let command = subcommand(&mut tree, verb);
+            return flags::read(plugin, offer, command, given).map(Ask::ByHand);
+        }
+    })
+}
+
+/// All that can be asked for.
+fn tree(registry: &Registry) -> Command {
+    let root = Command::new("leadsman")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Sounds networks: probes on a schedule, measures every phase, exports to Prometheus")
+        .after_help("Without a command, `run` is meant.")
+        .args_conflicts_with_subcommands(true)
+        .infer_long_args(false)
+        .max_term_width(WIDEST)
+        .args(run::flags());
+    let daemon = [
+        Command::new("run")
+            .about("Probe on a schedule and serve the results")
+            .args(run::flags()),
+        Command::new("check")
+            .about("Report every error of a configuration, else what it will cost")
+            .arg(file()),
+    ];
+    let by_hand = offered(registry).map(|(plugin, offer)| flags::command(plugin, offer));
+    let about = [
+        Command::new("list")
+            .about("Show what this program can probe, and whether it may do so here")
+            .arg(json("Print one JSON array instead of a table")),
+        Command::new("explain")
+            .about("Show the manual of a probe or responder")
+            .arg(name(registry)),
+        Command::new("schema").about("Print the JSON Schema of the configuration"),
+        Command::new("completions")
+            .about("Print the completion script of a shell")
+            .arg(
+                Arg::new("shell")
+                    .value_name("SHELL")
+                    .required(true)
+                    .value_parser(value_parser!(Shell)),
+            ),
+        Command::new("man")
+            .about("Print the manual page, or write those of all commands into a directory")
+            .arg(path("directory", "DIR")),
+    ];
+    root.subcommands(daemon)
+        .subcommands(by_hand)
+        .subcommands(about)
+}
+
+/// The plugins that have a command, with it.
+fn offered(
+    registry: &Registry,
+) -> impl Iterator<Item = (&'static Plugin, &'static leadsman_core::Command)> {
+    let probes = registry.probes().iter().copied();
+    probes.filter_map(|plugin| Some((plugin, plugin.by_hand()?)))
+}
+
+fn file() -> Arg {
+    path("file", "FILE").help("Configuration to check [default: the one that `run` would take]")
+}
+
+fn path(id: &'static str, value: &'static str) -> Arg {
+    Arg::new(id)
+        .value_name(value)
+        .value_parser(value_parser!(PathBuf))
+}
+
+fn json(help: &'static str) -> Arg {
+    Arg::new("json")
+        .long("json")
+        .action(ArgAction::SetTrue)
+        .help(help)
+}
+
+/// A probe or responder by its name, or a probe by its command.
+fn name(registry: &Registry) -> Arg {
+    let responders = registry.responders().iter().map(|r| r.name());
+    let responders = responders.filter(|name| registry.probe(name).is_none());
+    let probes = registry.probes().iter().map(|plugin| {
+        let verb = plugin.by_hand().map(|command| command.name);
+        PossibleValue::new(plugin.name()).aliases(verb)
+    });
+    let names = probes.chain(responders.map(PossibleValue::new));
+    Arg::new("name")
+        .value_name("NAME")
+        .required(true)
+        .value_parser(PossibleValuesParser::new(names))
+        .help("Name of a probe or responder, or a probe's command")
+}
+
+fn subcommand<'a>(tree: &'a mut Command, name: &str) -> &'a mut Command {
+    tree.find_subcommand_mut(name)
+        .expect("clap matched this subcommand")
+}
+
+fn required<T: Clone + Send + Sync + 'static>(given: &ArgMatches, id: &str) -> T {
+    given.get_one::<T>(id).cloned().expect("clap demands it")
+}
+
+/// Columns beyond which help is hard to read.
+const WIDEST: usize = 100;
+
+#[cfg(test)]
+mod tests;

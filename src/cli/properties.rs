@@ -1,0 +1,160 @@
+//! Which flags do a plugin's options become, and which options were meant by the flags given?
+//!
+//! Made from the plugin's schema and the letters and defaults of its command. Nothing here judges
+//! a value: that is for the plugin, which reads the tree that comes out.
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches};
+use leadsman_core::options::Node;
+use leadsman_core::schemars::Schema;
+use leadsman_core::{Command, Plugin};
+use serde_json::Value;
+
+use super::assign::{Assignment, assignment};
+use super::required;
+use super::word::{Word, brief};
+
+/// The options of a plugin that has a command.
+pub(super) struct Properties {
+    plugin: &'static Plugin,
+    offer: &'static Command,
+    schema: Schema,
+}
+
+impl Properties {
+    pub(super) fn new(plugin: &'static Plugin, offer: &'static Command) -> Self {
+        Self {
+            plugin,
+            offer,
+            schema: plugin.schema(),
+        }
+    }
+
+    /// A flag for every option that is one word, in the order of their declaration, then those that
+    /// stand for several and `-o`, which reaches all.
+    pub(super) fn flags(&self) -> Vec<Arg> {
+        let own = self
+            .all()
+            .filter_map(|(name, property)| self.flag(name, property));
+        let help = format!(
+            "Set any option, such as one inside another; see `leadsman explain {}`",
+            self.plugin.name()
+        );
+        let any = Arg::new("option")
+            .short('o')
+            .value_name("PATH=VALUE")
+            .action(ArgAction::Append)
+            .value_parser(assignment)
+            .help(help);
+        own.chain(self.families()).chain([any]).collect()
+    }
+
+    /// How the flag of an option is written, `--count`; `None` if it has none.
+    pub(super) fn written(&self, option: &str) -> Option<String> {
+        let (_, property) = self.all().find(|(name, _)| *name == option)?;
+        let flag = self.flag(option, property)?;
+        let long = flag.get_long().map(|long| format!("--{long}"));
+        long.or_else(|| flag.get_short().map(|short| format!("-{short}")))
+    }
+
+    /// The tree of all that was given, above the command's own defaults.
+    pub(super) fn options(&self, given: &ArgMatches) -> Node {
+        let mut tree = Node::empty();
+        for (name, value) in self.offer.defaults {
+            Assignment::word(name, value).plant(&mut tree);
+        }
+        for (name, property) in self.all() {
+            let flag = self.flag(name, property);
+            // Defaults are only shown: the plugin has them already.
+            let typed = |flag: &Arg| {
+                given.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine)
+            };
+            if flag.is_some_and(|flag| typed(&flag)) {
+                Assignment::word(name, &required::<String>(given, &id(name))).plant(&mut tree);
+            }
+        }
+        let families = self
+            .families()
+            .filter(|flag| given.get_flag(flag.get_id().as_str()));
+        for family in families {
+            Assignment::word(PREFERRED, family.get_id().as_str()).plant(&mut tree);
+            if self.has(FALLBACK) {
+                Assignment::word(FALLBACK, "false").plant(&mut tree);
+            }
+        }
+        let any = given.get_many::<Assignment>("option").into_iter().flatten();
+        for assignment in any {
+            assignment.clone().plant(&mut tree);
+        }
+        tree
+    }
+
+    /// The flag of one option.
+    fn flag(&self, name: &str, property: &Value) -> Option<Arg> {
+        let word = Word::of(&self.schema, property)?;
+        let short = self.offer.shorts.iter().find(|(_, of)| *of == name);
+        let long = name.replace('_', "-");
+        let is_free = !RESERVED.contains(&long.as_str());
+        if !is_free && short.is_none() {
+            return None;
+        }
+        let by_hand = self.offer.defaults.iter().find(|(of, _)| *of == name);
+        let default = match (by_hand, &property["default"]) {
+            (Some((_, value)), _) => (*value).to_owned(),
+            (None, Value::Null) => String::new(),
+            (None, Value::String(text)) => text.clone(),
+            (None, other) => other.to_string(),
+        };
+        let text = property["description"].as_str().unwrap_or_default();
+        let mut flag = Arg::new(id(name))
+            .short(short.map(|(letter, _)| *letter))
+            .help(brief(text))
+            .long_help(text.to_owned());
+        if is_free {
+            flag = flag.long(long);
+        }
+        if !default.is_empty() {
+            flag = flag.default_value(default);
+        }
+        Some(word.taken_by(flag))
+    }
+
+    /// `-4` and `-6`, if the plugin can be told which family to use.
+    fn families(&self) -> impl Iterator<Item = Arg> {
+        let flags = self.has(PREFERRED).then(|| {
+            let flag = |letter, family, help| {
+                Arg::new(family)
+                    .short(letter)
+                    .action(ArgAction::SetTrue)
+                    .overrides_with_all(["ip4", "ip6"])
+                    .help(help)
+            };
+            [
+                flag('4', "ip4", "Use IPv4 only"),
+                flag('6', "ip6", "Use IPv6 only"),
+            ]
+        });
+        flags.into_iter().flatten()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let properties = self.schema.get("properties").and_then(Value::as_object);
+        properties.into_iter().flatten()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.all().any(|(property, _)| property == name)
+    }
+}
+
+/// What clap calls the flag of an option, apart from whatever the host's own flags are called.
+fn id(option: &str) -> String {
+    format!("option {option}")
+}
+
+/// Flags that every command has, so that an option of that name has only its letter, or `-o`.
+const RESERVED: [&str; 3] = ["help", "json", "timeout"];
+
+/// The pair of options that `-4` and `-6` stand for; see `Preference::new`.
+const PREFERRED: &str = "preferred_ip_protocol";
+const FALLBACK: &str = "ip_protocol_fallback";

@@ -1,0 +1,435 @@
+use std::env;
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leadsman_core::options::{OptionsError, Period};
+use leadsman_core::schemars::JsonSchema;
+use leadsman_core::{
+    Context, Fault, Need, Options, Probe, Responder, ResponderOptions, ResponderPlugin, Target,
+    async_trait,
+};
+use serde::{Deserialize, Serialize};
+
+use super::*;
+use crate::terminal::{Size, Terminal};
+
+/// Options with one of each shape.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(crate = "leadsman_core::schemars")]
+struct Lead {
+    /// How often the lead is heaved; 0 for no end.
+    ///
+    /// By hand there is no end.
+    count: u32,
+    /// Time to wait for the bottom.
+    wait: Period,
+    /// What the hollow of the lead is armed with.
+    arming: Arming,
+    /// Whether to call the depth.
+    call: bool,
+    /// Address to sound from.
+    source: Option<IpAddr>,
+    /// Family of addresses that is preferred.
+    preferred_ip_protocol: String,
+    /// Whether the other family will do.
+    ip_protocol_fallback: bool,
+    /// Depth in fathoms; may be below zero at low water.
+    depth: f64,
+    /// Seen as the host's flag of the same name would be, so that only the letter is left.
+    timeout: Period,
+    /// The line.
+    line: Line,
+    /// Marks along the line.
+    marks: Vec<u16>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(crate = "leadsman_core::schemars")]
+struct Line {
+    /// Its length in fathoms.
+    length: u16,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(crate = "leadsman_core::schemars")]
+enum Arming {
+    /// Brings up sand and shells.
+    #[default]
+    Tallow,
+    /// Brings up nothing.
+    None,
+}
+
+impl Default for Lead {
+    fn default() -> Self {
+        Self {
+            count: 3,
+            wait: Period(Duration::from_secs(1)),
+            arming: Arming::Tallow,
+            call: true,
+            source: None,
+            preferred_ip_protocol: "ip6".into(),
+            ip_protocol_fallback: true,
+            depth: 0.0,
+            timeout: Period(Duration::from_secs(2)),
+            line: Line::default(),
+            marks: vec![2, 3, 5],
+        }
+    }
+}
+
+struct Never;
+
+#[async_trait]
+impl Probe for Never {
+    async fn measure(&mut self, _: &Context<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+impl Options for Lead {
+    type Probe = Never;
+
+    /// Fails with the options in force, so that tests can see them.
+    fn aim(self: &Arc<Self>, target: &Target) -> Result<Never, OptionsError> {
+        match &*target.address {
+            "show" => Err(OptionsError::new(serde_json::to_string(&**self).unwrap())),
+            "nowhere" => Err(OptionsError::new("there is no such water")),
+            _ if self.count == 13 => Err(OptionsError::field("count", "brings bad luck")),
+            _ => Ok(Never),
+        }
+    }
+}
+
+#[async_trait]
+impl ResponderOptions for Line {
+    async fn open(&self) -> Result<Box<dyn Responder>, Box<dyn std::error::Error + Send + Sync>> {
+        Err("never opened".into())
+    }
+}
+
+static LEAD: Plugin = Plugin::new::<Lead>("lead", "Depth of the water")
+    .needs(&[Need::IcmpSocket])
+    .command(leadsman_core::Command {
+        defaults: &[("count", "0"), ("wait", "5s")],
+        shorts: &[('c', "count"), ('W', "timeout")],
+        open_ended: true,
+        ..leadsman_core::Command::new("heave", "WATER")
+    });
+static LOG: Plugin = Plugin::new::<Lead>("log", "Speed through the water, by a chip on a line")
+    .command(leadsman_core::Command::new("stream", "SHIP"))
+    .docs("# The log\n\nKnots are counted.\n\n<!-- generated: metrics -->\n<!-- end -->\n");
+static ECHO: Plugin = Plugin::new::<Lead>("echo", "Depth by sound");
+static BUOY: ResponderPlugin = ResponderPlugin::new::<Line>("buoy", "Something to be sounded");
+
+fn registry() -> Registry {
+    Registry::of([&LEAD, &LOG, &ECHO], [&BUOY]).unwrap()
+}
+
+fn given(line: &str) -> Result<Ask, clap::Error> {
+    let words = std::iter::once("leadsman").chain(line.split(' ').filter(|word| !word.is_empty()));
+    ask(&registry(), words.map(OsString::from))
+}
+
+fn complaint(line: &str) -> String {
+    let error = given(line).err();
+    let error = error.unwrap_or_else(|| panic!("{line:?} was accepted"));
+    assert_eq!(error.exit_code(), 2, "{line:?}");
+    error.to_string()
+}
+
+fn run(line: &str) -> RunArgs {
+    match given(line) {
+        Ok(Ask::Run(args)) => args,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+/// The options that a command line leads to, as JSON.
+fn options(flags: &str) -> serde_json::Value {
+    let shown = complaint(&format!("heave {flags} show"));
+    let (_, json) = shown
+        .split_once("show: ")
+        .unwrap_or_else(|| panic!("{shown}"));
+    serde_json::from_str(json.lines().next().unwrap()).unwrap()
+}
+
+/// Compares with a file in `tests/golden`; the environment variable `UPDATE` writes it anew.
+fn golden(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&path, actual).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        actual, expected,
+        "{name} is out of date: run the tests with UPDATE=1 and look"
+    );
+}
+
+#[test]
+fn the_tree_is_sound() {
+    tree(&registry()).debug_assert();
+}
+
+#[test]
+fn what_people_read_is_as_checked_in() {
+    let help = |line: &str| {
+        // The width of whatever terminal the tests run in must not matter.
+        let tree = tree(&registry()).term_width(80);
+        let words = std::iter::once("leadsman").chain(line.split(' '));
+        let help = tree.try_get_matches_from(words);
+        help.expect_err("help is handed out as an error")
+            .to_string()
+    };
+    golden("help.txt", &help("--help"));
+    golden("help-command.txt", &help("heave -h"));
+    golden("help-command-long.txt", &help("heave --help"));
+    golden("list.txt", &list::table(&registry(), |_| false, 80));
+    golden("list.json", &list::json(&registry(), |_| true));
+    let file = Terminal::test(std::io::sink(), None::<fn() -> Size>);
+    let screen = Terminal::test(
+        std::io::sink(),
+        Some(|| Size {
+            columns: 80,
+            rows: 24,
+        }),
+    );
+    golden("explain.md", &explain::manual(&registry(), "heave", &file));
+    golden("explain.txt", &explain::manual(&registry(), "log", &screen));
+}
+
+#[test]
+fn without_a_command_it_runs() {
+    let plain = RunArgs {
+        config: None,
+        listen: vec![],
+        timeout_offset: None,
+        history_limit: None,
+        log_level: LogLevel::Info,
+        log_format: LogFormat::Logfmt,
+    };
+    assert_eq!(run(""), plain);
+    assert_eq!(run("run"), plain);
+    let own = RunArgs {
+        config: Some("a.yml".into()),
+        listen: vec!["127.0.0.1:1".into(), "[::1]:2".into()],
+        ..plain.clone()
+    };
+    assert_eq!(
+        run("run -c a.yml --listen 127.0.0.1:1 --listen [::1]:2"),
+        own
+    );
+    assert_eq!(
+        run("--config=a.yml --listen=127.0.0.1:1 --listen=[::1]:2"),
+        own
+    );
+}
+
+#[test]
+fn a_service_file_of_blackbox_exporter_is_understood() {
+    let args = run(
+        "--config.file=/etc/blackbox.yml --web.listen-address=:9115 --web.listen-address=[::1]:1 \
+         --timeout-offset=0.25 --history.limit=7 --log.level=warn --log.format json \
+         --web.route-prefix=/ --web.external-url= --log.prober=none",
+    );
+    let expected = RunArgs {
+        config: Some("/etc/blackbox.yml".into()),
+        listen: vec!["[::]:9115".into(), "[::1]:1".into()],
+        timeout_offset: Some(Duration::from_millis(250)),
+        history_limit: Some(7),
+        log_level: LogLevel::Warn,
+        log_format: LogFormat::Json,
+    };
+    assert_eq!(args, expected);
+    for (line, expected) in [
+        ("--config.check", None),
+        ("--config.file=x --config.check", Some("x")),
+        ("check x", Some("x")),
+        ("check", None),
+    ] {
+        match given(line) {
+            Ok(Ask::Check(file)) => assert_eq!(file.as_deref(), expected.map(Path::new), "{line}"),
+            other => panic!("{line:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_honoured_is_refused_with_the_reason() {
+    for (line, expected) in [
+        (
+            "--web.config.file=w.yml",
+            "--web.config.file cannot be honoured: leadsman serves",
+        ),
+        (
+            "--web.systemd-socket",
+            "--web.systemd-socket cannot be honoured: ",
+        ),
+        (
+            "--web.external-url=http://x/y",
+            "let the reverse proxy strip the prefix",
+        ),
+        (
+            "--web.route-prefix=/y",
+            "let the reverse proxy strip the prefix",
+        ),
+        ("--config.enable-auto-reload", "reloads on SIGHUP"),
+        ("--config.auto-reload-interval=30s", "reloads on SIGHUP"),
+        ("run --log.prober debug", "to be read at /logs"),
+        ("--listen 9115", "write HOST:PORT, such as 127.0.0.1:9115"),
+        (
+            "--listen localhost:http",
+            "`http` is not a port, 0 to 65535",
+        ),
+        ("--listen ::1:9115", "write an IPv6 address in brackets"),
+        (
+            "--timeout-offset=1s",
+            "write a number of seconds, such as 0.5",
+        ),
+        ("-c a --config.file=b", "cannot be used with"),
+        ("-c a list", "cannot be used with"),
+        ("haeve x", "a similar subcommand exists: 'heave'"),
+        ("explain laed", "a similar value exists: 'lead'"),
+    ] {
+        let complaint = complaint(line);
+        assert!(complaint.contains(expected), "{line}: {complaint}");
+    }
+}
+
+#[test]
+fn flags_become_options_above_the_defaults_of_the_command() {
+    let usual = serde_json::json!({
+        "count": 0, "wait": "5s", "arming": "tallow", "call": true, "source": null,
+        "preferred_ip_protocol": "ip6", "ip_protocol_fallback": true, "depth": 0.0,
+        "timeout": "2s", "line": { "length": 0 }, "marks": [2, 3, 5],
+    });
+    assert_eq!(options(""), usual);
+    for (flags, changes) in [
+        ("-c 5 --wait=1m", &[("count", "5"), ("wait", "\"1m\"")][..]),
+        (
+            "--call=false --arming none",
+            &[("call", "false"), ("arming", "\"none\"")],
+        ),
+        ("--call --source ::1", &[("source", "\"::1\"")]),
+        (
+            "--depth -1.5 -W 3s",
+            &[("depth", "-1.5"), ("timeout", "\"3s\"")],
+        ),
+        (
+            "-4",
+            &[
+                ("preferred_ip_protocol", "\"ip4\""),
+                ("ip_protocol_fallback", "false"),
+            ],
+        ),
+        (
+            "-4 -6",
+            &[
+                ("preferred_ip_protocol", "\"ip6\""),
+                ("ip_protocol_fallback", "false"),
+            ],
+        ),
+        (
+            "--preferred-ip-protocol ip4",
+            &[("preferred_ip_protocol", "\"ip4\"")],
+        ),
+        (
+            "-o line.length=20 -o marks=[7]",
+            &[("line", "{\"length\":20}"), ("marks", "[7]")],
+        ),
+    ] {
+        let mut expected = usual.clone();
+        for (name, value) in changes {
+            expected[*name] = serde_json::from_str(value).unwrap();
+        }
+        assert_eq!(options(flags), expected, "{flags}");
+    }
+}
+
+#[test]
+fn mistakes_are_told_all_at_once_beside_the_flag() {
+    for (line, expected) in [
+        (
+            "heave --count x a",
+            &["--count: expected a whole number from 0 to "][..],
+        ),
+        ("heave -W 3 a", &["-W: a duration needs a unit"]),
+        (
+            "heave --source here -o line.lenght=1 a",
+            &[
+                "--source: ",
+                "-o line: unknown key `lenght` (did you mean `length`?)",
+            ],
+        ),
+        ("heave nowhere a", &["nowhere: there is no such water"]),
+        ("heave -c 13 a b", &["--count: brings bad luck\n\nUsage"]),
+        (
+            "heave --arming talow a",
+            &["a similar value exists: 'tallow'"],
+        ),
+        ("heave --timeout 3 a", &["a duration needs a unit"]),
+        ("heave", &["<WATER>..."]),
+    ] {
+        let complaint = complaint(line);
+        for part in expected {
+            assert!(
+                complaint.contains(part),
+                "{line}: no {part:?} in {complaint}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_request_by_hand_is_ready_to_be_carried_out() {
+    for (line, targets, timeout, json) in [
+        ("heave a b", &["a", "b"][..], Duration::MAX, false),
+        (
+            "heave --timeout 3s --json a",
+            &["a"],
+            Duration::from_secs(3),
+            true,
+        ),
+        ("stream a", &["a"], Duration::from_secs(10), false),
+    ] {
+        let Ok(Ask::ByHand(request)) = given(line) else {
+            panic!("{line}");
+        };
+        let aimed: Vec<_> = request
+            .aimed
+            .iter()
+            .map(|aimed| &*aimed.target.address)
+            .collect();
+        assert_eq!(
+            (aimed.as_slice(), request.timeout, request.json),
+            (targets, timeout, json)
+        );
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_know_the_plugins() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut terminal = Terminal::test(std::io::sink(), None::<fn() -> Size>);
+    let pages = About::Man(Some(directory.path().to_owned()));
+    pages.tell(&registry(), &mut terminal).unwrap();
+    let page = fs::read_to_string(directory.path().join("leadsman-heave.1")).unwrap();
+    assert!(page.contains("Depth of the water"), "{page}");
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut tree(&registry()), "leadsman", &mut script);
+        assert!(
+            String::from_utf8(script).unwrap().contains("arming"),
+            "{shell}"
+        );
+    }
+}
