@@ -61,10 +61,7 @@ struct Cost {
 impl Cost {
     /// Adds up what all scheduled probes of `config` cost.
     fn of(config: &Config) -> Self {
-        config
-            .probes
-            .iter()
-            .fold(Self::default(), |sum, probe| sum.plus(probe))
+        config.probes.iter().fold(Self::default(), Self::plus)
     }
 
     fn plus(self, probe: &Scheduled) -> Self {

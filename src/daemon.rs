@@ -89,7 +89,7 @@ async fn keep_going(
     // Replicas get different seeds from their host names, which stay the same over a restart.
     let (driver, helm) = Driver::new(Arc::clone(&services), seed());
     let driver = tokio::spawn(driver.run(stop.clone()));
-    let shows = source.is_demonstration();
+    let demonstrates = source.is_demonstration();
     info!(%source, "starting");
     let host = Host::start(
         registry,
@@ -105,13 +105,13 @@ async fn keep_going(
     for address in &addresses {
         info!(%address, "listening");
     }
-    let shown = shows.then(|| tokio::spawn(show(Arc::clone(&host), addresses, stop)));
+    let guide = demonstrates.then(|| tokio::spawn(guide(Arc::clone(&host), addresses, stop)));
 
     signals.until_the_end(&host).await;
     info!("stopping: no new runs, those in flight end by their deadline");
     stopper.stop();
     tokio::select! {
-        () = end(driver, web, shown, &host) => {
+        () = end(driver, web, guide, &host) => {
             info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
@@ -126,13 +126,13 @@ async fn keep_going(
 async fn end(
     driver: JoinHandle<()>,
     web: JoinHandle<()>,
-    shown: Option<JoinHandle<()>>,
+    guide: Option<JoinHandle<()>>,
     host: &Host,
 ) {
     for (part, task) in [
         ("driver", Some(driver)),
         ("web", Some(web)),
-        ("demonstration", shown),
+        ("demonstration", guide),
     ] {
         if let Some(task) = task
             && let Err(why) = task.await
@@ -174,7 +174,7 @@ async fn open(
 }
 
 /// Tells a person who started the demonstration where to look, and soon what was measured.
-async fn show(host: Arc<Host>, addresses: Vec<SocketAddr>, stop: Stop) {
+async fn guide(host: Arc<Host>, addresses: Vec<SocketAddr>, stop: Stop) {
     let Some(address) = addresses.first() else {
         return;
     };

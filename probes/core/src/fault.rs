@@ -40,7 +40,13 @@ impl Fault {
             io::ErrorKind::TimedOut => Cause::Timeout,
             io::ErrorKind::HostUnreachable => Cause::Unreachable,
             io::ErrorKind::InvalidData => Cause::Protocol,
-            _ => return Self::Own(Blocker::of_io(&error), format!("{doing}: {error}").into()),
+            _ => {
+                let doing = doing.to_owned();
+                return Self::own(Interrupted {
+                    doing,
+                    source: error,
+                });
+            }
         };
         Self::Target(cause, format!("{doing}: {error}").into())
     }
@@ -191,13 +197,17 @@ impl Blocker {
     }
 }
 
+/// What was tried when an I/O error came.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}")]
+struct Interrupted {
+    doing: String,
+    source: io::Error,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot send to 192.0.2.1")]
-    struct Send(#[source] io::Error);
 
     #[test]
     fn an_own_fault_names_its_blocker_and_tells_the_whole_chain() {
@@ -208,7 +218,8 @@ mod tests {
             (105, Blocker::Resources),
             (22, Blocker::Other),
         ] {
-            let fault = Fault::own(Send(io::Error::from_raw_os_error(number)));
+            let error = io::Error::from_raw_os_error(number);
+            let fault = Fault::connection("cannot send to 192.0.2.1", error);
             assert_eq!(fault.reason(), expected.label(), "{number}");
             assert!(
                 fault.to_string().starts_with("cannot send to 192.0.2.1: "),

@@ -32,7 +32,7 @@ pub enum RegistryError {
     },
     /// No probe was linked at all.
     #[error(
-        "this program contains no probe: name each plugin crate in code, as in `use leadsman_icmp as _;`"
+        "this program contains no probe: name each plugin crate in code, as in `use your_probe as _;`"
     )]
     Empty,
 }
