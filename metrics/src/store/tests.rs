@@ -149,6 +149,7 @@ fn hostile_labels_come_back_as_they_were() {
         "{}",
         "é\u{202e}",
         "# EOF\n",
+        "\0\r",
     ];
     for value in hostile {
         let store = store();
