@@ -23,7 +23,7 @@ pub enum OpenError {
         family: &'static str,
     },
     /// The socket cannot be opened or set up, for example where IPv6 is disabled.
-    #[error("cannot open an {family} ICMP socket: {source}")]
+    #[error("cannot open an {family} ICMP socket")]
     Socket {
         /// `IPv4` or `IPv6`.
         family: &'static str,
@@ -31,7 +31,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The operating system starts no further thread to receive on.
-    #[error("cannot start the thread that receives {family} ICMP: {source}")]
+    #[error("cannot start the thread that receives {family} ICMP")]
     Thread {
         /// `IPv4` or `IPv6`.
         family: &'static str,
@@ -65,7 +65,7 @@ pub enum OpenError {
 pub enum SendError {
     /// A local packet filter (EPERM) or a `prohibit` route (EACCES) forbids it.
     #[error(
-        "cannot send an echo request to {destination}: this host forbids it ({source}). Look for \
+        "cannot send an echo request to {destination}: this host forbids it. Look for \
          an output rule in its packet filter (`nft list ruleset`, `iptables -L OUTPUT`) or a \
          prohibit route (`ip route get {destination}`)"
     )]
@@ -77,7 +77,7 @@ pub enum SendError {
     },
     /// The routing table has no way to the destination, or the way's interface is down.
     #[error(
-        "cannot send an echo request to {destination}: no route ({source}). See \
+        "cannot send an echo request to {destination}: no route. See \
          `ip route get {destination}`"
     )]
     NoRoute {
@@ -111,7 +111,7 @@ pub enum SendError {
         mtu: Option<u32>,
     },
     /// The kernel's send buffer or the interface's queue is full; later it may work.
-    #[error("cannot send an echo request to {destination}: the send queue is full ({source})")]
+    #[error("cannot send an echo request to {destination}: the send queue is full")]
     NoBuffers {
         /// Where the request would have gone.
         destination: IpAddr,
@@ -119,7 +119,7 @@ pub enum SendError {
         source: io::Error,
     },
     /// Anything else.
-    #[error("cannot send an echo request to {destination}: {source}")]
+    #[error("cannot send an echo request to {destination}")]
     Other {
         /// Where the request would have gone.
         destination: IpAddr,
