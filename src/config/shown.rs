@@ -24,7 +24,10 @@ impl Config {
         shown.insert("responders".into(), responders.collect());
         shown.insert("web".into(), json!(self.web));
         shown.retain(|_, part| *part != json!([]));
-        serde_saphyr::to_string(&shown).expect("a tree of texts, numbers, lists and maps is YAML")
+        let text = serde_saphyr::to_string(&shown)
+            .expect("a tree of texts, numbers, lists and maps can be written as YAML");
+        // What was substituted is text by now, and must not be substituted again.
+        text.replace("${env:", "$${env:")
     }
 }
 

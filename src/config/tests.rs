@@ -218,7 +218,7 @@ web: { listen: [127.0.0.1:9115, '[::1]:9115'] }
 probes:
   - name: deep
     every: 1m
-    sonar: { password: hunter2, headers: { X-Version: 1.10 } }
+    sonar: { password: hunter2, headers: { X-Version: 1.10, X-Form: '$${env:SITE}' } }
     labels: { site: '${env:SITE}', rank: 1 }
     targets: [a, { address: b, hostname: c, labels: { rank: 2 } }]
   - { name: named, module: m, targets: [7] }
@@ -249,6 +249,7 @@ probes:
     source: null
     echoes: []
     headers:
+      X-Form: $${env:SITE}
       X-Version: \"1.10\"
   targets:
   - address: a
@@ -342,7 +343,6 @@ fn mistakes_without_end_are_counted_but_not_all_shown() {
     );
 }
 
-/// The whole of what an editor is told, so that a change to it is seen.
 #[test]
 fn the_schema_refers_only_to_what_it_defines() {
     let schema = schema(&registry());

@@ -86,24 +86,25 @@ pub(super) fn explain(kind: &ErrorKind, text: &str, place: Span) -> Problem {
     Problem::error(Some(place), message).help(help)
 }
 
-/// The tab itself: the parser complains behind it, or at the start of the text that it ends.
+/// The first tab in the indentation of the line that the parser complains about, or of a line
+/// below: it may complain at the start of the text that the tab ends, or behind the tab.
 fn tab(text: &str, place: Span) -> Span {
-    let (before, after) = text.split_at(place.start as usize);
-    let tabs = before.len() - before.trim_end_matches('\t').len();
-    let start = if tabs > 0 {
-        before.len() - tabs
-    } else {
-        let indents = after.match_indices('\n').map(|(newline, _)| {
-            let line = &after[newline + 1..];
-            let spaces = line.len() - line.trim_start_matches(' ').len();
-            before.len() + newline + 1 + spaces
-        });
-        let mut indents = indents.filter(|at| text[*at..].starts_with('\t'));
-        indents.next().unwrap_or(before.len())
-    };
-    Span {
-        start: start as u32,
-        end: start as u32 + 1,
-        ..place
+    let start = place.start as usize;
+    let line = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let mut lines = text[line..].split_inclusive('\n').scan(line, |next, line| {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let tab = line[..indent].find('\t').map(|tab| *next + tab);
+        *next += line.len();
+        Some(tab)
+    });
+    // A tab behind the dash of a list is no indentation, and the parser stands behind it.
+    let behind = text[..start].ends_with('\t').then(|| start - 1);
+    match behind.or_else(|| lines.find_map(|tab| tab)) {
+        Some(tab) => Span {
+            start: tab as u32,
+            end: tab as u32 + 1,
+            ..place
+        },
+        None => place,
     }
 }

@@ -115,7 +115,7 @@ fn aliases_can_neither_fill_the_memory_nor_the_stack() {
     let brackets = "[".repeat(5000);
     check(
         &brackets,
-        "f:1:66: this nests too deeply (no configuration needs that many levels)",
+        "f:1:65: this nests too deeply (no configuration needs that many levels)",
     );
 }
 
