@@ -49,7 +49,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Rows of cells as aligned columns. If they are too wide, the widest are wrapped until all fit
-/// into `width` or none can shrink any more.
+/// into `width` or none can shrink any more: no word is cut.
 pub(crate) fn columns(rows: &[Vec<String>], width: usize) -> String {
     let widths = fit(rows, width);
     let mut page = String::new();
@@ -93,7 +93,9 @@ fn fit(rows: &[Vec<String>], width: usize) -> Vec<usize> {
     let gaps = GAP * count.saturating_sub(1);
     while widths.iter().sum::<usize>() + gaps > width {
         let shrinkable = (0..count).filter(|n| widths[*n] > least[*n]);
-        let Some(n) = shrinkable.max_by_key(|n| widths[*n]) else {
+        // What sticks out of the last column puts nothing out of line.
+        let last = (count - 1..count).find(|n| widths[*n] > NARROWEST);
+        let Some(n) = shrinkable.max_by_key(|n| widths[*n]).or(last) else {
             break;
         };
         widths[n] -= 1;
@@ -119,6 +121,9 @@ fn pieces(line: &str) -> impl Iterator<Item = &str> {
 }
 
 const ESCAPE: char = '\x1b';
+
+/// How narrow the last column may become, whatever its longest word.
+const NARROWEST: usize = 16;
 
 /// Spaces between columns.
 const GAP: usize = 2;
@@ -159,5 +164,12 @@ mod tests {
             "NAME  WHAT          LAST\na     many words    {RED}\n      that go on\nb                   x\n"
         );
         assert_eq!(columns(&rows, 24), expected);
+        let long = [[
+            "name".to_owned(),
+            "see the_longest_word_of_all of it".to_owned(),
+        ]
+        .to_vec()];
+        let expected = "name  see\n      the_longest_word_of_all\n      of it\n";
+        assert_eq!(columns(&long, 22), expected);
     }
 }
