@@ -139,21 +139,16 @@ static RUNS_LAYOUT: LazyLock<Layout> = LazyLock::new(|| {
     ])
 });
 
-/// A place for every cause, declared or not; a test sees to it that none is missing.
-const CAUSES: [&str; 12] = [
-    Cause::Closed.label(),
-    Cause::Mismatch.label(),
-    Cause::Protocol.label(),
-    Cause::Rejected.label(),
-    Cause::Refused.label(),
-    Cause::Reset.label(),
-    Cause::Resolve.label(),
-    Cause::Timeout.label(),
-    Cause::Tls.label(),
-    Cause::TooBig.label(),
-    Cause::TtlExceeded.label(),
-    Cause::Unreachable.label(),
-];
+/// A place for every cause, declared or not.
+const CAUSES: [&str; Cause::ALL.len()] = {
+    let mut labels = [""; Cause::ALL.len()];
+    let mut at = 0;
+    while at < labels.len() {
+        labels[at] = Cause::ALL[at].label();
+        at += 1;
+    }
+    labels
+};
 
 const BLOCKERS: [&str; Blocker::ALL.len()] = {
     let mut labels = [""; Blocker::ALL.len()];
@@ -187,25 +182,5 @@ mod tests {
             let success = &RUNS_LAYOUT.places()[0];
             assert_eq!(totals.runs.values(success).next(), Some(expected));
         }
-    }
-
-    #[test]
-    fn there_is_a_place_for_every_cause() {
-        // Whoever adds a cause is led here by the compiler.
-        let listed = |cause: Cause| match cause {
-            Cause::Closed
-            | Cause::Mismatch
-            | Cause::Protocol
-            | Cause::Rejected
-            | Cause::Refused
-            | Cause::Reset
-            | Cause::Resolve
-            | Cause::Timeout
-            | Cause::Tls
-            | Cause::TooBig
-            | Cause::TtlExceeded
-            | Cause::Unreachable => CAUSES.contains(&cause.label()),
-        };
-        assert!(listed(Cause::Timeout));
     }
 }

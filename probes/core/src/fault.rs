@@ -110,6 +110,22 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every value, in the order of their labels.
+    pub const ALL: [Self; 12] = [
+        Self::Closed,
+        Self::Mismatch,
+        Self::Protocol,
+        Self::Refused,
+        Self::Rejected,
+        Self::Reset,
+        Self::Resolve,
+        Self::Timeout,
+        Self::Tls,
+        Self::TooBig,
+        Self::TtlExceeded,
+        Self::Unreachable,
+    ];
+
     /// The value of the label `reason`.
     pub const fn label(self) -> &'static str {
         match self {
@@ -208,6 +224,27 @@ struct Interrupted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cause_is_missing_from_all() {
+        // Whoever adds a cause is led here by the compiler.
+        let listed = |cause: Cause| match cause {
+            Cause::Closed
+            | Cause::Mismatch
+            | Cause::Protocol
+            | Cause::Rejected
+            | Cause::Refused
+            | Cause::Reset
+            | Cause::Resolve
+            | Cause::Timeout
+            | Cause::Tls
+            | Cause::TooBig
+            | Cause::TtlExceeded
+            | Cause::Unreachable => Cause::ALL.contains(&cause),
+        };
+        assert!(Cause::ALL.into_iter().all(listed));
+        assert!(Cause::ALL.is_sorted_by_key(|cause| cause.label()));
+    }
 
     #[test]
     fn an_own_fault_names_its_blocker_and_tells_the_whole_chain() {
