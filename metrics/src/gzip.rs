@@ -1,7 +1,7 @@
 //! How is an exposition compressed without ever being whole?
 //!
 //! Chunk by chunk at level 1: a higher one costs several times the processor for a few per cent of
-//! the bytes, and compression already dominates the cost of a large scrape.
+//! the bytes, and already level 1 costs about as much as writing the text.
 
 use std::io::Write;
 use std::mem;
