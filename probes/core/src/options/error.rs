@@ -30,12 +30,20 @@ pub struct OptionsError {
 impl OptionsError {
     /// A mistake in the options as a whole.
     pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
-        Self { path: Vec::new(), span: None, message: message.into(), help: None }
+        Self {
+            path: Vec::new(),
+            span: None,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// A mistake in the value under `field`.
     pub fn field(field: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { path: vec![Step::Key(field.into())], ..Self::new(message) }
+        Self {
+            path: vec![Step::Key(field.into())],
+            ..Self::new(message)
+        }
     }
 
     /// Adds what to do about it.
