@@ -1,3 +1,5 @@
+//! What do people and programs see of runs by hand, and what comes of them?
+
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Mutex;

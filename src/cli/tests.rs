@@ -1,3 +1,5 @@
+//! Is what people type understood, and is what they read as checked in?
+
 use std::env;
 use std::fs;
 use std::net::IpAddr;

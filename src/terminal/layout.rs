@@ -94,8 +94,8 @@ fn fit(rows: &[Vec<String>], width: usize) -> Vec<usize> {
     while widths.iter().sum::<usize>() + gaps > width {
         let shrinkable = (0..count).filter(|n| widths[*n] > least[*n]);
         // What sticks out of the last column puts nothing out of line.
-        let last = (count - 1..count).find(|n| widths[*n] > NARROWEST);
-        let Some(n) = shrinkable.max_by_key(|n| widths[*n]).or(last) else {
+        let tail = (count - 1..count).find(|n| widths[*n] > NARROWEST);
+        let Some(n) = shrinkable.max_by_key(|n| widths[*n]).or(tail) else {
             break;
         };
         widths[n] -= 1;

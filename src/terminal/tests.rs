@@ -1,3 +1,5 @@
+//! Which bytes reach a screen, and which a file?
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
