@@ -8,7 +8,6 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -58,11 +57,7 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) 
     } else {
         body.to_owned()
     };
-    Answer {
-        status,
-        head: head.to_owned(),
-        body,
-    }
+    Answer { status, body }
 }
 
 /// Takes the chunks out of a body (RFC 9112, section 7.1).

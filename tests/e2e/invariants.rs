@@ -30,6 +30,12 @@ impl Tree {
             .map(|(p, t)| (&**p, &**t))
     }
 
+    /// The Rust sources.
+    fn sources(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_rust = |path: &str| Path::new(path).extension().is_some_and(|e| e == "rs");
+        self.below("").filter(move |(path, _)| is_rust(path))
+    }
+
     /// The protocols: the folders in `probes/` that hold a probe.
     fn protocols(&self) -> Vec<&str> {
         let foundations = ["core", "dial", "wire"];
@@ -128,7 +134,7 @@ fn edges(tree: &Tree) -> Vec<String> {
             }
         }
     }
-    for (path, source) in tree.0.iter().filter(|(path, _)| path.ends_with(".rs")) {
+    for (path, source) in tree.sources() {
         let inside = path.starts_with("metrics/");
         if !inside && !is_test(path) && code(source).contains("prometheus::") {
             broken.push(format!("{path} names the prometheus crate"));
@@ -161,7 +167,7 @@ fn protocols_named(tree: &Tree) -> Vec<String> {
 
 fn unsafety(tree: &Tree) -> Vec<String> {
     let mut broken = Vec::new();
-    for (path, source) in tree.0.iter().filter(|(path, _)| path.ends_with(".rs")) {
+    for (path, source) in tree.sources() {
         let mut last = "";
         for line in source.lines() {
             let code = line.trim_start();
@@ -196,10 +202,7 @@ fn unsafety(tree: &Tree) -> Vec<String> {
 }
 
 fn sizes(tree: &Tree) -> Vec<String> {
-    let sources = tree
-        .0
-        .iter()
-        .filter(|(path, _)| path.ends_with(".rs") && !is_test(path));
+    let sources = tree.sources().filter(|(path, _)| !is_test(path));
     let long = sources.filter_map(|(path, source)| {
         let code = source
             .split("\n#[cfg(test)]\nmod tests {")
@@ -208,7 +211,7 @@ fn sizes(tree: &Tree) -> Vec<String> {
         let lines = code.lines().count();
         (lines > 600).then(|| format!("{path} has {lines} lines without its tests"))
     });
-    let silent = tree.0.iter().filter(|(path, _)| path.ends_with(".rs"));
+    let silent = tree.sources();
     let silent = silent.filter(|(_, source)| !source.starts_with("//!"));
     long.chain(silent.map(|(path, _)| format!("{path} does not say what it is for")))
         .collect()
