@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::cli::RunArgs;
+use crate::cli::{LogLevel, RunArgs};
 use crate::config::{Config, Problems};
 use crate::demonstration;
 use crate::drive::Driver;
@@ -67,7 +67,13 @@ pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartEr
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(keep_going(registry, source, config, &args.listen))
+    runtime.block_on(keep_going(
+        registry,
+        source,
+        config,
+        &args.listen,
+        args.log_prober,
+    ))
 }
 
 async fn keep_going(
@@ -75,6 +81,7 @@ async fn keep_going(
     source: Source,
     config: Config,
     listen: &[String],
+    log_prober: Option<LogLevel>,
 ) -> Result<ExitCode, StartError> {
     let mut signals = Signals::catch()?;
     let (listeners, addresses) = open(listen, &config).await?;
@@ -84,6 +91,7 @@ async fn keep_going(
         resolver: Arc::new(Resolver::system()),
         own,
         history: History::new(config.web.history),
+        log_prober,
     });
     let (stopper, stop) = Stopper::new();
     // Replicas get different seeds from their host names, which stay the same over a restart.

@@ -13,6 +13,7 @@ use leadsman_metrics::{Own, Store};
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
+use crate::cli::LogLevel;
 use crate::config::{Config, Problems};
 use crate::drive::{Helm, Plan};
 use crate::history::History;
@@ -28,6 +29,8 @@ pub(crate) struct Services {
     pub(crate) own: Own,
     /// The last results.
     pub(crate) history: History,
+    /// The severity at which is logged what probes say that are asked for over the web.
+    pub(crate) log_prober: Option<LogLevel>,
 }
 
 /// Everything that the web surface and the signals reach.

@@ -58,6 +58,8 @@ use crate::terminal::Terminal;
 pub fn main() -> ExitCode {
     match obey() {
         Ok(status) => status,
+        // Whoever read the output has seen enough, as `head` does.
+        Err(why) if is_broken_pipe(&*why) => ExitCode::SUCCESS,
         Err(why) => {
             complain(&format!("leadsman: {why}"));
             ExitCode::FAILURE
@@ -121,6 +123,11 @@ fn measure(request: ByHand) -> Result<ExitCode, Box<dyn Error>> {
             Outcome::NotAsked.into()
         }
     })
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// An error with all that led to it.

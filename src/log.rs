@@ -1,14 +1,25 @@
 //! How does the program say what happens to it?
 //!
-//! One line for each event on standard error. What probes say of their runs is not logged here; it
-//! is kept with the run.
+//! One line for each event on standard error. What probes say of their runs is kept with the run,
+//! and logged only where somebody asked for it.
 
 use std::io;
 
-use tracing::Level;
+use leadsman_core::Event;
+use tracing::{Level, debug, error, info, warn};
 use tracing_subscriber::fmt;
 
 use crate::cli::{LogFormat, LogLevel};
+
+/// Logs at `level` what a probe said of `target` that was asked for by way of `module`.
+pub(crate) fn said(level: LogLevel, module: &str, target: &str, event: &Event) {
+    match level {
+        LogLevel::Debug => debug!(module, target, "{event}"),
+        LogLevel::Info => info!(module, target, "{event}"),
+        LogLevel::Warn => warn!(module, target, "{event}"),
+        LogLevel::Error => error!(module, target, "{event}"),
+    }
+}
 
 /// Starts logging from `level` up. Only the first call of a process has an effect.
 pub(crate) fn start(level: LogLevel, format: LogFormat) {

@@ -31,6 +31,9 @@ pub(crate) struct RunArgs {
     pub(crate) log_level: LogLevel,
     /// How they are written.
     pub(crate) log_format: LogFormat,
+    /// The severity at which is logged what probes say that are asked for over the web; `None` if
+    /// it is not.
+    pub(crate) log_prober: Option<LogLevel>,
 }
 
 /// How severe a message is.
@@ -92,6 +95,11 @@ pub(super) fn flags() -> Vec<Arg> {
             .value_parser(format())
             .default_value("logfmt")
             .help("How messages are written"),
+        Arg::new("log.prober")
+            .value_name("LEVEL")
+            .value_parser(prober_level())
+            .default_value("none")
+            .help("Severity at which to log what probes say that are asked for over the web"),
     ];
     let shared = shared.map(accepted);
     let refused = REFUSED.iter().map(Refused::flag);
@@ -120,6 +128,7 @@ pub(super) fn read(command: &mut Command, given: &ArgMatches) -> Result<Ask, cla
         history_limit: given.get_one("history.limit").copied(),
         log_level: super::required(given, "log.level"),
         log_format: super::required(given, "log.format"),
+        log_prober: super::required(given, "log.prober"),
     }))
 }
 
@@ -155,12 +164,7 @@ impl Refused {
     }
 }
 
-const REFUSED: [Refused; 7] = [
-    Refused {
-        name: "log.prober",
-        neutral: Some("none"),
-        why: "leadsman keeps what probes say with each run, to be read at /logs, and logs none of it",
-    },
+const REFUSED: [Refused; 6] = [
     Refused {
         name: "web.config.file",
         neutral: Some(""),
@@ -231,13 +235,26 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn level() -> impl TypedValueParser<Value = LogLevel> {
-    PossibleValuesParser::new(["debug", "info", "warn", "error"]).map(|name| match name.as_str() {
-        "debug" => LogLevel::Debug,
-        "warn" => LogLevel::Warn,
-        "error" => LogLevel::Error,
-        _ => LogLevel::Info,
-    })
+    PossibleValuesParser::new(LEVELS).map(|name| level_of(&name).unwrap_or(LogLevel::Info))
 }
+
+/// The same with `none`.
+fn prober_level() -> impl TypedValueParser<Value = Option<LogLevel>> {
+    let levels = ["none"].into_iter().chain(LEVELS);
+    PossibleValuesParser::new(levels).map(|name| level_of(&name))
+}
+
+fn level_of(name: &str) -> Option<LogLevel> {
+    match name {
+        "debug" => Some(LogLevel::Debug),
+        "info" => Some(LogLevel::Info),
+        "warn" => Some(LogLevel::Warn),
+        "error" => Some(LogLevel::Error),
+        _ => None,
+    }
+}
+
+const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
 
 fn format() -> impl TypedValueParser<Value = LogFormat> {
     PossibleValuesParser::new(["logfmt", "json"]).map(|name| match name.as_str() {

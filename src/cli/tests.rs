@@ -218,6 +218,7 @@ fn without_a_command_it_runs() {
         history_limit: None,
         log_level: LogLevel::Info,
         log_format: LogFormat::Logfmt,
+        log_prober: None,
     };
     assert_eq!(run(""), plain);
     assert_eq!(run("run"), plain);
@@ -241,7 +242,7 @@ fn a_service_file_of_blackbox_exporter_is_understood() {
     let args = run(
         "--config.file=/etc/blackbox.yml --web.listen-address=:9115 --web.listen-address=[::1]:1 \
          --timeout-offset=0.25 --history.limit=7 --log.level=warn --log.format json \
-         --web.route-prefix=/ --web.external-url= --log.prober=none",
+         --web.route-prefix=/ --web.external-url= --log.prober=info",
     );
     let expected = RunArgs {
         config: Some("/etc/blackbox.yml".into()),
@@ -250,6 +251,7 @@ fn a_service_file_of_blackbox_exporter_is_understood() {
         history_limit: Some(7),
         log_level: LogLevel::Warn,
         log_format: LogFormat::Json,
+        log_prober: Some(LogLevel::Info),
     };
     assert_eq!(args, expected);
     for (line, expected) in [
@@ -286,7 +288,7 @@ fn what_cannot_be_honoured_is_refused_with_the_reason() {
         ),
         ("--config.enable-auto-reload", "reloads on SIGHUP"),
         ("--config.auto-reload-interval=30s", "reloads on SIGHUP"),
-        ("run --log.prober debug", "to be read at /logs"),
+        ("run --log.prober loud", "none, debug, info, warn, error"),
         ("--listen 9115", "write HOST:PORT, such as 127.0.0.1:9115"),
         (
             "--listen localhost:http",

@@ -17,8 +17,10 @@ use super::query::Query;
 use super::reply::{Body, text};
 use super::scrape;
 use super::transcript::transcript;
+use crate::cli::LogLevel;
 use crate::history::Entry;
 use crate::host::Host;
+use crate::log;
 
 /// Why no run is carried out.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +65,15 @@ async fn carry_out(host: &Host, head: &Parts) -> Result<Arc<Entry>, Refusal> {
     };
     let target = Arc::new(Target {
         hostname: query.value("hostname").map(Box::from),
-        ..Target::new(address)
+        ..Target::new(&*address)
     });
-    let ear = Ear::default();
+    let ear = Ear {
+        heard: Mutex::default(),
+        log: host
+            .services
+            .log_prober
+            .map(|level| (level, name, &*address)),
+    };
     let run = match options.aim(&target) {
         Ok(mut probe) => {
             let order = Order {
@@ -101,22 +109,30 @@ impl Refusal {
 }
 
 /// Hears what a run says, up to [`MOST_EVENTS`].
-#[derive(Debug, Default)]
-struct Ear(Mutex<Vec<Event>>);
+struct Ear<'a> {
+    heard: Mutex<Vec<Event>>,
+    /// At which severity to log it, and which module and target it is about.
+    log: Option<(LogLevel, &'a str, &'a str)>,
+}
 
-impl Ear {
+impl Ear<'_> {
     fn heard(self) -> Vec<Event> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.heard
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Sink for Ear {
+impl Sink for Ear<'_> {
     fn wants_events(&self) -> bool {
         true
     }
 
     fn event(&self, event: Event) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((level, module, target)) = self.log {
+            log::said(level, module, target, &event);
+        }
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.len() < MOST_EVENTS {
             heard.push(event);
         }

@@ -62,6 +62,7 @@ async fn host_from(config: &str, file: impl Into<PathBuf>) -> (Arc<Host>, Stoppe
         resolver: Arc::new(NoNames),
         own,
         history: History::new(config.web.history),
+        log_prober: None,
     });
     let (driver, helm) = Driver::new(Arc::clone(&services), 0);
     tokio::spawn(driver.run(Stop::never()));

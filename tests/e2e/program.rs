@@ -142,5 +142,9 @@ pub(crate) fn skipped(test: &str, thing: &str) {
         "{test} needs {thing}, which is not here"
     );
     // Not `eprintln!`, which the test harness keeps to itself where a test passes.
-    writeln!(io::stderr(), "SKIPPED: {test} needs {thing}, which is not here").expect("it is open");
+    writeln!(
+        io::stderr(),
+        "SKIPPED: {test} needs {thing}, which is not here"
+    )
+    .expect("it is open");
 }
