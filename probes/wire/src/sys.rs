@@ -51,10 +51,10 @@ impl Buffers {
         let length = socket.recvmsg(&mut message, flags)?;
         let control_length = message.control_len();
         let named = named.as_socket().ok_or(io::ErrorKind::InvalidData)?.ip();
-        // SAFETY: see the fields; a `MaybeUninit<u8>` has the layout of a `u8`.
-        let written =
-            |bytes: &[MaybeUninit<u8>]| unsafe { &*(std::ptr::from_ref(bytes) as *const [u8]) };
-        let (packet, control) = (written(&self.packet), written(&self.control));
+        // SAFETY: see the fields.
+        let packet = unsafe { self.packet.assume_init_ref() };
+        // SAFETY: see the fields.
+        let control = unsafe { self.control.assume_init_ref() };
         Ok(Received {
             bytes: &packet[..length],
             control: &control[..control_length],
