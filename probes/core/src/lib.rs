@@ -27,6 +27,8 @@ mod responder;
 mod sink;
 mod stop;
 mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use async_trait::async_trait;
 pub use inventory;

@@ -1,0 +1,17 @@
+//! How does the author of a probe test it?
+//!
+//! A [`Bench`] runs one probe as the host would, with options and names of the test's own, and
+//! hands back everything that the run left, as [`Finished`].
+//!
+//! Nothing here plays the protocol's other side: a peer that answers is the test's to start, on
+//! loopback.
+
+mod bench;
+mod finished;
+mod hosts;
+#[cfg(test)]
+mod tests;
+mod written;
+
+pub use bench::Bench;
+pub use finished::Finished;
