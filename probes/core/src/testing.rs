@@ -1,12 +1,14 @@
 //! How does the author of a probe test it?
 //!
 //! A [`Bench`] runs one probe as the host would, with options and names of the test's own, and
-//! hands back everything that the run left, as [`Finished`].
+//! hands back everything that the run left, as [`Finished`]. [`conformance`] puts a plugin through
+//! what every plugin has to stand, whatever its protocol.
 //!
 //! Nothing here plays the protocol's other side: a peer that answers is the test's to start, on
 //! loopback.
 
 mod bench;
+pub mod conformance;
 mod finished;
 mod hosts;
 #[cfg(test)]
