@@ -4,11 +4,12 @@
 //! run alone. When to run, and who reads the result, is the caller's affair.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
@@ -49,19 +50,24 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
         order.sink,
         &recording,
     );
-    let measured = AssertUnwindSafe(probe.measure(&cx)).catch_unwind();
+    let mut measured = AssertUnwindSafe(probe.measure(&cx)).catch_unwind();
     let result = tokio::select! {
         biased;
-        measured = measured => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
-        () = sleep_until(deadline) => Err(Fault::target(
+        measured = &mut measured => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
+        // Unconstrained, or a probe that is never without work would use up what tokio grants a
+        // task, and the clock would not be looked at.
+        () = unconstrained(sleep_until(deadline)) => Err(Fault::target(
             Cause::Timeout,
             format!("no answer within {:?}", order.timeout),
         )),
-        () = async { order.stop.requested().await; sleep(FAREWELL).await } => Err(Fault::target(
+        () = unconstrained(farewell(order.stop)) => Err(Fault::target(
             Cause::Timeout,
             "stopped before there was an answer",
         )),
     };
+    // What a run held is dropped here and not at the end of the scope, for that may panic too.
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(measured)));
+    let result = dropped.map_or_else(|panic| Err(panicked(&*panic)), |()| result);
     let run = Run {
         plugin: order.plugin,
         target: Arc::clone(order.target),
@@ -74,6 +80,12 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
     };
     order.sink.finished(&run);
     run
+}
+
+/// Completes when an open-ended run was asked to end and has had time to.
+async fn farewell(stop: &Stop) {
+    stop.requested().await;
+    sleep(FAREWELL).await;
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Fault {
@@ -93,3 +105,83 @@ const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// How long an open-ended run has to come to its end in good order once it is asked to.
 const FAREWELL: Duration = Duration::from_millis(50);
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+    use tokio::task::consume_budget;
+
+    use super::*;
+    use crate::testing::Bench;
+    use crate::{Options, OptionsError};
+
+    static UNRULY: Plugin = Plugin::new::<Unruly>("unruly", "Whatever a probe should not do");
+
+    /// What the probe does wrong.
+    #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    enum Unruly {
+        #[default]
+        NeverIdle,
+        PanicsWhenDropped,
+    }
+
+    impl Options for Unruly {
+        type Probe = Self;
+
+        fn aim(self: &Arc<Self>, _: &Target) -> Result<Self, OptionsError> {
+            Ok(**self)
+        }
+    }
+
+    #[async_trait]
+    impl Probe for Unruly {
+        async fn measure(&mut self, _: &Context<'_>) -> Result<(), Fault> {
+            match self {
+                Self::NeverIdle => loop {
+                    consume_budget().await;
+                },
+                Self::PanicsWhenDropped => {
+                    let _bomb = Bomb;
+                    std::future::pending().await
+                }
+            }
+        }
+    }
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("boom");
+        }
+    }
+
+    async fn run(manner: Unruly) -> Run {
+        let mut probe = manner;
+        let bench = Bench::of(&UNRULY).timeout(Duration::from_millis(50));
+        let target = Arc::new(Target::new("somebody"));
+        bench.measure(&mut probe, &target).await.run
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_is_never_idle_ends_at_its_deadline() {
+        let run = run(Unruly::NeverIdle).await;
+        assert_eq!(run.result.unwrap_err().reason(), "timeout");
+        // Without the exemption from tokio's budget it goes on for seconds.
+        assert!(run.duration < Duration::from_secs(1), "{:?}", run.duration);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_panics_when_it_is_dropped_is_an_internal_error() {
+        let fault = run(Unruly::PanicsWhenDropped).await.result.unwrap_err();
+        assert_eq!(
+            (fault.reason(), fault.to_string().contains("boom")),
+            ("panic", true)
+        );
+    }
+}
