@@ -5,16 +5,18 @@
 //! never used twice at once and needs no lock. It decides neither when (the schedule does) nor how
 //! a run is carried out ([`perform`] does), and it formats nothing.
 
+mod held;
 mod plan;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use leadsman_core::{Blocker, Fault, Order, Probe, Run, Stop, perform};
+use leadsman_core::{Blocker, Fault, Order, Run, Stop, perform};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use self::held::Held;
 pub(crate) use self::plan::{Aimed, Key, Plan};
 use crate::host::Services;
 use crate::schedule::{Anchor, Due, Schedule, Slot};
@@ -48,13 +50,13 @@ pub(crate) struct Driver {
 struct Job {
     aimed: Aimed,
     /// Away while a run is in flight, and after a panic until it was aimed anew.
-    probe: Option<Box<dyn Probe>>,
+    probe: Option<Held>,
 }
 
 /// A run has ended, and its probe comes back unless it panicked.
 struct Ended {
     slot: Slot,
-    probe: Option<Box<dyn Probe>>,
+    probe: Option<Held>,
 }
 
 impl Driver {
@@ -216,9 +218,9 @@ struct Task {
 }
 
 impl Task {
-    async fn run(self, mut probe: Box<dyn Probe>) {
+    async fn run(self, mut probe: Held) {
         let run = perform(
-            &mut *probe,
+            probe.probe(),
             Order {
                 plugin: self.aimed.fleet.plugin,
                 target: &self.aimed.target,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::options::Secret;
-use leadsman_core::{Aim, Plugin, Probe, Target};
+use leadsman_core::{Aim, Plugin, Target};
 use leadsman_metrics::{Series, Store};
 use tracing::error;
 
+use super::held::Held;
 use crate::config::{Config, Scheduled};
 use crate::schedule::{Identity, Interval};
 
@@ -96,11 +97,12 @@ impl Aimed {
 
     /// Aims a probe. The configuration was checked by aiming at every target, so this fails only
     /// where a plugin contradicts itself; that is logged and the target is left alone.
-    pub(crate) fn aim(&self) -> Option<Box<dyn Probe>> {
+    pub(super) fn aim(&self) -> Option<Held> {
         self.fleet
             .options
             .aim(&self.target)
             .inspect_err(|why| error!(probe = &*self.fleet.name, target = &*self.target.address, %why, "cannot aim"))
             .ok()
+            .map(Held::new)
     }
 }

@@ -23,7 +23,7 @@ use leadsman_core::{
 use serde::{Deserialize, Serialize};
 
 inventory::submit! {
-    Plugin::new::<Nothing>("null", "Nothing at all").causes(&[Cause::Timeout])
+    Plugin::new::<Nothing>("nothing", "Nothing at all").causes(&[Cause::Timeout])
 }
 
 /// Has no options.
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 }
 
 fn configuration(targets: u32) -> String {
-    let mut text = String::from("probes:\n- name: many\n  every: 10s\n  null: {}\n  targets:\n");
+    let mut text = String::from("probes:\n- name: many\n  every: 10s\n  nothing: {}\n  targets:\n");
     for target in 0..targets {
         writeln!(text, "  - host-{target}.example.com").expect("writing to a String cannot fail");
     }
