@@ -190,6 +190,8 @@ mod tests {
     use std::net::IpAddr;
     use std::time::Duration;
 
+    use leadsman_wire::RttSource;
+
     use super::*;
 
     use Arrival::{Again, InTime, Late};
@@ -292,6 +294,7 @@ mod tests {
         Heard {
             sequence,
             rtt: Duration::from_millis(rtt),
+            rtt_source: RttSource::Kernel,
             from: IpAddr::from([192, 0, 2, 1]),
             hop_limit: Some(64),
             what: What::Corrupt,

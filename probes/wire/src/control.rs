@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::clock::KernelStamp;
 use crate::packet::{error_v4, error_v6};
 use crate::{EchoOptions, What};
 
@@ -48,11 +49,20 @@ pub(crate) fn for_packets(destination: IpAddr, options: &EchoOptions) -> Box<[u8
     control.into()
 }
 
+/// Adds the key under which the kernel shall return the stamp of this packet's departure.
+pub(crate) fn append_stamp_key(control: &mut Vec<u8>, key: u32) {
+    append(control, libc::SOL_SOCKET, SCM_TS_OPT_ID, &key.to_ne_bytes());
+}
+
 /// What the kernel told about a received packet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) hop_limit: Option<u8>,
     pub(crate) error: Option<Reported>,
+    /// When the packet arrived; with `departed`, when that one left.
+    pub(crate) stamp: Option<KernelStamp>,
+    /// The key of a packet whose departure was stamped.
+    pub(crate) departed: Option<u32>,
 }
 
 /// An ICMP error from a socket's error queue.
@@ -74,7 +84,9 @@ pub(crate) fn read(control: &[u8]) -> Told {
             }
             (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
                 told.error = read_error(value);
+                told.departed = read_departed(value);
             }
+            (libc::SOL_SOCKET, SO_TIMESTAMPING_NEW) => told.stamp = read_stamp(value),
             _ => {}
         }
     }
@@ -100,6 +112,24 @@ fn read_error(value: &[u8]) -> Option<Reported> {
     }
 }
 
+/// `struct sock_extended_err` again: the key is its last number.
+fn read_departed(value: &[u8]) -> Option<u32> {
+    let &[_, _, _, _, libc::SO_EE_ORIGIN_TIMESTAMPING, ..] = value else {
+        return None;
+    };
+    let key = value.get(12..)?.first_chunk()?;
+    Some(u32::from_ne_bytes(*key))
+}
+
+/// `struct scm_timestamping64`: the first of three times, in seconds and nanoseconds, is the one
+/// by software.
+fn read_stamp(value: &[u8]) -> Option<KernelStamp> {
+    let (seconds, rest) = value.split_first_chunk()?;
+    let nanoseconds = i64::from_ne_bytes(*rest.first_chunk()?);
+    let whole = i64::from_ne_bytes(*seconds).checked_mul(1_000_000_000)?;
+    KernelStamp::new(whole.checked_add(nanoseconds)?)
+}
+
 fn append(control: &mut Vec<u8>, level: i32, kind: i32, value: &[u8]) {
     control.extend((HEADER + value.len()).to_ne_bytes());
     control.extend(level.to_ne_bytes());
@@ -123,6 +153,11 @@ fn split_first<'a>(control: &mut &'a [u8]) -> Option<(i32, i32, &'a [u8])> {
 /// Of `struct cmsghdr` as the kernel has it: a `size_t` and two `int`s.
 const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
 const ALIGNMENT: usize = size_of::<usize>();
+
+// From linux/socket.h, where most architectures have it; the libc crate has them not. The newer
+// form of the stamps has 64-bit seconds everywhere.
+pub(crate) const SO_TIMESTAMPING_NEW: i32 = 65;
+const SCM_TS_OPT_ID: i32 = 81;
 
 #[cfg(test)]
 mod tests {
@@ -207,9 +242,33 @@ mod tests {
             read(&control),
             Told {
                 hop_limit: Some(63),
-                error: Some(error)
+                error: Some(error),
+                ..Told::default()
             }
         );
+    }
+
+    #[test]
+    fn a_departure_is_read_with_its_key_and_stamp() {
+        let mut control = Vec::new();
+        let mut stamp = [7_i64.to_ne_bytes(), 9_i64.to_ne_bytes()].concat();
+        stamp.resize(48, 0);
+        append(&mut control, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, &stamp);
+        // Errno 42 (no message), origin timestamping, of the departure, then the key.
+        let error = [
+            42_u32.to_ne_bytes(),
+            [4, 0, 0, 0],
+            0_u32.to_ne_bytes(),
+            0xabc0_0007_u32.to_ne_bytes(),
+        ]
+        .concat();
+        append(&mut control, libc::IPPROTO_IP, libc::IP_RECVERR, &error);
+        let departed = Told {
+            stamp: KernelStamp::new(7_000_000_009),
+            departed: Some(0xabc0_0007),
+            ..Told::default()
+        };
+        assert_eq!(read(&control), departed);
     }
 
     #[test]
@@ -222,6 +281,12 @@ mod tests {
             &63_i32.to_ne_bytes(),
         );
         append(&mut control, libc::IPPROTO_IP, libc::IP_RECVERR, &too_big());
+        append(
+            &mut control,
+            libc::SOL_SOCKET,
+            SO_TIMESTAMPING_NEW,
+            &[0x7f; 48],
+        );
         for end in 0..control.len() {
             read(&control[..end]);
         }

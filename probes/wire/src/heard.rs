@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::RttSource;
+
 /// One thing heard for one echo request of a flow.
 ///
 /// The same request may be answered more than once (duplicates, a group address), and long after
@@ -17,8 +19,10 @@ use std::time::Duration;
 pub struct Heard {
     /// Which request is answered: the number that [`Flow::send`](crate::Flow::send) returned.
     pub sequence: u64,
-    /// Time from just before the request was handed to the kernel until its answer was read.
+    /// Time from when the request left until its answer came.
     pub rtt: Duration,
+    /// Whose stamps that time is taken from.
+    pub rtt_source: RttSource,
     /// Who answered: the target, or for an ICMP error the host that reports it.
     pub from: IpAddr,
     /// TTL or hop limit left in the answer; `None` where the kernel did not tell.
@@ -190,6 +194,7 @@ mod tests {
         let heard = Heard {
             sequence: 0,
             rtt: Duration::ZERO,
+            rtt_source: RttSource::User,
             from,
             hop_limit: None,
             what,

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
@@ -21,6 +22,8 @@ use crate::{Heard, What};
 pub(crate) struct Inbox {
     pub(crate) destination: IpAddr,
     pub(crate) payload_size: usize,
+    /// Whether the kernel stamped the departure of the last request that was answered.
+    stamped: AtomicBool,
     heard: Mutex<VecDeque<Heard>>,
     ready: Notify,
 }
@@ -30,6 +33,7 @@ impl Inbox {
         Self {
             destination,
             payload_size,
+            stamped: AtomicBool::new(true),
             heard: Mutex::default(),
             ready: Notify::new(),
         }
@@ -62,6 +66,16 @@ impl Inbox {
                 ours.then_some(what)
             }
         }
+    }
+
+    /// Whether a stamp that is not there yet may still come: some devices make none.
+    pub(crate) fn expects_stamps(&self) -> bool {
+        self.stamped.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether there was a stamp.
+    pub(crate) fn saw_stamp(&self, stamped: bool) {
+        self.stamped.store(stamped, Ordering::Relaxed);
     }
 
     /// Keeps an answer for [`Inbox::next`], unless too many wait already.
@@ -104,6 +118,7 @@ mod tests {
     use etherparse::IcmpEchoHeader;
 
     use super::*;
+    use crate::RttSource;
     use crate::packet::Quote;
     use crate::socket::Family;
 
@@ -207,6 +222,7 @@ mod tests {
             inbox.put(Heard {
                 sequence,
                 rtt: Duration::ZERO,
+                rtt_source: RttSource::User,
                 from: inbox.destination,
                 hop_limit: None,
                 what: What::Corrupt,

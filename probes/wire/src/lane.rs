@@ -1,4 +1,4 @@
-//! How do all flows of an address family share one socket?
+//! How do all flows of an address family share its sockets?
 //!
 //! Sending is under one lock and never waits for the network. Receiving is on a plain thread, so
 //! that an answer is stamped when it arrives, however busy the runtimes are, and whichever
@@ -12,24 +12,27 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use etherparse::IcmpEchoHeader;
-use socket2::{MsgHdr, Socket};
+use socket2::MsgHdr;
 use tokio::time::Instant;
 
-use crate::clock::Stamp;
+use crate::clock::{KernelStamp, Reading};
 use crate::echo::Cookies;
 use crate::inbox::Inbox;
+use crate::receiver::{self, Receiver};
 use crate::slots::{FlowKey, Outstanding, RAW_BLOCK, Ring, Slots};
-use crate::socket::{self, Family};
-use crate::sys::Buffers;
-use crate::{Mode, OpenError, receiver};
+use crate::socket::{self, Family, Sockets};
+use crate::trip::Departure;
+use crate::{Mode, OpenError, control, stamping};
 
-/// An address family's socket, and who waits for what on it.
+/// An address family's sockets, and who waits for what on it.
 pub(crate) struct Lane {
     pub(crate) mode: Mode,
     pub(crate) family: Family,
-    pub(crate) socket: Socket,
+    pub(crate) sockets: Sockets,
     pub(crate) cookies: Cookies,
+    // Locked in this order.
     sender: Mutex<Sender>,
+    pub(crate) receiver: Mutex<Receiver>,
     expected: Mutex<Expected>,
 }
 
@@ -37,6 +40,7 @@ pub(crate) struct Lane {
 struct Sender {
     ring: Ring,
     packet: Vec<u8>,
+    control: Vec<u8>,
     /// How the IPv4 socket is set at present.
     dont_fragment: bool,
 }
@@ -70,21 +74,21 @@ impl Lane {
         if let Some(lane) = *lane {
             return Ok(lane);
         }
-        let (socket, mode) = socket::open(family)?;
-        Ok(lane.insert(Self::start(family, mode, socket)?))
+        let (sockets, mode) = socket::open(family)?;
+        Ok(lane.insert(Self::start(family, mode, sockets)?))
     }
 
-    /// Puts a socket to use for as long as the process lives.
+    /// Puts sockets to use for as long as the process lives.
     pub(crate) fn start(
         family: Family,
         mode: Mode,
-        socket: Socket,
+        sockets: Sockets,
     ) -> Result<&'static Self, OpenError> {
         let family_name = family.name();
         let (first, identifiers) = match mode {
             Mode::Raw => (fastrand::u16(..) & !(RAW_BLOCK - 1), RAW_BLOCK),
             Mode::Ping => {
-                let bound = socket.local_addr();
+                let bound = sockets.receive.local_addr();
                 let bound = bound.map_err(|source| OpenError::Socket {
                     family: family_name,
                     source,
@@ -99,18 +103,20 @@ impl Lane {
             ?mode,
             first,
             identifiers,
-            "icmp socket opened"
+            "icmp sockets opened"
         );
         let lane: &'static Self = Box::leak(Box::new(Self {
             mode,
             family,
-            socket,
+            sockets,
             cookies: Cookies::default(),
             sender: Mutex::new(Sender {
                 ring: Ring::new(first, identifiers),
                 packet: Vec::new(),
+                control: Vec::new(),
                 dont_fragment: false,
             }),
+            receiver: Mutex::new(Receiver::new()),
             expected: Mutex::new(Expected {
                 slots: Slots::new(first, identifiers),
                 flows: HashMap::new(),
@@ -149,12 +155,22 @@ impl Lane {
         Some((request, Arc::clone(inbox)))
     }
 
+    /// Returns what is in a request's slot by now.
+    pub(crate) fn request(&self, echo: IcmpEchoHeader) -> Option<Outstanding> {
+        lock(&self.expected).slots.find(echo)
+    }
+
+    /// Notes when a request left, by the kernel's stamp.
+    pub(crate) fn departed(&self, echo: IcmpEchoHeader, stamp: KernelStamp) {
+        lock(&self.expected).slots.departed(echo, stamp);
+    }
+
     /// Sends a request; returns when, on tokio's clock.
     pub(crate) fn send(&self, request: &Request<'_>) -> io::Result<Instant> {
         let mut sender = lock(&self.sender);
         let sender = &mut *sender;
         if self.family == Family::V4 && sender.dont_fragment != request.dont_fragment {
-            socket::set_dont_fragment_v4(&self.socket, request.dont_fragment)?;
+            socket::set_dont_fragment_v4(&self.sockets.transmit, request.dont_fragment)?;
             sender.dont_fragment = request.dont_fragment;
         }
         let echo = sender.ring.advance();
@@ -166,15 +182,23 @@ impl Lane {
             request.payload_size,
             whose,
         );
+        sender.control.clear();
+        sender.control.extend(request.control);
+        if self.sockets.stamped {
+            control::append_stamp_key(&mut sender.control, stamping::key(echo));
+        }
         let address = SocketAddr::new(request.destination, 0).into();
         let packet = [IoSlice::new(&sender.packet)];
         let message = MsgHdr::new()
             .with_addr(&address)
             .with_buffers(&packet)
-            .with_control(request.control);
+            .with_control(&sender.control);
         let at = Instant::now();
         self.transmit(&message, echo, whose)
             .inspect_err(|_| lock(&self.expected).slots.clear(echo))?;
+        if echo.seq.is_multiple_of(STAMPS) && self.mode == Mode::Raw {
+            lock(&self.receiver).clear_errors(self);
+        }
         Ok(at)
     }
 
@@ -191,18 +215,21 @@ impl Lane {
                 Outstanding {
                     flow,
                     sequence,
-                    sent: Stamp::now(),
+                    departure: Departure {
+                        user: Reading::now(),
+                        kernel: None,
+                    },
                 },
             );
-            self.socket.sendmsg(message, libc::MSG_DONTWAIT).map(|_| ())
+            let transmit = &self.sockets.transmit;
+            transmit.sendmsg(message, libc::MSG_DONTWAIT).map(|_| ())
         };
         let mut result = attempt();
         if self.mode == Mode::Ping && result.is_err() {
             // An ICMP error about an earlier request, whosever it was, makes the next call on a
             // ping socket fail in its stead, until the error queue is read empty.
-            let mut buffers = Buffers::new();
             for _ in 0..RETRIES {
-                receiver::drain_errors(self, &mut buffers);
+                lock(&self.receiver).clear_errors(self);
                 result = attempt();
                 if result.is_ok() {
                     break;
@@ -215,6 +242,10 @@ impl Lane {
 
 /// More errors than can arrive between emptying the queue and sending, but for a flood.
 const RETRIES: usize = 4;
+
+/// Requests after which their stamps are read, answered or not, lest those of silent targets fill
+/// the queue. It holds some 200 stamps.
+const STAMPS: u16 = 64;
 
 /// Without its slots, of which there may be a million.
 impl fmt::Debug for Lane {

@@ -1,11 +1,12 @@
 //! How do echo requests leave this host, and which answer belongs to which request?
 //!
-//! All targets of an address family share one ICMP socket and one receiving thread; a [`Flow`] is
-//! one target's use of them. The way of a packet, file by file:
+//! All targets of an address family share their ICMP sockets and one receiving thread; a [`Flow`]
+//! is one target's use of them. The way of a packet, file by file:
 //!
 //! ```text
 //! flow ──▶ lane ──▶ echo (build) ──▶ slots (remember) ──────────────▶ kernel
 //! flow ◀── inbox (judge) ◀── slots (find) ◀── packet (read) ◀── receiver ◀── kernel
+//!            └── trip (time) ◀── slots ◀────── stamping ◀────────┘
 //! ```
 //!
 //! This crate decides nothing about time: no schedule, no timeout, no retry. What never comes is
@@ -25,9 +26,12 @@ mod packet;
 mod receiver;
 mod slots;
 mod socket;
+mod stamping;
 mod sys;
+mod trip;
 
 pub use error::{OpenError, SendError};
 pub use flow::{Flow, Mode, Sent};
 pub use heard::{Heard, What};
 pub use options::{EchoOptions, Ttl};
+pub use trip::RttSource;

@@ -8,7 +8,8 @@ use std::num::NonZeroU64;
 
 use etherparse::IcmpEchoHeader;
 
-use crate::clock::Stamp;
+use crate::clock::KernelStamp;
+use crate::trip::Departure;
 
 /// Identifiers in a raw socket's block: with 65,536 sequence numbers each, a million slots.
 pub(crate) const RAW_BLOCK: u16 = 16;
@@ -53,14 +54,14 @@ pub(crate) struct Outstanding {
     pub(crate) flow: FlowKey,
     /// The flow's own number of the request.
     pub(crate) sequence: u64,
-    pub(crate) sent: Stamp,
+    pub(crate) departure: Departure,
 }
 
 /// The requests of a block, found by identifier and sequence number without a hash.
 #[derive(Debug)]
 pub(crate) struct Slots {
     first: u16,
-    /// One page per identifier, grown as its sequence numbers come into use: 24 bytes a slot.
+    /// One page per identifier, grown as its sequence numbers come into use: 40 bytes a slot.
     /// Room for a whole page is reserved at once, for a page must not move while a request waits
     /// to be sent; the kernel gives memory only for what is used.
     pages: Vec<Vec<Option<Outstanding>>>,
@@ -92,11 +93,15 @@ impl Slots {
 
     /// Empties the slot of a request that did not leave after all.
     pub(crate) fn clear(&mut self, echo: IcmpEchoHeader) {
-        let page = self
-            .pages
-            .get_mut(usize::from(echo.id.wrapping_sub(self.first)));
-        if let Some(slot) = page.and_then(|page| page.get_mut(usize::from(echo.seq))) {
+        if let Some(slot) = self.slot(echo) {
             *slot = None;
+        }
+    }
+
+    /// Notes when the request in a slot left, by the kernel's stamp.
+    pub(crate) fn departed(&mut self, echo: IcmpEchoHeader, stamp: KernelStamp) {
+        if let Some(Some(request)) = self.slot(echo) {
+            request.departure.kernel = Some(stamp);
         }
     }
 
@@ -106,11 +111,19 @@ impl Slots {
             .get(usize::from(echo.id.wrapping_sub(self.first)))?;
         *page.get(usize::from(echo.seq))?
     }
+
+    fn slot(&mut self, echo: IcmpEchoHeader) -> Option<&mut Option<Outstanding>> {
+        let page = self
+            .pages
+            .get_mut(usize::from(echo.id.wrapping_sub(self.first)))?;
+        page.get_mut(usize::from(echo.seq))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{Reading, Stamp};
 
     #[test]
     fn the_ring_uses_every_slot_of_its_block_before_the_first_again() {
@@ -143,7 +156,12 @@ mod tests {
             Some(request(2)),
             "an answered request stays"
         );
+        let stamp = KernelStamp::new(1).unwrap();
+        slots.departed(echo, stamp);
+        let departed = slots.find(echo).unwrap().departure;
+        assert_eq!(departed.kernel, Some(stamp));
         slots.clear(echo);
+        slots.departed(echo, stamp);
         assert_eq!(slots.find(echo), None);
     }
 
@@ -160,7 +178,13 @@ mod tests {
         Outstanding {
             flow: FlowKey(NonZeroU64::MIN),
             sequence,
-            sent: Stamp(0),
+            departure: Departure {
+                user: Reading {
+                    at: Stamp(0),
+                    offset: 0,
+                },
+                kernel: None,
+            },
         }
     }
 }

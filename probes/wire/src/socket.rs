@@ -1,6 +1,7 @@
-//! How is an address family's ICMP socket opened and prepared?
+//! How are an address family's ICMP sockets opened and prepared?
 //!
-//! Raw where this process may, else a ping socket. Its options hold for all packets; what differs
+//! Raw where this process may: one to send and one to receive, so that the stamps of departures
+//! take no room from answers and wake nobody. Else a ping socket for both. Their options hold for all packets; what differs
 //! from packet to packet is told with each of them (`control`).
 
 use std::io;
@@ -9,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use etherparse::{icmpv4, icmpv6};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::{Mode, OpenError, sys};
+use crate::{Mode, OpenError, stamping, sys};
 
 /// IPv4 or IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +59,20 @@ impl Family {
     }
 }
 
-/// Opens and prepares the best socket that this process may have.
-pub(crate) fn open(family: Family) -> Result<(Socket, Mode), OpenError> {
+/// What an address family's packets go through.
+pub(crate) struct Sockets {
+    pub(crate) transmit: Socket,
+    /// The same socket by another descriptor, if it is a ping socket.
+    pub(crate) receive: Socket,
+    /// Whether departures are stamped, under the key of each packet.
+    pub(crate) stamped: bool,
+}
+
+/// Opens and prepares the best sockets that this process may have.
+pub(crate) fn open(family: Family) -> Result<(Sockets, Mode), OpenError> {
     for mode in [Mode::Raw, Mode::Ping] {
         match open_as(family, mode) {
-            Ok(socket) => return Ok((socket, mode)),
+            Ok(sockets) => return Ok((sockets, mode)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             Err(source) => {
                 return Err(OpenError::Socket {
@@ -77,41 +87,61 @@ pub(crate) fn open(family: Family) -> Result<(Socket, Mode), OpenError> {
     })
 }
 
-/// Opens and prepares a socket of the given kind.
-pub(crate) fn open_as(family: Family, mode: Mode) -> io::Result<Socket> {
-    let kind = match mode {
-        Mode::Raw => Type::RAW,
-        Mode::Ping => Type::DGRAM,
+/// Opens and prepares sockets of the given kind.
+pub(crate) fn open_as(family: Family, mode: Mode) -> io::Result<Sockets> {
+    let sockets = match mode {
+        Mode::Raw => {
+            let open = || Socket::new(family.domain(), Type::RAW, Some(family.protocol()));
+            let (transmit, receive) = (open()?, open()?);
+            match family {
+                Family::V4 => {
+                    sys::set_option(&transmit, SOL_RAW, ICMP_FILTER, -1)?;
+                    sys::set_option(&receive, SOL_RAW, ICMP_FILTER, filter_v4())?;
+                }
+                Family::V6 => {
+                    let none = [u32::MAX; 8];
+                    sys::set_option(&transmit, libc::IPPROTO_ICMPV6, ICMP6_FILTER, none)?;
+                    sys::set_option(&receive, libc::IPPROTO_ICMPV6, ICMP6_FILTER, filter_v6())?;
+                }
+            }
+            stamping::of_arrivals(&receive);
+            Sockets {
+                stamped: stamping::of_departures(&transmit),
+                transmit,
+                receive,
+            }
+        }
+        Mode::Ping => {
+            let socket = Socket::new(family.domain(), Type::DGRAM, Some(family.protocol()))?;
+            // Errors come by way of the error queue.
+            match family {
+                Family::V4 => {
+                    sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+                    sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)?;
+                }
+                Family::V6 => {
+                    sys::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
+                }
+            }
+            // Makes the kernel choose the identifier.
+            socket.bind(&family.unspecified())?;
+            Sockets {
+                stamped: stamping::of_both(&socket),
+                receive: socket.try_clone()?,
+                transmit: socket,
+            }
+        }
     };
-    let socket = Socket::new(family.domain(), kind, Some(family.protocol()))?;
-    match (family, mode) {
-        (Family::V4, Mode::Raw) => {
-            sys::set_option(&socket, SOL_RAW, ICMP_FILTER, filter_v4())?;
-        }
-        (Family::V6, Mode::Raw) => {
-            sys::set_option(&socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, filter_v6())?;
-        }
-        // Errors come by way of the error queue; binding makes the kernel choose the identifier.
-        (Family::V4, Mode::Ping) => {
-            sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
-            sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)?;
-            socket.bind(&family.unspecified())?;
-        }
-        (Family::V6, Mode::Ping) => {
-            sys::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
-            socket.bind(&family.unspecified())?;
-        }
-    }
     match family {
         Family::V4 => {
-            set_dont_fragment_v4(&socket, false)?;
+            set_dont_fragment_v4(&sockets.transmit, false)?;
             // Whoever names a broadcast address means it.
-            socket.set_broadcast(true)?;
+            sockets.transmit.set_broadcast(true)?;
         }
-        Family::V6 => socket.set_recv_hoplimit_v6(true)?,
+        Family::V6 => sockets.receive.set_recv_hoplimit_v6(true)?,
     }
-    enlarge_receive_buffer(&socket);
-    Ok(socket)
+    enlarge_receive_buffer(&sockets.receive);
+    Ok(sockets)
 }
 
 /// Sets or clears the DF bit of all IPv4 packets to come.

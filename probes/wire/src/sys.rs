@@ -12,6 +12,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use socket2::{MaybeUninitSlice, MsgHdrMut, SockAddr, Socket};
 
@@ -70,15 +71,34 @@ pub(crate) struct Received<'a> {
     pub(crate) named: IpAddr,
 }
 
-/// Waits until a socket has a packet or an error to read (`poll(2)`).
-pub(crate) fn wait_readable(socket: &Socket) -> io::Result<()> {
-    let mut poll = libc::pollfd {
+/// Waits until one of the sockets has a packet or an error to read, or until the time is over
+/// (`poll(2)`).
+pub(crate) fn wait(
+    packets: &Socket,
+    errors: Option<&Socket>,
+    most: Option<Duration>,
+) -> io::Result<()> {
+    let poll = |socket: &Socket, events| libc::pollfd {
         fd: socket.as_raw_fd(),
-        events: libc::POLLIN,
+        events,
         revents: 0,
     };
-    // SAFETY: the pointer is to one pollfd, as the count says, and lives through the call.
-    done(unsafe { libc::poll(&raw mut poll, 1, -1) })
+    // Errors are waited for unasked; a negative descriptor stands for none.
+    let mut polls = [
+        poll(packets, libc::POLLIN),
+        errors.map_or(
+            libc::pollfd {
+                fd: -1,
+                events: 0,
+                revents: 0,
+            },
+            |socket| poll(socket, 0),
+        ),
+    ];
+    // Rounded up, lest it be over before the time is.
+    let most = most.map_or(-1, |most| most.as_millis() as libc::c_int + 1);
+    // SAFETY: the pointer is to as many pollfds as the count says, which live through the call.
+    done(unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, most) })
 }
 
 /// A value that the kernel may read byte by byte: it has no padding.

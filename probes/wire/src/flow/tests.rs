@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::*;
-use crate::{Ttl, What};
+use crate::{RttSource, Ttl, What};
 
 #[tokio::test]
 async fn an_echo_to_loopback_is_answered() {

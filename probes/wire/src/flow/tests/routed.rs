@@ -6,7 +6,8 @@
 
 use super::namespace::Namespace;
 use super::*;
-use crate::socket;
+use crate::control::SO_TIMESTAMPING_NEW;
+use crate::{socket, sys};
 
 const MODES: [Mode; 2] = [Mode::Raw, Mode::Ping];
 
@@ -69,6 +70,7 @@ async fn check(lane: &'static Lane, destination: &str, options: EchoOptions, exp
         Family::V6 => "2001:db8::fe",
     };
     assert_eq!(heard.from, router.parse::<IpAddr>().unwrap());
+    assert_eq!(heard.rtt_source, RttSource::Kernel, "{destination}");
     if lane.family == Family::V4 || lane.mode == Mode::Raw {
         assert_eq!(heard.hop_limit, Some(64));
     }
@@ -92,7 +94,36 @@ async fn replies_come_over_either_kind_of_socket() {
                     let heard = heard(flow).await;
                     assert_eq!(heard.what, What::Reply { bytes: 64 });
                     assert_eq!((heard.sequence, heard.hop_limit), (sequence, Some(64)));
+                    assert_eq!(heard.rtt_source, RttSource::Kernel);
                 }
+            }
+        }
+    }
+}
+
+/// Without a stamp of the departure, and without any.
+#[tokio::test]
+async fn a_round_trip_says_whose_stamps_it_is_taken_from() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    for mode in MODES {
+        let sources = [RttSource::KernelReceive, RttSource::User];
+        for (expected, flags) in sources.into_iter().zip([ARRIVALS, 0]) {
+            let lane = host.run(move || {
+                let mut sockets = socket::open_as(Family::V4, mode).unwrap();
+                sockets.stamped = false;
+                for socket in [&sockets.transmit, &sockets.receive] {
+                    sys::set_option(socket, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, flags).unwrap();
+                }
+                Lane::start(Family::V4, mode, sockets).unwrap()
+            });
+            let flow = Flow::on(|_| Ok(lane), "192.0.2.254".parse().unwrap(), PLAIN).unwrap();
+            for _ in 0..3 {
+                flow.send().unwrap();
+                let heard = heard(&flow).await;
+                assert_eq!(heard.what, What::Reply { bytes: 64 });
+                assert_eq!(heard.rtt_source, expected, "{mode:?}");
             }
         }
     }
@@ -252,7 +283,10 @@ fn network() -> Option<(Namespace, Namespace)> {
 
 fn lane(host: &Namespace, family: Family, mode: Mode) -> &'static Lane {
     host.run(move || {
-        let socket = socket::open_as(family, mode).unwrap();
-        Lane::start(family, mode, socket).unwrap()
+        let sockets = socket::open_as(family, mode).unwrap();
+        Lane::start(family, mode, sockets).unwrap()
     })
 }
+
+const ARRIVALS: i32 =
+    (libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE).cast_signed();
