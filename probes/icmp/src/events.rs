@@ -3,6 +3,7 @@
 //! Written by the probe, read back by the drawing, and by programs as `--json`. Sequence numbers
 //! count from 0 and go on from run to run; people are shown them from 1, as ping(8) does.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -58,6 +59,10 @@ pub(crate) struct Reply {
     pub(crate) hop_limit: Option<u8>,
     #[serde(rename = "rtt_seconds", with = "seconds")]
     pub(crate) rtt: Duration,
+    /// As in `probe_icmp_rtt_source_info`.
+    pub(crate) rtt_source: Cow<'static, str>,
+    /// Whether the round trip is from a worse source than the others, and not comparable to them.
+    pub(crate) apart: bool,
     pub(crate) arrived: Arrival,
 }
 

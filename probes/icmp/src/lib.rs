@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! options ──▶ ping ──▶ round ──▶ leadsman-wire      ask on a grid, hear what comes
-//!                        │  └──▶ exchange           decide which answer ends which request
+//!                        │  ├──▶ exchange           decide which answer ends which request
+//!                        │  └──▶ source             decide which round trips are comparable
 //!                        ▼
 //!                 metrics, events ──▶ draw ──▶ statistics     what a person sees of it
 //! ```
@@ -21,6 +22,7 @@ mod metrics;
 mod options;
 mod ping;
 mod round;
+mod source;
 mod statistics;
 
 #[cfg(test)]

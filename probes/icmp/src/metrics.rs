@@ -3,7 +3,7 @@
 //! The first two are `blackbox_exporter`'s, with its meaning. Round trips are those of replies in
 //! time: one that came late counts as lost and as late, and its time as none.
 
-use leadsman_core::metric::{Counter, Declared, Gauge, Histogram, RTT_BUCKETS};
+use leadsman_core::metric::{Counter, Declared, Gauge, Histogram, Info, RTT_BUCKETS};
 
 use crate::exchange::Outcome;
 
@@ -26,8 +26,21 @@ pub(crate) static LOSS: Gauge = Gauge::new(
 
 pub(crate) static RTT: Histogram = Histogram::new(
     "probe_icmp_rtt_seconds",
-    "Time from an echo request to its reply, of replies in time.",
+    "Time from an echo request to its reply, of replies in time; all from one source.",
     RTT_BUCKETS,
+);
+
+pub(crate) static RTT_SOURCE: Info = Info::new(
+    "probe_icmp_rtt_source_info",
+    "Whose stamps the last round trip observed in probe_icmp_rtt_seconds is taken from: kernel, \
+     kernel_receive (the departure's is this program's) or user.",
+    &["source"],
+);
+
+pub(crate) static RTT_APART: Counter = Counter::new(
+    "probe_icmp_rtt_unobserved_total",
+    "Replies in time whose round trip is from a worse source than the others, so that it is not in \
+     probe_icmp_rtt_seconds.",
 );
 
 pub(crate) static SENT: Counter = Counter::new(
@@ -57,6 +70,8 @@ pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &REPLY_HOP_LIMIT,
     &LOSS,
     &RTT,
+    &RTT_SOURCE,
+    &RTT_APART,
     &SENT,
     &ECHOES,
     &LATE,

@@ -14,6 +14,7 @@ use crate::exchange::Exchange;
 use crate::metrics::{DURATION, PHASES};
 use crate::options::PingOptions;
 use crate::round::Round;
+use crate::source::Standard;
 
 /// ICMP echo aimed at one host.
 #[derive(Debug)]
@@ -24,10 +25,11 @@ pub(crate) struct Ping {
 
 /// What is kept for as long as the host's address stays the same.
 #[derive(Debug)]
-struct Line {
-    address: IpAddr,
-    flow: Flow,
-    exchange: Exchange,
+pub(crate) struct Line {
+    pub(crate) address: IpAddr,
+    pub(crate) flow: Flow,
+    pub(crate) exchange: Exchange,
+    pub(crate) standard: Standard,
 }
 
 impl Ping {
@@ -46,6 +48,7 @@ impl Ping {
                 address,
                 flow: Flow::open(address, self.options.echo()).map_err(not_opened)?,
                 exchange: Exchange::default(),
+                standard: Standard::default(),
             },
         };
         Ok(self.line.insert(line))
@@ -68,9 +71,7 @@ impl Probe for Ping {
         let line = self.aim_at(address)?;
         cx.set_for(&DURATION, "setup", begin.elapsed().as_secs_f64());
 
-        Round::new(cx, &options, address, &line.flow, &mut line.exchange)
-            .run()
-            .await
+        Round::new(cx, &options, line).run().await
     }
 }
 

@@ -18,8 +18,12 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::events::{IcmpError, Lost, NotSent, Reply, Sent};
 use crate::exchange::{Arrival, Exchange, Outcome, Request};
-use crate::metrics::{DUPLICATES, DURATION, ECHOES, LATE, LOSS, REPLY_HOP_LIMIT, RTT, SENT};
+use crate::metrics::{
+    DUPLICATES, DURATION, ECHOES, LATE, LOSS, REPLY_HOP_LIMIT, RTT, RTT_APART, RTT_SOURCE, SENT,
+};
 use crate::options::PingOptions;
+use crate::ping::Line;
+use crate::source::{self, Standard};
 
 /// One run under way.
 pub(crate) struct Round<'a> {
@@ -28,6 +32,7 @@ pub(crate) struct Round<'a> {
     address: IpAddr,
     flow: &'a Flow,
     exchange: &'a mut Exchange,
+    standard: &'a mut Standard,
     begin: Instant,
     /// When the next request is due; `None` after the last.
     due: Option<Instant>,
@@ -43,20 +48,15 @@ pub(crate) struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    pub(crate) fn new(
-        cx: &'a Context<'a>,
-        options: &'a PingOptions,
-        address: IpAddr,
-        flow: &'a Flow,
-        exchange: &'a mut Exchange,
-    ) -> Self {
+    pub(crate) fn new(cx: &'a Context<'a>, options: &'a PingOptions, line: &'a mut Line) -> Self {
         let begin = Instant::now();
         Self {
             cx,
             options,
-            address,
-            flow,
-            exchange,
+            address: line.address,
+            flow: &line.flow,
+            exchange: &mut line.exchange,
+            standard: &mut line.standard,
             begin,
             due: Some(begin),
             requests: 0,
@@ -156,10 +156,17 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn reply(&self, heard: &Heard, bytes: usize, arrived: Arrival) {
+    fn reply(&mut self, heard: &Heard, bytes: usize, arrived: Arrival) {
+        let mut apart = false;
         match arrived {
             Arrival::InTime => {
-                self.cx.observe(&RTT, heard.rtt);
+                apart = !self.standard.admits(heard.rtt_source);
+                self.cx.add(&RTT_APART, u64::from(apart));
+                if !apart {
+                    let source = source::label(heard.rtt_source);
+                    self.cx.observe(&RTT, heard.rtt);
+                    self.cx.inform(&RTT_SOURCE, &[source]);
+                }
                 self.cx.set_for(&DURATION, "rtt", heard.rtt.as_secs_f64());
                 if let Some(hop_limit) = heard.hop_limit {
                     self.cx.set(&REPLY_HOP_LIMIT, f64::from(hop_limit));
@@ -174,6 +181,8 @@ impl<'a> Round<'a> {
             bytes,
             hop_limit: heard.hop_limit,
             rtt: heard.rtt,
+            rtt_source: source::label(heard.rtt_source).into(),
+            apart,
             arrived,
         });
     }

@@ -17,7 +17,8 @@ use leadsman_wire::{EchoOptions, Flow, OpenError};
 
 use crate::exchange::Outcome;
 use crate::metrics::{
-    DUPLICATES, DURATION, ECHOES, LATE, LOSS, PHASES, REPLY_HOP_LIMIT, RTT, SENT,
+    DUPLICATES, DURATION, ECHOES, LATE, LOSS, PHASES, REPLY_HOP_LIMIT, RTT, RTT_APART, RTT_SOURCE,
+    SENT,
 };
 
 #[tokio::test]
@@ -30,6 +31,8 @@ async fn loopback_answers_over_both_families() {
         found.run.result.as_ref().unwrap();
         check(&found, &[(Outcome::Ok, 1)]);
         assert_eq!(found.observations(&RTT), 1);
+        assert_eq!(found.counter(&RTT_APART, None), 0);
+        assert!(found.text(&RTT_SOURCE).is_some());
         assert_eq!(found.gauge(&LOSS, None), Some(0.0));
         assert!(found.gauge(&DURATION, Some("rtt")) > Some(0.0));
         assert!(found.gauge(&REPLY_HOP_LIMIT, None) > Some(0.0));
@@ -141,7 +144,8 @@ async fn a_second_reply_is_a_duplicate_and_changes_nothing_else() {
     assert!(found.succeeded());
     assert_eq!(found.counter(&ECHOES, Some("ok")), 20);
     assert!(found.counter(&DUPLICATES, None) >= 1);
-    assert_eq!(found.observations(&RTT), 20);
+    let apart = found.counter(&RTT_APART, None);
+    assert_eq!(found.observations(&RTT) + apart, 20);
 }
 
 #[tokio::test]

@@ -52,7 +52,9 @@ impl Host {
             Said::Reply(reply) => match reply.arrived {
                 Arrival::InTime => {
                     self.received += 1;
-                    self.trips.add(reply.sequence, reply.rtt);
+                    if !reply.apart {
+                        self.trips.add(reply.sequence, reply.rtt);
+                    }
                 }
                 Arrival::Late => self.late += 1,
                 Arrival::Again => self.duplicates += 1,

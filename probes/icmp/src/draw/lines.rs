@@ -110,6 +110,9 @@ fn reply_line(reply: &Reply) -> String {
         write!(line, " ttl={hop_limit}").expect(INFALLIBLE);
     }
     write!(line, " time={} ms", milliseconds(reply.rtt)).expect(INFALLIBLE);
+    if reply.apart {
+        write!(line, " (stamps: {})", reply.rtt_source).expect(INFALLIBLE);
+    }
     line + match reply.arrived {
         Arrival::InTime => "",
         Arrival::Late => " (late)",

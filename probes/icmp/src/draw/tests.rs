@@ -215,6 +215,8 @@ fn reply(sequence: u64, micros: u64, arrived: Arrival) -> Event {
         bytes: 64,
         hop_limit: Some(64),
         rtt: Duration::from_micros(micros),
+        rtt_source: "kernel".into(),
+        apart: false,
         arrived,
     };
     event(Reply::NAME, reply)
