@@ -6,6 +6,7 @@
 use leadsman_core::metric::{Counter, Declared, Gauge, Histogram, Info, RTT_BUCKETS};
 
 use crate::exchange::Outcome;
+use crate::source;
 
 pub(crate) static DURATION: Gauge = Gauge::new(
     "probe_icmp_duration_seconds",
@@ -37,11 +38,12 @@ pub(crate) static RTT_SOURCE: Info = Info::new(
     &["source"],
 );
 
-pub(crate) static RTT_APART: Counter = Counter::new(
-    "probe_icmp_rtt_unobserved_total",
-    "Replies in time whose round trip is from a worse source than the others, so that it is not in \
-     probe_icmp_rtt_seconds.",
-);
+pub(crate) static ROUND_TRIPS: Counter = Counter::new(
+    "probe_icmp_round_trips_total",
+    "Replies in time by whose stamps their round trip is taken from; those from a worse source \
+     than the others are not in probe_icmp_rtt_seconds.",
+)
+.by(&["source"], source::LABELS);
 
 pub(crate) static SENT: Counter = Counter::new(
     "probe_icmp_sent_total",
@@ -71,7 +73,7 @@ pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &LOSS,
     &RTT,
     &RTT_SOURCE,
-    &RTT_APART,
+    &ROUND_TRIPS,
     &SENT,
     &ECHOES,
     &LATE,

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::events::{IcmpError, Lost, NotSent, Reply, Sent};
 use crate::exchange::{Arrival, Exchange, Outcome, Request};
 use crate::metrics::{
-    DUPLICATES, DURATION, ECHOES, LATE, LOSS, REPLY_HOP_LIMIT, RTT, RTT_APART, RTT_SOURCE, SENT,
+    DUPLICATES, DURATION, ECHOES, LATE, LOSS, REPLY_HOP_LIMIT, ROUND_TRIPS, RTT, RTT_SOURCE, SENT,
 };
 use crate::options::PingOptions;
 use crate::ping::Line;
@@ -157,13 +157,13 @@ impl<'a> Round<'a> {
     }
 
     fn reply(&mut self, heard: &Heard, bytes: usize, arrived: Arrival) {
+        let source = source::label(heard.rtt_source);
         let mut apart = false;
         match arrived {
             Arrival::InTime => {
                 apart = !self.standard.admits(heard.rtt_source);
-                self.cx.add(&RTT_APART, u64::from(apart));
+                self.cx.add_for(&ROUND_TRIPS, source, 1);
                 if !apart {
-                    let source = source::label(heard.rtt_source);
                     self.cx.observe(&RTT, heard.rtt);
                     self.cx.inform(&RTT_SOURCE, &[source]);
                 }
@@ -181,7 +181,7 @@ impl<'a> Round<'a> {
             bytes,
             hop_limit: heard.hop_limit,
             rtt: heard.rtt,
-            rtt_source: source::label(heard.rtt_source).into(),
+            rtt_source: source.into(),
             apart,
             arrived,
         });

@@ -41,13 +41,12 @@ impl Standard {
     }
 }
 
+/// The values of the label `source`, from the worst to the best.
+pub(crate) const LABELS: &[&str] = &["user", "kernel_receive", "kernel"];
+
 /// The value of the label `source`.
 pub(crate) fn label(source: RttSource) -> &'static str {
-    match source {
-        RttSource::Kernel => "kernel",
-        RttSource::KernelReceive => "kernel_receive",
-        RttSource::User => "user",
-    }
+    LABELS[source as usize]
 }
 
 /// Worse round trips in a row after which no better ones are expected.
@@ -67,6 +66,12 @@ mod tests {
             let admitted = (0..*times).filter(|_| standard.admits(*source)).count();
             assert_eq!(admitted, *observed as usize, "{source:?} in {samples:?}");
         }
+    }
+
+    #[test]
+    fn a_source_has_its_label() {
+        let labels = [User, KernelReceive, Kernel].map(label);
+        assert_eq!(labels, LABELS);
     }
 
     #[test]

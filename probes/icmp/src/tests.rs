@@ -17,9 +17,10 @@ use leadsman_wire::{EchoOptions, Flow, OpenError};
 
 use crate::exchange::Outcome;
 use crate::metrics::{
-    DUPLICATES, DURATION, ECHOES, LATE, LOSS, PHASES, REPLY_HOP_LIMIT, RTT, RTT_APART, RTT_SOURCE,
-    SENT,
+    DUPLICATES, DURATION, ECHOES, LATE, LOSS, PHASES, REPLY_HOP_LIMIT, ROUND_TRIPS, RTT,
+    RTT_SOURCE, SENT,
 };
+use crate::source::LABELS;
 
 #[tokio::test]
 async fn loopback_answers_over_both_families() {
@@ -31,8 +32,8 @@ async fn loopback_answers_over_both_families() {
         found.run.result.as_ref().unwrap();
         check(&found, &[(Outcome::Ok, 1)]);
         assert_eq!(found.observations(&RTT), 1);
-        assert_eq!(found.counter(&RTT_APART, None), 0);
-        assert!(found.text(&RTT_SOURCE).is_some());
+        let source = &found.text(&RTT_SOURCE).unwrap()[0];
+        assert_eq!(found.counter(&ROUND_TRIPS, Some(source)), 1);
         assert_eq!(found.gauge(&LOSS, None), Some(0.0));
         assert!(found.gauge(&DURATION, Some("rtt")) > Some(0.0));
         assert!(found.gauge(&REPLY_HOP_LIMIT, None) > Some(0.0));
@@ -144,8 +145,10 @@ async fn a_second_reply_is_a_duplicate_and_changes_nothing_else() {
     assert!(found.succeeded());
     assert_eq!(found.counter(&ECHOES, Some("ok")), 20);
     assert!(found.counter(&DUPLICATES, None) >= 1);
-    let apart = found.counter(&RTT_APART, None);
-    assert_eq!(found.observations(&RTT) + apart, 20);
+    let trips = LABELS
+        .iter()
+        .map(|label| found.counter(&ROUND_TRIPS, Some(label)));
+    assert_eq!(trips.sum::<u64>(), 20);
 }
 
 #[tokio::test]
