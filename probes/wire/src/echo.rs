@@ -2,14 +2,23 @@
 //!
 //! ```text
 //!  0  type 8 (IPv4) or 128 (IPv6) · code 0 · checksum · identifier · sequence    RFC 792, RFC 4443
-//!  8  send time, nanoseconds on this process's clock, big endian
-//! 16  cookie: a keyed hash of the send time and of which flow's which request this is
-//! 24  filler: each byte is its own offset in the payload
+//!  8  complement of the sequence number
+//! 10  flow word: the same in all of a flow's requests, another in another flow's
+//! 12  cookie: a keyed hash of which flow's which request this is
+//! 20  complement of the cookie
+//! 28  send time, nanoseconds on this process's clock, big endian
+//! 36  complement of the send time
+//! 44  filler: each byte is its own offset in the payload
 //! ```
 //!
-//! A smaller payload is cut off. The send time is for readers of packet captures: round trips are
-//! taken from our own record, not from what a peer returns. Over IPv6, and on ping sockets, the
-//! kernel computes the checksum.
+//! A router that shares its load among links by the first bytes after the IP header, where the
+//! checksum is, must send all of a flow's requests the same way. So whatever differs between them
+//! is there with its complement, and the checksum is the same (as Paris traceroute has it). A
+//! smaller payload lacks what does not fit: the send time below 36 bytes, the cookie below 20, the
+//! flow word below 4, and below 2 bytes the checksum varies.
+//!
+//! The send time is for readers of packet captures: round trips are taken from our own record, not
+//! from what a peer returns. Over IPv6, and on ping sockets, the kernel computes the checksum.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -22,8 +31,10 @@ use crate::socket::Family;
 /// ICMP header of an echo request or reply, in bytes.
 pub(crate) const HEADER: usize = 8;
 
-const COOKIE: usize = 8;
-const FILLER: usize = 16;
+// Offsets in the payload.
+const COOKIE: usize = 4;
+const TIME: usize = 20;
+const FILLER: usize = 36;
 
 /// Makes and checks cookies, under a key that is this process's own.
 #[derive(Debug, Default)]
@@ -50,13 +61,12 @@ impl Cookies {
         payload_size: usize,
         whose: (FlowKey, u64),
     ) {
-        let time = Stamp::now().0.to_be_bytes();
         buffer.clear();
         buffer.resize(HEADER, 0);
-        buffer.extend(time);
-        buffer.extend(self.cookie(time, whose));
-        buffer.extend((FILLER..payload_size).map(|offset| offset as u8));
-        buffer.truncate(HEADER + payload_size);
+        let time = Stamp::now().0.to_be_bytes();
+        let (start, length) = self.start(echo.seq, payload_size, whose, time);
+        buffer.extend(&start[..length]);
+        buffer.extend((length..payload_size).map(|offset| offset as u8));
 
         let (header, payload) = buffer.split_at_mut(HEADER);
         match family {
@@ -74,47 +84,81 @@ impl Cookies {
     /// Compares a reply's payload with what was sent.
     pub(crate) fn check_reply(
         &self,
+        sequence: u16,
         payload: &[u8],
         payload_size: usize,
         whose: (FlowKey, u64),
     ) -> Content {
-        if self.check_start(payload, payload_size, whose) == Content::Foreign {
+        if self.check_start(sequence, payload, payload_size, whose) == Content::Foreign {
             return Content::Foreign;
         }
-        let filler = payload.iter().enumerate().skip(FILLER);
-        let same = payload.len() == payload_size
-            && filler
-                .into_iter()
-                .all(|(offset, byte)| *byte == offset as u8);
-        if same {
+        // The send time is not kept: it is right if its complement is.
+        let time = payload.get(TIME..).and_then(<[u8]>::first_chunk);
+        let time = time.copied().unwrap_or_default();
+        let (start, length) = self.start(sequence, payload_size, whose, time);
+        let sent = start[..length].iter().copied();
+        let filler = (length..payload_size).map(|offset| offset as u8);
+        if payload.len() == payload_size && sent.chain(filler).zip(payload).all(|(a, b)| a == *b) {
             Content::Same
         } else {
             Content::Altered
         }
     }
 
-    /// Compares the cookie alone, if one was sent and is there: a quote may be cut short.
+    /// Compares the cookie alone, or where none was sent what stands in its stead, if it is there:
+    /// a quote may be cut short.
     pub(crate) fn check_start(
         &self,
+        sequence: u16,
         payload: &[u8],
         payload_size: usize,
         whose: (FlowKey, u64),
     ) -> Content {
-        let Some((time, rest)) = payload.split_first_chunk() else {
-            return Content::Same;
+        let (start, length) = self.start(sequence, payload_size, whose, [0; 8]);
+        let telling = if length < TIME {
+            0..length
+        } else {
+            COOKIE..COOKIE + 8
         };
-        let matches = rest
-            .first_chunk()
-            .is_none_or(|cookie| *cookie == self.cookie(*time, whose));
-        if payload_size < FILLER || matches {
+        let sent = &start[telling.clone()];
+        if payload.get(telling).is_none_or(|returned| returned == sent) {
             Content::Same
         } else {
             Content::Foreign
         }
     }
 
-    fn cookie(&self, time: [u8; 8], (flow, sequence): (FlowKey, u64)) -> [u8; COOKIE] {
-        self.0.hash_one((time, flow, sequence)).to_be_bytes()
+    /// What stands before the filler, so far as it fits: a value without its complement would
+    /// change the checksum.
+    fn start(
+        &self,
+        sequence: u16,
+        payload_size: usize,
+        whose: (FlowKey, u64),
+        time: [u8; 8],
+    ) -> ([u8; FILLER], usize) {
+        let mut bytes = [0; FILLER];
+        bytes[..2].copy_from_slice(&(!sequence).to_be_bytes());
+        bytes[2..COOKIE].copy_from_slice(&self.flow_word(whose.0));
+        for (at, value) in [(COOKIE, self.cookie(whose)), (TIME, time)] {
+            bytes[at..at + 8].copy_from_slice(&value);
+            bytes[at + 8..at + 16].copy_from_slice(&value.map(|byte| !byte));
+        }
+        let length = match payload_size {
+            ..COOKIE => payload_size,
+            COOKIE..TIME => COOKIE,
+            TIME..FILLER => TIME,
+            _ => FILLER,
+        };
+        (bytes, length)
+    }
+
+    fn flow_word(&self, flow: FlowKey) -> [u8; 2] {
+        (self.0.hash_one(flow) as u16).to_be_bytes()
+    }
+
+    fn cookie(&self, whose: (FlowKey, u64)) -> [u8; 8] {
+        self.0.hash_one(whose).to_be_bytes()
     }
 }
 
@@ -132,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_request_has_the_size_asked_for_and_a_right_checksum() {
-        for size in [0, 1, 7, 8, 15, 16, 17, 56, 1472, 65_507] {
+        for size in [0, 1, 2, 3, 4, 19, 20, 21, 35, 36, 37, 56, 1472, 65_507] {
             let packet = request(Family::V4, size);
             assert_eq!(packet.len(), HEADER + size);
             assert_eq!(packet[..2], [8, 0]);
@@ -154,7 +198,7 @@ mod tests {
         let payload = &packet[HEADER..];
         let check = |payload: &[u8], whose, expected| {
             assert_eq!(
-                cookies.check_reply(payload, 56, whose),
+                cookies.check_reply(ECHO.seq, payload, 56, whose),
                 expected,
                 "{payload:02x?}"
             );
@@ -163,23 +207,56 @@ mod tests {
         check(payload, (WHOSE.0, 8), Content::Foreign);
         check(&payload[..55], WHOSE, Content::Altered);
         check(&[payload, &[56]].concat(), WHOSE, Content::Altered);
-        for (byte, expected) in [(0, Content::Foreign), (15, Content::Foreign)] {
+        for byte in 0..56 {
+            let expected = match byte {
+                COOKIE..12 => Content::Foreign,
+                _ => Content::Altered,
+            };
             check(&flipped(payload, byte), WHOSE, expected);
-        }
-        for byte in [16, 55] {
-            check(&flipped(payload, byte), WHOSE, Content::Altered);
         }
     }
 
     #[test]
-    fn a_payload_without_room_for_a_cookie_is_taken_on_trust() {
+    fn all_requests_of_a_flow_have_one_checksum() {
         let cookies = Cookies::default();
-        for size in 0..FILLER {
-            let packet = request(Family::V4, size);
-            assert_eq!(
-                cookies.check_reply(&packet[HEADER..], size, WHOSE),
+        let checksum = |payload_size, seq, whose| {
+            let mut packet = Vec::new();
+            let echo = IcmpEchoHeader { seq, ..ECHO };
+            cookies.write(&mut packet, Family::V4, echo, payload_size, whose);
+            [packet[2], packet[3]]
+        };
+        for size in [2, 3, 4, 5, 19, 20, 28, 35, 36, 37, 56, 1_472] {
+            let first = checksum(size, 0, WHOSE);
+            for seq in [1, 2, 0x00ff, 0x0100, 0x8000, 0xfffe, 0xffff] {
+                let whose = (WHOSE.0, u64::from(seq));
+                assert_eq!(checksum(size, seq, whose), first, "{size} bytes, {seq}");
+            }
+        }
+        let words: std::collections::HashSet<_> = (1..=100)
+            .map(|key| checksum(56, 0, (FlowKey(NonZeroU64::new(key).unwrap()), 0)))
+            .collect();
+        assert!(words.len() > 90, "flows differ");
+    }
+
+    #[test]
+    fn a_payload_without_room_for_a_cookie_is_told_by_its_flow_word_if_there_is_one() {
+        let cookies = Cookies::default();
+        let others = (FlowKey(NonZeroU64::new(2).unwrap()), 7);
+        for size in 0..TIME {
+            let mut packet = Vec::new();
+            cookies.write(&mut packet, Family::V4, ECHO, size, WHOSE);
+            let check = |whose| cookies.check_reply(ECHO.seq, &packet[HEADER..], size, whose);
+            assert_eq!(check(WHOSE), Content::Same);
+            // The key is a random one, and so may two words be the same.
+            let (ours, theirs) = (cookies.flow_word(WHOSE.0), cookies.flow_word(others.0));
+            let same =
+                size < COOKIE && ours[..size.saturating_sub(2)] == theirs[..size.saturating_sub(2)];
+            let expected = if same || ours == theirs {
                 Content::Same
-            );
+            } else {
+                Content::Foreign
+            };
+            assert_eq!(check(others), expected, "{size} bytes");
         }
     }
 
@@ -191,7 +268,7 @@ mod tests {
         for end in HEADER..packet.len() {
             let start = &packet[HEADER..end];
             assert_eq!(
-                cookies.check_start(start, 56, WHOSE),
+                cookies.check_start(ECHO.seq, start, 56, WHOSE),
                 Content::Same,
                 "{end} bytes"
             );

@@ -50,8 +50,8 @@ impl Inbox {
         let expected_source = from == self.destination;
         match *message {
             Message::Reply { intact: false, .. } => expected_source.then_some(What::Corrupt),
-            Message::Reply { payload, .. } => {
-                match cookies.check_reply(payload, self.payload_size, whose) {
+            Message::Reply { echo, payload, .. } => {
+                match cookies.check_reply(echo.seq, payload, self.payload_size, whose) {
                     Content::Foreign => None,
                     Content::Same if expected_source || self.is_group() => Some(What::Reply {
                         bytes: crate::echo::HEADER + payload.len(),
@@ -61,7 +61,8 @@ impl Inbox {
                 }
             }
             Message::Error { what, quote } => {
-                let content = cookies.check_start(quote.payload, self.payload_size, whose);
+                let content =
+                    cookies.check_start(quote.echo.seq, quote.payload, self.payload_size, whose);
                 let ours = quote.destination == self.destination && content != Content::Foreign;
                 ours.then_some(what)
             }
@@ -184,7 +185,7 @@ mod tests {
         let foreign = payload(&cookies, (WHOSE.0, 1));
         check_error(&cookies, TARGET, &ours, true);
         check_error(&cookies, TARGET, &[], true);
-        check_error(&cookies, TARGET, &foreign[..12], true);
+        check_error(&cookies, TARGET, &foreign[..11], true);
         check_error(&cookies, TARGET, &foreign, false);
         check_error(&cookies, OTHER, &ours, false);
     }

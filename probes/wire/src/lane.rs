@@ -41,6 +41,8 @@ struct Sender {
     ring: Ring,
     packet: Vec<u8>,
     control: Vec<u8>,
+    /// Departures since their stamps were last read from a raw socket.
+    stamps: u16,
     /// How the IPv4 socket is set at present.
     dont_fragment: bool,
 }
@@ -114,6 +116,7 @@ impl Lane {
                 ring: Ring::new(first, identifiers),
                 packet: Vec::new(),
                 control: Vec::new(),
+                stamps: 0,
                 dont_fragment: false,
             }),
             receiver: Mutex::new(Receiver::new()),
@@ -173,7 +176,7 @@ impl Lane {
             socket::set_dont_fragment_v4(&self.sockets.transmit, request.dont_fragment)?;
             sender.dont_fragment = request.dont_fragment;
         }
-        let echo = sender.ring.advance();
+        let echo = sender.ring.advance(request.flow);
         let whose = (request.flow, request.sequence);
         self.cookies.write(
             &mut sender.packet,
@@ -196,7 +199,9 @@ impl Lane {
         let at = Instant::now();
         self.transmit(&message, echo, whose)
             .inspect_err(|_| lock(&self.expected).slots.clear(echo))?;
-        if echo.seq.is_multiple_of(STAMPS) && self.mode == Mode::Raw {
+        sender.stamps = sender.stamps.saturating_add(1);
+        if sender.stamps >= STAMPS && self.mode == Mode::Raw {
+            sender.stamps = 0;
             lock(&self.receiver).clear_errors(self);
         }
         Ok(at)

@@ -23,8 +23,9 @@ pub struct EchoOptions {
     pub dont_fragment: bool,
     /// Bytes after the ICMP header, at most [`EchoOptions::MAX_PAYLOAD_SIZE`].
     ///
-    /// From 16 bytes on, a request carries a cookie by which its answers are told from those to
-    /// another program's requests; smaller ones are matched by addresses and sequence alone.
+    /// From 20 bytes on, a request carries a cookie by which its answers are told from those to
+    /// another program's requests; smaller ones have two bytes for that, from 4 bytes on. From 2
+    /// bytes on, all requests of a flow have the same ICMP checksum.
     pub payload_size: usize,
 }
 

@@ -1,6 +1,6 @@
 //! Which request does an identifier and a sequence number on the wire stand for?
 //!
-//! Requests take slots in ring order, so that a slot is reused as late as possible; until then it
+//! Requests of one identifier take slots in ring order, so that one is reused as late as possible; until then it
 //! stays matchable, answered or not, and late answers and duplicates are recognised. Nothing here
 //! expires: time is the caller's.
 
@@ -17,29 +17,31 @@ pub(crate) const RAW_BLOCK: u16 = 16;
 /// Sequence numbers of an identifier.
 const PAGE: usize = 1 << 16;
 
-/// Hands out the identifiers and sequence numbers of a block, over and over.
+/// Hands out the identifiers of a block, and the sequence numbers of each over and over.
+///
+/// A flow keeps its identifier, by which some routers choose the way and some firewalls know it.
 #[derive(Debug)]
 pub(crate) struct Ring {
     first: u16,
-    identifiers: u16,
-    next: u32,
+    next: Vec<u16>,
 }
 
 impl Ring {
     pub(crate) fn new(first: u16, identifiers: u16) -> Self {
         Self {
             first,
-            identifiers,
-            next: 0,
+            next: vec![0; usize::from(identifiers)],
         }
     }
 
-    pub(crate) fn advance(&mut self) -> IcmpEchoHeader {
+    pub(crate) fn advance(&mut self, flow: FlowKey) -> IcmpEchoHeader {
+        let page = (flow.0.get() % self.next.len() as u64) as u16;
+        let next = &mut self.next[usize::from(page)];
         let echo = IcmpEchoHeader {
-            id: self.first.wrapping_add((self.next >> 16) as u16),
-            seq: self.next as u16,
+            id: self.first.wrapping_add(page),
+            seq: *next,
         };
-        self.next = (self.next + 1) % (u32::from(self.identifiers) << 16);
+        *next = next.wrapping_add(1);
         echo
     }
 }
@@ -126,21 +128,18 @@ mod tests {
     use crate::clock::{Reading, Stamp};
 
     #[test]
-    fn the_ring_uses_every_slot_of_its_block_before_the_first_again() {
-        let mut ring = Ring::new(0xabc0, 2);
-        assert_eq!(ring.advance(), IcmpEchoHeader { id: 0xabc0, seq: 0 });
-        let mut last = ring.advance();
-        for _ in 2..2 * 65_536 {
-            last = ring.advance();
+    fn a_flow_keeps_its_identifier_and_uses_all_sequence_numbers_before_the_first_again() {
+        let mut ring = Ring::new(0xfffe, 16);
+        let flow = |key| FlowKey(NonZeroU64::new(key).unwrap());
+        for seq in (0..=0xffff).chain([0, 1]) {
+            assert_eq!(ring.advance(flow(5)), IcmpEchoHeader { id: 3, seq });
         }
+        // Another flow with the same identifier takes the next numbers, one with another its own.
+        assert_eq!(ring.advance(flow(21)), IcmpEchoHeader { id: 3, seq: 2 });
         assert_eq!(
-            last,
-            IcmpEchoHeader {
-                id: 0xabc1,
-                seq: 0xffff
-            }
+            ring.advance(flow(16)),
+            IcmpEchoHeader { id: 0xfffe, seq: 0 }
         );
-        assert_eq!(ring.advance(), IcmpEchoHeader { id: 0xabc0, seq: 0 });
     }
 
     #[test]

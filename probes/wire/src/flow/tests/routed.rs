@@ -4,6 +4,10 @@
 //! host 192.0.2.1, 2001:db8::1 ──── 192.0.2.254, 2001:db8::fe router ──── a link of MTU 1400
 //! ```
 
+use std::io::Read;
+
+use socket2::{Protocol, Socket, Type};
+
 use super::namespace::Namespace;
 use super::*;
 use crate::control::SO_TIMESTAMPING_NEW;
@@ -99,6 +103,57 @@ async fn replies_come_over_either_kind_of_socket() {
             }
         }
     }
+}
+
+/// As a router sees them that hashes the first bytes after the IP header.
+#[tokio::test]
+async fn all_requests_of_a_flow_arrive_with_one_checksum() {
+    let Some((host, router)) = network() else {
+        return;
+    };
+    for mode in MODES {
+        for (family, target) in [(Family::V4, "192.0.2.254"), (Family::V6, "2001:db8::fe")] {
+            let capture = router.run(move || {
+                let protocol = match family {
+                    Family::V4 => Protocol::ICMPV4,
+                    Family::V6 => Protocol::ICMPV6,
+                };
+                let domain = Family::unspecified(family).domain();
+                Socket::new(domain, Type::RAW, Some(protocol)).unwrap()
+            });
+            let lane = lane(&host, family, mode);
+            let flow = Flow::on(|_| Ok(lane), target.parse().unwrap(), PLAIN).unwrap();
+            let mut requests = Vec::new();
+            for _ in 0..300 {
+                flow.send().unwrap();
+                heard(&flow).await;
+                requests.extend(echo_request(&capture, family));
+            }
+            assert_eq!(requests.len(), 300);
+            let [checksum, id, ..] = requests[0];
+            for (seq, request) in requests.iter().enumerate() {
+                assert_eq!(*request, [checksum, id, seq as u16], "{mode:?}, {target}");
+            }
+        }
+    }
+}
+
+/// Checksum, identifier and sequence number of the next echo request that has come.
+fn echo_request(capture: &Socket, family: Family) -> Option<[u16; 3]> {
+    let mut capture = capture;
+    let mut bytes = [0; 1_500];
+    capture.set_nonblocking(true).unwrap();
+    while let Ok(length) = capture.read(&mut bytes) {
+        let message = match family {
+            Family::V4 => &bytes[20..length],
+            Family::V6 => &bytes[..length],
+        };
+        if matches!(message[0], 8 | 128) {
+            let word = |at| u16::from_be_bytes([message[at], message[at + 1]]);
+            return Some([word(2), word(4), word(6)]);
+        }
+    }
+    None
 }
 
 /// Without a stamp of the departure, and without any.
