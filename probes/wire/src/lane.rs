@@ -19,7 +19,7 @@ use crate::clock::{KernelStamp, Reading};
 use crate::echo::Cookies;
 use crate::inbox::Inbox;
 use crate::receiver::{self, Receiver};
-use crate::slots::{FlowKey, Outstanding, RAW_BLOCK, Ring, Slots};
+use crate::slots::{FlowKey, Outstanding, Ring, Slots};
 use crate::socket::{self, Family, Sockets};
 use crate::trip::Departure;
 use crate::{Mode, OpenError, control, stamping};
@@ -87,19 +87,9 @@ impl Lane {
         sockets: Sockets,
     ) -> Result<&'static Self, OpenError> {
         let family_name = family.name();
-        let (first, identifiers) = match mode {
-            Mode::Raw => (fastrand::u16(..) & !(RAW_BLOCK - 1), RAW_BLOCK),
-            Mode::Ping => {
-                let bound = sockets.receive.local_addr();
-                let bound = bound.map_err(|source| OpenError::Socket {
-                    family: family_name,
-                    source,
-                })?;
-                let bound = bound.as_socket().expect("an IP socket has an IP address");
-                // A ping socket's port is the identifier of its requests.
-                (bound.port(), 1)
-            }
-        };
+        let Sockets {
+            first, identifiers, ..
+        } = sockets;
         tracing::debug!(
             family = family_name,
             ?mode,

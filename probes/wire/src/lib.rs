@@ -17,6 +17,7 @@ mod clock;
 mod control;
 mod echo;
 mod error;
+mod filter;
 mod flow;
 mod heard;
 mod inbox;

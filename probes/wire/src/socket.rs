@@ -10,7 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use etherparse::{icmpv4, icmpv6};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::{Mode, OpenError, stamping, sys};
+use crate::slots::RAW_BLOCK;
+use crate::{Mode, OpenError, filter, stamping, sys};
 
 /// IPv4 or IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,9 @@ pub(crate) struct Sockets {
     pub(crate) receive: Socket,
     /// Whether departures are stamped, under the key of each packet.
     pub(crate) stamped: bool,
+    /// The first of the identifiers that are its own.
+    pub(crate) first: u16,
+    pub(crate) identifiers: u16,
 }
 
 /// Opens and prepares the best sockets that this process may have.
@@ -93,15 +97,18 @@ pub(crate) fn open_as(family: Family, mode: Mode) -> io::Result<Sockets> {
         Mode::Raw => {
             let open = || Socket::new(family.domain(), Type::RAW, Some(family.protocol()));
             let (transmit, receive) = (open()?, open()?);
+            let first = fastrand::u16(..) & !(RAW_BLOCK - 1);
             match family {
                 Family::V4 => {
                     sys::set_option(&transmit, SOL_RAW, ICMP_FILTER, -1)?;
                     sys::set_option(&receive, SOL_RAW, ICMP_FILTER, filter_v4())?;
+                    receive.attach_filter(&filter::v4(first))?;
                 }
                 Family::V6 => {
                     let none = [u32::MAX; 8];
                     sys::set_option(&transmit, libc::IPPROTO_ICMPV6, ICMP6_FILTER, none)?;
                     sys::set_option(&receive, libc::IPPROTO_ICMPV6, ICMP6_FILTER, filter_v6())?;
+                    receive.attach_filter(&filter::v6(first))?;
                 }
             }
             stamping::of_arrivals(&receive);
@@ -109,6 +116,8 @@ pub(crate) fn open_as(family: Family, mode: Mode) -> io::Result<Sockets> {
                 stamped: stamping::of_departures(&transmit),
                 transmit,
                 receive,
+                first,
+                identifiers: RAW_BLOCK,
             }
         }
         Mode::Ping => {
@@ -123,10 +132,14 @@ pub(crate) fn open_as(family: Family, mode: Mode) -> io::Result<Sockets> {
                     sys::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
                 }
             }
-            // Makes the kernel choose the identifier.
+            // Makes the kernel choose the identifier, which is the port.
             socket.bind(&family.unspecified())?;
+            let bound = socket.local_addr()?.as_socket();
+            let bound = bound.expect("an IP socket has an IP address");
             Sockets {
                 stamped: stamping::of_both(&socket),
+                first: bound.port(),
+                identifiers: 1,
                 receive: socket.try_clone()?,
                 transmit: socket,
             }

@@ -5,6 +5,7 @@
 //! ```
 
 use std::io::Read;
+use std::net::SocketAddr;
 
 use socket2::{Protocol, Socket, Type};
 
@@ -154,6 +155,40 @@ fn echo_request(capture: &Socket, family: Family) -> Option<[u16; 3]> {
         }
     }
     None
+}
+
+/// Answers to three requests that are not ours come first, and then to one that is.
+#[tokio::test]
+async fn answers_to_others_reach_no_raw_socket() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    // Where the identifier is in an answer: behind what stands before the request's or its quote's.
+    for (family, target, at) in [
+        (Family::V4, "192.0.2.254", 20),
+        (Family::V4, "203.0.113.1", 20 + 8 + 20),
+        (Family::V6, "2001:db8::fe", 0),
+        (Family::V6, "2001:db8:2::3", 8 + 40),
+    ] {
+        let sockets = host.run(move || socket::open_as(family, Mode::Raw).unwrap());
+        let block = sockets.first;
+        let ours = block + 15;
+        for id in [block.wrapping_add(16), block.wrapping_sub(1), !block, ours] {
+            let kind = if family == Family::V4 { 8 } else { 128 };
+            let [high, low] = u16::to_be_bytes(id);
+            let mut request = [kind, 0, 0, 0, high, low, 0, 1];
+            let sum = etherparse::checksum::Sum16BitWords::new().add_slice(&request);
+            request[2..4].copy_from_slice(&sum.ones_complement().to_ne_bytes());
+            let address = SocketAddr::new(target.parse().unwrap(), 0).into();
+            sockets.transmit.send_to(&request, &address).unwrap();
+        }
+        let mut bytes = [0; 1_500];
+        let patience = Some(Duration::from_secs(20));
+        sockets.receive.set_read_timeout(patience).unwrap();
+        let length = (&sockets.receive).read(&mut bytes).unwrap();
+        let id = &bytes[..length][at + 4..][..2];
+        assert_eq!(id, ours.to_be_bytes(), "{target}");
+    }
 }
 
 /// Without a stamp of the departure, and without any.
