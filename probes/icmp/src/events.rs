@@ -83,6 +83,8 @@ pub(crate) struct Lost {
     pub(crate) sequence: u64,
     #[serde(rename = "waited_seconds", with = "seconds")]
     pub(crate) waited: Duration,
+    /// `lost`, or `local_suspect` if this host dropped packets meanwhile.
+    pub(crate) outcome: Outcome,
 }
 
 /// This host could not send an echo request; it has no sequence number then.

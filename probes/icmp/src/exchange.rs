@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use leadsman_wire::{Heard, What};
+use leadsman_wire::{Drops, Heard, What};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) sent: Instant,
     /// When it counts as lost.
     pub(crate) expires: Instant,
+    /// What this host had dropped before.
+    pub(crate) drops: Drops,
 }
 
 impl Exchange {
@@ -114,6 +116,8 @@ pub(crate) enum Outcome {
     WrongSource,
     /// This host did not send it.
     SendError,
+    /// Nothing came in time, but this host dropped packets meanwhile.
+    LocalSuspect,
     /// The run was stopped while it was in flight.
     Abandoned,
 }
@@ -129,12 +133,22 @@ impl Outcome {
         "corrupt",
         "wrong_source",
         "send_error",
+        "local_suspect",
         "abandoned",
     ];
 
     /// The value of the label `outcome`.
     pub(crate) fn label(self) -> &'static str {
         Self::LABELS[self as usize]
+    }
+
+    /// How a request ends whose time is over, if by then this host has dropped so much.
+    pub(crate) fn of_silence(request: &Request, drops: Drops) -> Self {
+        if request.drops == drops {
+            Self::Lost
+        } else {
+            Self::LocalSuspect
+        }
     }
 
     /// How an answer in time ends its request.
@@ -287,6 +301,7 @@ mod tests {
             sequence,
             sent,
             expires: sent + Duration::from_millis(25),
+            drops: Drops::default(),
         }
     }
 

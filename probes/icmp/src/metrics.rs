@@ -22,7 +22,8 @@ pub(crate) static REPLY_HOP_LIMIT: Gauge = Gauge::new(
 pub(crate) static LOSS: Gauge = Gauge::new(
     "probe_icmp_loss_ratio",
     "Share of the last run's echo requests that got no good reply in time, from 0 to 1. \
-     Requests that were not sent or that were still in flight when the run was stopped do not count.",
+     Requests that were not sent, that were still in flight when the run was stopped or whose \
+     replies this host may have dropped do not count.",
 );
 
 pub(crate) static RTT: Histogram = Histogram::new(

@@ -41,6 +41,8 @@ pub(crate) struct Round<'a> {
     /// Requests that were sent and not abandoned, so that they may tell about loss.
     asked: u64,
     answered: u64,
+    /// Requests whose replies this host may have dropped.
+    suspects: u64,
     /// The last thing heard that was no good reply.
     complaint: Option<(Cause, String)>,
     /// Why a request could not be sent.
@@ -62,6 +64,7 @@ impl<'a> Round<'a> {
             requests: 0,
             asked: 0,
             answered: 0,
+            suspects: 0,
             complaint: None,
             blocked: None,
         }
@@ -79,7 +82,7 @@ impl<'a> Round<'a> {
                 () = stopped.as_mut() => break,
                 () = until(self.due) => self.send(),
                 heard = flow.heard() => self.hear(&heard),
-                () = until(self.exchange.next_expiry()) => self.expire(Instant::now()),
+                () = until(self.exchange.next_expiry()) => self.settle(),
             }
             if cx.deadline() <= Instant::now() {
                 break;
@@ -104,6 +107,7 @@ impl<'a> Round<'a> {
                     sequence: sent.sequence,
                     sent: sent.at,
                     expires: waited.map_or(deadline, |waited| waited.min(deadline)),
+                    drops: sent.drops,
                 });
                 self.cx.event(Sent::NAME, || Sent {
                     sequence: sent.sequence,
@@ -134,7 +138,22 @@ impl<'a> Round<'a> {
         (due < self.cx.deadline() && answer <= self.cx.deadline()).then_some(due)
     }
 
+    /// Hears all that has arrived, then counts as lost whatever had no answer until before that.
+    fn settle(&mut self) {
+        let now = Instant::now();
+        self.flow.settle();
+        // A flood has no end, so no more is heard than a flow keeps.
+        for _ in 0..1_024 {
+            match self.flow.heard().now_or_never() {
+                Some(heard) => self.hear(&heard),
+                None => break,
+            }
+        }
+        self.expire(now);
+    }
+
     fn hear(&mut self, heard: &Heard) {
+        // Answers are heard in the order of their arrival, so nothing else can have come for it.
         if let Some(arrival) = self.exchange.arrival(heard) {
             self.expire(arrival);
         }
@@ -190,10 +209,12 @@ impl<'a> Round<'a> {
     /// Counts as lost whatever had no answer until `now`.
     fn expire(&mut self, now: Instant) {
         while let Some(request) = self.exchange.expire(now) {
-            self.count(Outcome::Lost);
+            let outcome = Outcome::of_silence(&request, self.flow.drops());
+            self.count(outcome);
             self.cx.event(Lost::NAME, || Lost {
                 sequence: request.sequence,
                 waited: request.expires - request.sent,
+                outcome,
             });
         }
     }
@@ -201,6 +222,10 @@ impl<'a> Round<'a> {
     fn count(&mut self, outcome: Outcome) {
         self.cx.add_for(&ECHOES, outcome.label(), 1);
         match outcome {
+            Outcome::LocalSuspect => {
+                self.suspects += 1;
+                return;
+            }
             Outcome::SendError | Outcome::Abandoned => return,
             Outcome::Ok => self.answered += 1,
             _ => {}
@@ -210,15 +235,8 @@ impl<'a> Round<'a> {
 
     /// Gives every request its outcome.
     fn close(&mut self) {
-        // What has arrived counts even if the deadline was noticed first. A flood has no end, so
-        // no more is heard than a flow keeps.
-        for _ in 0..1_024 {
-            match self.flow.heard().now_or_never() {
-                Some(heard) => self.hear(&heard),
-                None => break,
-            }
-        }
-        self.expire(Instant::now());
+        // What has arrived counts even if the deadline was noticed first.
+        self.settle();
         while self.exchange.give_up().is_some() {
             self.count(Outcome::Abandoned);
         }
@@ -244,6 +262,7 @@ impl<'a> Round<'a> {
         }
         Err(match self.blocked.take() {
             Some(error) => not_sent(error),
+            None if self.suspects > 0 => Fault::Own(Blocker::Resources, DROPPED.into()),
             None => Fault::target(Cause::Timeout, "stopped before there was a reply"),
         })
     }
@@ -254,6 +273,9 @@ impl Drop for Round<'_> {
         self.close();
     }
 }
+
+const DROPPED: &str = "this host dropped packets for want of room to receive them, so that nothing \
+                       is known of the replies: allow more (`sysctl -w net.core.rmem_max=16777216`)";
 
 async fn until(at: Option<Instant>) {
     match at {

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
@@ -94,6 +95,7 @@ impl Flow {
             dont_fragment: self.dont_fragment,
             control: &self.control,
         };
+        let drops = self.drops();
         let at = self
             .lane
             .send(&request)
@@ -103,7 +105,24 @@ impl Flow {
             sequence,
             at,
             bytes: self.bytes(),
+            drops,
         })
+    }
+
+    /// Puts everything that has arrived before this call where [`Flow::heard`] finds it.
+    ///
+    /// Whoever gives a request up asks this first, after its time was over: then what has arrived
+    /// is heard, however long this process or its receiving thread was stopped.
+    pub fn settle(&self) {
+        lock(&self.lane.receiver).settle(self.lane, self.key);
+    }
+
+    /// Returns what this host had dropped before it last read what had arrived.
+    ///
+    /// If that is not the same as [`Sent::drops`], the reply to that request may have been dropped
+    /// here, and that there was none says nothing about the path.
+    pub fn drops(&self) -> Drops {
+        Drops(self.lane.drops.load(Ordering::Acquire))
     }
 
     /// Waits for the next thing heard for any request of this flow, in order of arrival.
@@ -186,7 +205,14 @@ pub struct Sent {
     pub at: Instant,
     /// Length of the ICMP message, header included.
     pub bytes: usize,
+    /// What this host had dropped when it was last looked, before the request left.
+    pub drops: Drops,
 }
+
+/// How often a packet found no room in the receive queue of this host. To be compared, not to be
+/// counted with: the kernel counts packets of others too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drops(u32);
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use etherparse::IcmpEchoHeader;
@@ -30,6 +31,8 @@ pub(crate) struct Lane {
     pub(crate) family: Family,
     pub(crate) sockets: Sockets,
     pub(crate) cookies: Cookies,
+    /// Packets that found no room in the receive queue, as last seen.
+    pub(crate) drops: AtomicU32,
     // Locked in this order.
     sender: Mutex<Sender>,
     pub(crate) receiver: Mutex<Receiver>,
@@ -102,6 +105,7 @@ impl Lane {
             family,
             sockets,
             cookies: Cookies::default(),
+            drops: AtomicU32::new(0),
             sender: Mutex::new(Sender {
                 ring: Ring::new(first, identifiers),
                 packet: Vec::new(),

@@ -32,7 +32,7 @@ mod sys;
 mod trip;
 
 pub use error::{OpenError, SendError};
-pub use flow::{Flow, Mode, Sent};
+pub use flow::{Drops, Flow, Mode, Sent};
 pub use heard::{Heard, What};
 pub use options::{EchoOptions, Ttl};
 pub use trip::RttSource;

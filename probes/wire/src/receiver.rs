@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use etherparse::IcmpEchoHeader;
@@ -19,7 +20,7 @@ use crate::control::{self, Reported, Told};
 use crate::inbox::Inbox;
 use crate::lane::{Lane, lock};
 use crate::packet::{self, Message, Quote};
-use crate::slots::Outstanding;
+use crate::slots::{FlowKey, Outstanding};
 use crate::socket::Family;
 use crate::sys::{self, Buffers, Received};
 use crate::trip::{Arrival, round_trip};
@@ -66,8 +67,20 @@ impl Receiver {
         }
     }
 
+    /// Hands over all that has arrived until now for a flow.
+    pub(crate) fn settle(&mut self, lane: &Lane, flow: FlowKey) {
+        self.drain(lane);
+        while self.held.iter().any(|answer| answer.request.flow == flow) {
+            self.hand_over();
+        }
+    }
+
     /// Hands over all that has arrived until now, but for what lacks a stamp.
-    pub(crate) fn drain(&mut self, lane: &Lane) {
+    fn drain(&mut self, lane: &Lane) {
+        // What was dropped until now was so because the queue has not been read.
+        if let Ok(drops) = sys::drops(&lane.sockets.receive) {
+            lane.drops.store(drops, Ordering::Release);
+        }
         if lane.mode == Mode::Ping {
             self.drain_errors(lane);
         }

@@ -143,6 +143,24 @@ pub(crate) fn option(socket: &Socket, level: i32, name: i32) -> io::Result<i32> 
     Ok(value)
 }
 
+/// Returns how many packets a socket could not queue for want of room, since it was opened and
+/// wrapping (`SO_MEMINFO`). A raw socket counts packets of others too.
+pub(crate) fn drops(socket: &Socket) -> io::Result<u32> {
+    let mut meminfo = [0_u32; libc::SK_MEMINFO_DROPS as usize + 1];
+    let mut length = size_of_val(&meminfo) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to `meminfo`, in any pattern.
+    done(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_MEMINFO,
+            meminfo.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(meminfo[libc::SK_MEMINFO_DROPS as usize])
+}
+
 fn done(result: libc::c_int) -> io::Result<()> {
     if result < 0 {
         Err(io::Error::last_os_error())
@@ -164,3 +182,6 @@ pub(crate) fn thread_number() -> i32 {
     // SAFETY: takes nothing and cannot fail.
     unsafe { libc::gettid() }
 }
+
+/// From linux/socket.h; the libc crate has it not.
+const SO_MEMINFO: i32 = 55;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use leadsman_core::{Run, Target};
 
 use crate::events::Said;
-use crate::exchange::Arrival;
+use crate::exchange::{Arrival, Outcome};
 use crate::statistics::Statistics;
 
 /// One target and its accounts.
@@ -19,6 +19,8 @@ pub(super) struct Host {
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) lost: u64,
+    /// Requests whose replies this host may have dropped.
+    pub(super) suspect: u64,
     /// Requests that ended with an ICMP error or a bad reply.
     pub(super) errors: u64,
     pub(super) late: u64,
@@ -35,6 +37,7 @@ impl Host {
             sent: 0,
             received: 0,
             lost: 0,
+            suspect: 0,
             errors: 0,
             late: 0,
             duplicates: 0,
@@ -61,6 +64,7 @@ impl Host {
             },
             Said::Error(error) if error.arrived == Arrival::InTime => self.errors += 1,
             Said::Error(_) => {}
+            Said::Lost(lost) if lost.outcome == Outcome::LocalSuspect => self.suspect += 1,
             Said::Lost(_) => self.lost += 1,
             Said::NotSent(_) => self.not_sent += 1,
         }
@@ -74,7 +78,7 @@ impl Host {
 
     /// Requests that are still waited for.
     pub(super) fn in_flight(&self) -> u64 {
-        self.sent - self.decided()
+        self.sent - self.decided() - self.suspect
     }
 
     /// Requests of which it is known what came of them.

@@ -89,6 +89,7 @@ impl Draw for Lines {
             (host.late, "late"),
             (host.errors, "errors"),
             (host.not_sent, "not sent"),
+            (host.suspect, "perhaps dropped by this host"),
             (host.in_flight(), "in flight"),
         ] {
             if count > 0 {

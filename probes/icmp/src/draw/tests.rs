@@ -235,7 +235,14 @@ fn unreachable(sequence: u64) -> Event {
 
 fn lost(sequence: u64) -> Event {
     let waited = Duration::from_nanos(1_000_000_321);
-    event(Lost::NAME, Lost { sequence, waited })
+    event(
+        Lost::NAME,
+        Lost {
+            sequence,
+            waited,
+            outcome: Outcome::Lost,
+        },
+    )
 }
 
 fn not_sent() -> Event {

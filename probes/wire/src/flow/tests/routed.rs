@@ -191,6 +191,51 @@ async fn answers_to_others_reach_no_raw_socket() {
     }
 }
 
+#[tokio::test]
+async fn what_is_dropped_for_want_of_room_is_told() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    for mode in MODES {
+        let lane = host.run(move || {
+            let sockets = socket::open_as(Family::V4, mode).unwrap();
+            sockets.receive.set_recv_buffer_size(1).unwrap();
+            Lane::start(Family::V4, mode, sockets).unwrap()
+        });
+        let flow = Flow::on(|_| Ok(lane), "192.0.2.254".parse().unwrap(), PLAIN).unwrap();
+        let first = flow.send().unwrap();
+        heard(&flow).await;
+        assert_eq!(flow.drops(), first.drops);
+        // As if the receiving thread had no processor for a while.
+        let receiver = lock(&lane.receiver);
+        while sys::drops(&lane.sockets.receive).unwrap() == 0 {
+            flow.send().unwrap();
+        }
+        drop(receiver);
+        flow.settle();
+        assert_ne!(flow.drops(), first.drops, "{mode:?}");
+    }
+}
+
+/// However long the receiving thread was not running: here it waits for the lock.
+#[tokio::test]
+async fn whoever_settles_finds_what_has_arrived() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    let lane = lane(&host, Family::V4, Mode::Raw);
+    let flow = Flow::on(|_| Ok(lane), "192.0.2.254".parse().unwrap(), PLAIN).unwrap();
+    for sequence in 0..20 {
+        let mut receiver = lock(&lane.receiver);
+        flow.send().unwrap();
+        sys::wait(&lane.sockets.receive, None, Some(Duration::from_secs(20))).unwrap();
+        receiver.settle(lane, flow.key);
+        let mut next = std::pin::pin!(flow.heard());
+        let heard = next.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(heard, Poll::Ready(heard) if heard.sequence == sequence));
+    }
+}
+
 /// Without a stamp of the departure, and without any.
 #[tokio::test]
 async fn a_round_trip_says_whose_stamps_it_is_taken_from() {
