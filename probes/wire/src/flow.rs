@@ -114,7 +114,7 @@ impl Flow {
     /// Whoever gives a request up asks this first, after its time was over: then what has arrived
     /// is heard, however long this process or its receiving thread was stopped.
     pub fn settle(&self) {
-        lock(&self.lane.receiver).settle(self.lane, self.key);
+        lock(&self.lane.receiver).settle(self.lane);
     }
 
     /// Returns what this host had dropped before it last read what had arrived.

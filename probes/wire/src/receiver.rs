@@ -20,7 +20,7 @@ use crate::control::{self, Reported, Told};
 use crate::inbox::Inbox;
 use crate::lane::{Lane, lock};
 use crate::packet::{self, Message, Quote};
-use crate::slots::{FlowKey, Outstanding};
+use crate::slots::Outstanding;
 use crate::socket::Family;
 use crate::sys::{self, Buffers, Received};
 use crate::trip::{Arrival, round_trip};
@@ -67,12 +67,11 @@ impl Receiver {
         }
     }
 
-    /// Hands over all that has arrived until now for a flow.
-    pub(crate) fn settle(&mut self, lane: &Lane, flow: FlowKey) {
+    /// Hands over all that has arrived until now, on behalf of a flow, and holds nothing: the
+    /// receiving thread may be waiting already, and for something else.
+    pub(crate) fn settle(&mut self, lane: &Lane) {
         self.drain(lane);
-        while self.held.iter().any(|answer| answer.request.flow == flow) {
-            self.hand_over();
-        }
+        self.hand_all_over();
     }
 
     /// Hands over all that has arrived until now, but for what lacks a stamp.
@@ -97,14 +96,13 @@ impl Receiver {
         self.release(lane);
     }
 
-    /// Reads the sending socket's error queue empty on behalf of a sender, and holds nothing: the
-    /// receiving thread may be waiting already, and for something else.
+    /// Reads the sending socket's error queue empty on behalf of a sender, and holds nothing that
+    /// was in there.
     pub(crate) fn clear_errors(&mut self, lane: &Lane) {
         self.drain_errors(lane);
+        // A raw socket has only stamps there.
         if lane.mode == Mode::Ping {
-            while !self.held.is_empty() {
-                self.hand_over();
-            }
+            self.hand_all_over();
         }
     }
 
@@ -152,19 +150,23 @@ impl Receiver {
                     break;
                 }
             }
-            self.hand_over();
+            if let Some(answer) = self.held.pop_front() {
+                answer.hand_over();
+            }
         }
     }
 
-    fn hand_over(&mut self) {
-        if let Some(answer) = self.held.pop_front() {
-            answer.hand_over();
-        }
+    fn hand_all_over(&mut self) {
+        self.held.drain(..).for_each(Answer::hand_over);
     }
 
     /// How much longer the first of the answers held waits for its stamp.
     fn rest(&self) -> Option<Duration> {
-        let held = Stamp::now().since(self.held.front()?.arrival.user.at);
+        let first = self.held.front()?;
+        if !first.inbox.expects_stamps() {
+            return Some(Duration::ZERO);
+        }
+        let held = Stamp::now().since(first.arrival.user.at);
         Some(STAMP_WAIT.saturating_sub(held))
     }
 }
@@ -173,7 +175,7 @@ impl Answer {
     /// Whether the stamp of the request's departure is still to come.
     fn lacks_stamp(&mut self, lane: &Lane) -> bool {
         let known = |answer: &Self| answer.request.departure.kernel.is_some();
-        if known(self) || !lane.sockets.stamped || !self.inbox.expects_stamps() {
+        if known(self) || !lane.sockets.stamped {
             return false;
         }
         // Unless another request has taken the slot.
