@@ -3,8 +3,6 @@
 //! On loopback only, where requests to the broadcast address are ignored: that is the silent
 //! peer. Loss, delay and ICMP errors need a network of their own and are tested in namespaces.
 
-#![expect(clippy::float_cmp, reason = "counts are whole numbers")]
-
 mod doubler;
 
 use std::sync::Arc;

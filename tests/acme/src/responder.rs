@@ -17,7 +17,7 @@ inventory::submit! {
 /// Where it listens and what it says.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct DaytimeServer {
+pub(crate) struct DaytimeServer {
     /// Address and port to listen on.
     listen: SocketAddr,
     /// What it says to everybody.
