@@ -23,9 +23,10 @@ use crate::config::{Config, Problems};
 use crate::demonstration;
 use crate::drive::Driver;
 use crate::history::History;
-use crate::host::{Host, ReloadError, Services};
+use crate::host::{Host, ReloadError};
 use crate::log;
 use crate::resolver::Resolver;
+use crate::services::Services;
 use crate::source::Source;
 use crate::web;
 

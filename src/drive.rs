@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep_until};
 
 use self::held::Held;
 pub(crate) use self::plan::{Aimed, Key, Plan};
-use crate::host::Services;
 use crate::schedule::{Anchor, Due, Schedule, Slot};
+use crate::services::Services;
 
 /// Hands plans to the driver.
 #[derive(Clone, Debug)]

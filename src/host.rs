@@ -8,30 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use leadsman_core::{Registry, Resolve, Stop};
-use leadsman_metrics::{Own, Store};
+use leadsman_core::{Registry, Stop};
+use leadsman_metrics::Store;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
-use crate::cli::LogLevel;
 use crate::config::{Config, Problems};
 use crate::drive::{Helm, Plan};
-use crate::history::History;
 use crate::responders::{Responders, RespondersError};
+use crate::services::Services;
 use crate::source::Source;
-
-/// What a run needs from the host beside its order.
-#[derive(Debug)]
-pub(crate) struct Services {
-    /// Looks up names, with one cache for all.
-    pub(crate) resolver: Arc<dyn Resolve>,
-    /// The program's own metrics.
-    pub(crate) own: Own,
-    /// The last results.
-    pub(crate) history: History,
-    /// The severity at which is logged what probes say that are asked for over the web.
-    pub(crate) log_prober: Option<LogLevel>,
-}
 
 /// Everything that the web surface and the signals reach.
 #[derive(Debug)]

@@ -7,7 +7,8 @@
 //!   for a person, `terminal` is where they look.
 //! - `config` reads the configuration, `source` knows where it lies, `check` says what it costs,
 //!   `demonstration` stands in for it.
-//! - `daemon` starts and ends everything; `host` is what is in force, and reloads it.
+//! - `daemon` starts and ends everything; `host` is what is in force, and reloads it; `services` are
+//!   what every run needs.
 //! - `schedule` decides when, `drive` carries it out, `responders` are there to be probed.
 //! - `resolver` looks up names; `history` keeps the last runs; `web` shows it all; `log` logs.
 //!
@@ -28,6 +29,7 @@ mod log;
 mod resolver;
 mod responders;
 mod schedule;
+mod services;
 mod source;
 mod terminal;
 mod web;

@@ -18,7 +18,8 @@ use super::reply::Body;
 use crate::config::Config;
 use crate::drive::Driver;
 use crate::history::History;
-use crate::host::{Host, Services};
+use crate::host::Host;
+use crate::services::Services;
 use crate::source::Source;
 
 /// What the tests of this module run with; no target of theirs is ever due.
