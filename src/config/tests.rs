@@ -1,3 +1,5 @@
+//! Are good configurations read as meant, and broken ones told as the files in tests/broken say?
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;

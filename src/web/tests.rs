@@ -1,3 +1,5 @@
+//! Does the web surface answer as promised, to patient readers and to others?
+
 mod answers;
 mod connections;
 mod lead;

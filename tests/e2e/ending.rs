@@ -18,6 +18,19 @@ fn either_signal_ends_it_in_good_order() {
 }
 
 #[test]
+fn a_run_in_flight_has_until_its_deadline() {
+    // Nobody answers a broadcast, so this run lasts until its deadline.
+    let mut program = Program::configured(
+        "probes:\n- name: silent\n  every: 2s\n  timeout: 2s\n  icmp: {}\n  targets: [127.255.255.255]\n",
+    );
+    program.wait(Duration::from_secs(5), |m| {
+        m.value("leadsman_runs_in_flight") == Some(1.0)
+    });
+    program.signal("TERM");
+    assert_eq!(program.ended(Duration::from_secs(4)).code(), Some(0));
+}
+
+#[test]
 fn an_address_in_use_is_told_and_nothing_is_started() {
     let first = Program::start(LEADSMAN.as_ref(), None);
     let second = std::process::Command::new(LEADSMAN)
