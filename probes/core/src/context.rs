@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use crate::metric::{Counter, Gauge, Histogram, Info, common};
 use crate::{
-    Cause, Event, Family, Fault, Preference, Recording, Resolve, ResolveError, Sink, Stop, Target,
+    Blocker, Cause, Event, Family, Fault, Preference, Recording, Resolve, ResolveError, Sink, Stop,
+    Target,
 };
 
 /// What a probe has while it measures: its target, its deadline, and where to record.
@@ -22,6 +23,8 @@ pub struct Context<'a> {
     resolver: &'a dyn Resolve,
     sink: &'a dyn Sink,
     recording: &'a Mutex<Recording>,
+    /// The name that is being looked up, and since when.
+    looking_up: Mutex<Option<(String, Instant)>>,
 }
 
 impl<'a> Context<'a> {
@@ -40,6 +43,7 @@ impl<'a> Context<'a> {
             resolver,
             sink,
             recording,
+            looking_up: Mutex::new(None),
         }
     }
 
@@ -115,7 +119,9 @@ impl<'a> Context<'a> {
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);
         let begin = Instant::now();
+        *self.looking_up() = Some((host.to_owned(), begin));
         let found = self.look_up(host, preference).await;
+        *self.looking_up() = None;
         self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
         let address = found?;
         self.set(&common::PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
@@ -123,6 +129,17 @@ impl<'a> Context<'a> {
         self.inform(&common::TARGET_INFO, &[&address.to_string()]);
         self.event("resolved", || json!({ "host": host, "address": address }));
         Ok(address)
+    }
+
+    /// Whose fault it is that the run was not over at its deadline: the target's, unless it was not
+    /// even asked because no resolver had said where it is.
+    pub(crate) fn overdue(&self, timeout: Duration) -> Fault {
+        let Some((host, since)) = self.looking_up().take() else {
+            return Fault::target(Cause::Timeout, format!("no answer within {timeout:?}"));
+        };
+        self.set(&common::LOOKUP, since.elapsed().as_secs_f64());
+        let detail = format!("no resolver has said within {timeout:?} what address {host} has");
+        Fault::Own(Blocker::Resolver, detail.into())
     }
 
     async fn look_up(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
@@ -161,8 +178,14 @@ impl<'a> Context<'a> {
                 Fault::target(Cause::Resolve, detail)
             }
             ResolveError::Failed(..) => Fault::target(Cause::Resolve, refused.to_string()),
-            ResolveError::Unanswered(..) => Fault::Own(crate::Blocker::Resolver, Box::new(refused)),
+            ResolveError::Unanswered(..) => Fault::Own(Blocker::Resolver, Box::new(refused)),
         })
+    }
+
+    fn looking_up(&self) -> MutexGuard<'_, Option<(String, Instant)>> {
+        self.looking_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recording(&self) -> MutexGuard<'_, Recording> {
