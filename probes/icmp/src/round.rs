@@ -106,7 +106,7 @@ impl<'a> Round<'a> {
                     expires: waited.map_or(deadline, |waited| waited.min(deadline)),
                 });
                 self.cx.event(Sent::NAME, || Sent {
-                    sequence: sent.sequence,
+                    sequence: sent.sequence + 1,
                     to: self.address,
                     bytes: sent.bytes,
                 });
@@ -131,7 +131,10 @@ impl<'a> Round<'a> {
         let rest = interval - (now - self.begin).as_nanos() % interval;
         let due = now.checked_add(Duration::from_nanos_u128(rest))?;
         let answer = due.checked_add(*self.options.wait.unwrap_or_default())?;
-        (due < self.cx.deadline() && answer <= self.cx.deadline()).then_some(due)
+        // The deadline was set moments before the grid began, and a timeout that is exactly so many
+        // intervals and a wait must have room for that many requests.
+        let deadline = self.cx.deadline();
+        (due < deadline && answer <= deadline + SLACK).then_some(due)
     }
 
     fn hear(&mut self, heard: &Heard) {
@@ -142,17 +145,22 @@ impl<'a> Round<'a> {
         if let What::Reply { bytes } = heard.what {
             self.reply(heard, bytes, arrived);
         } else {
-            self.complaint = Some((cause(heard.what), format!("from {}: {heard}", heard.from)));
+            // One that comes too late is about a request that is already accounted for.
+            if arrived == Arrival::InTime {
+                self.complaint = Some((cause(heard.what), format!("from {}: {heard}", heard.from)));
+            }
             self.cx.event(IcmpError::NAME, || IcmpError {
-                sequence: heard.sequence,
+                sequence: heard.sequence + 1,
                 from: heard.from,
                 outcome: Outcome::of(heard.what),
                 what: heard.to_string(),
                 arrived,
             });
         }
-        if arrived == Arrival::InTime {
-            self.count(Outcome::of(heard.what));
+        match arrived {
+            Arrival::InTime => self.count(Outcome::of(heard.what)),
+            Arrival::Late => self.cx.add(&LATE, 1),
+            Arrival::Again => {}
         }
     }
 
@@ -165,11 +173,11 @@ impl<'a> Round<'a> {
                     self.cx.set(&REPLY_HOP_LIMIT, f64::from(hop_limit));
                 }
             }
-            Arrival::Late => self.cx.add(&LATE, 1),
+            Arrival::Late => {}
             Arrival::Again => self.cx.add(&DUPLICATES, 1),
         }
         self.cx.event(Reply::NAME, || Reply {
-            sequence: heard.sequence,
+            sequence: heard.sequence + 1,
             from: heard.from,
             bytes,
             hop_limit: heard.hop_limit,
@@ -183,7 +191,7 @@ impl<'a> Round<'a> {
         while let Some(request) = self.exchange.expire(now) {
             self.count(Outcome::Lost);
             self.cx.event(Lost::NAME, || Lost {
-                sequence: request.sequence,
+                sequence: request.sequence + 1,
                 waited: request.expires - request.sent,
             });
         }
@@ -245,6 +253,9 @@ impl Drop for Round<'_> {
         self.close();
     }
 }
+
+/// How much of its wait a last request may lack.
+const SLACK: Duration = Duration::from_millis(10);
 
 async fn until(at: Option<Instant>) {
     match at {
