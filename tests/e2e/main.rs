@@ -7,6 +7,7 @@
 //! - `demonstration`: what is there without a configuration, for a person and for Prometheus.
 //! - `acme`: a probe and a program of somebody else's.
 //! - `reload`: what a new configuration changes, and what it must not.
+//! - `driving`: what happens to runs in flight when the plan changes.
 //! - `ending`: signals, and what is in flight when they come.
 //! - `ping`: the command, by hand and for programs.
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
@@ -14,6 +15,7 @@
 mod acme;
 mod ask;
 mod demonstration;
+mod driving;
 mod ending;
 mod invariants;
 mod ping;
