@@ -68,13 +68,16 @@ pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartEr
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(keep_going(
+    let ended = runtime.block_on(keep_going(
         registry,
         source,
         config,
         &args.listen,
         args.log_prober,
-    ))
+    ));
+    // What still blocks a thread, such as reading from a disk that hangs, is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn keep_going(
@@ -215,14 +218,18 @@ impl Signals {
         })
     }
 
-    /// Reloads at each SIGHUP, until the end is asked for.
+    /// Reloads at each SIGHUP, until the end is asked for. A reload is not waited for: reading may
+    /// hang, and the end must not.
     async fn until_the_end(&mut self, host: &Arc<Host>) {
         loop {
             tokio::select! {
                 _ = self.interrupt.recv() => return,
                 _ = self.terminate.recv() => return,
-                // How it went is in the log and in the metrics; nobody waits for an answer.
-                _ = self.hang_up.recv() => drop(host.reload().await),
+                _ = self.hang_up.recv() => {
+                    let host = Arc::clone(host);
+                    // How it went is in the log and in the metrics.
+                    tokio::spawn(async move { host.reload().await });
+                }
             }
         }
     }
@@ -245,3 +252,6 @@ fn seed() -> u64 {
 
 /// How long the demonstration measures before it says what it has found.
 const FIRST_LOOK: Duration = Duration::from_secs(4);
+
+#[cfg(test)]
+mod tests;

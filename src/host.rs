@@ -2,7 +2,8 @@
 //!
 //! The host ties the parts together: the configuration in force, the series, the history, the
 //! driver's helm and the responders. A reload is all or nothing up to the plan: a configuration
-//! with a mistake changes nothing and everything keeps running.
+//! with a mistake changes nothing and everything keeps running. One that cannot be read, because its
+//! disk hangs, holds up the reloads after it and nothing else, least of all the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +36,7 @@ pub(crate) struct Host {
     source: Source,
     helm: Helm,
     ready: AtomicBool,
-    /// Held during a reload, so that there is one at a time.
+    /// Held during a reload, reading included, so that the last one asked for is the last in force.
     responders: Mutex<Responders>,
 }
 
@@ -75,7 +76,8 @@ impl Host {
             ready: AtomicBool::new(false),
             responders: Mutex::default(),
         });
-        host.adopt(config).await?;
+        host.adopt(&mut *host.responders.lock().await, config)
+            .await?;
         host.services.own.reloaded(true);
         host.ready.store(true, Ordering::Release);
         Ok(host)
@@ -83,7 +85,11 @@ impl Host {
 
     /// Reads the configuration again and puts it in force; says in log and metrics how it went.
     pub(crate) async fn reload(self: &Arc<Self>) -> Result<(), ReloadError> {
-        let outcome = self.reread().await;
+        let outcome = tokio::select! {
+            biased;
+            () = self.stop.requested() => Err(ReloadError::Stopping),
+            outcome = self.reread() => outcome,
+        };
         self.services.own.reloaded(outcome.is_ok());
         match &outcome {
             Ok(()) => info!(source = %self.source, "configuration reloaded"),
@@ -106,6 +112,7 @@ impl Host {
     }
 
     async fn reread(self: &Arc<Self>) -> Result<(), ReloadError> {
+        let mut responders = self.responders.lock().await;
         let host = Arc::clone(self);
         // A file of 100,000 targets takes long enough to delay the probes of this thread.
         let read = tokio::task::spawn_blocking(move || host.source.read(&host.registry));
@@ -114,11 +121,10 @@ impl Host {
         for warning in warnings.lines() {
             warn!("{warning}");
         }
-        self.adopt(config).await
+        self.adopt(&mut responders, config).await
     }
 
-    async fn adopt(&self, config: Config) -> Result<(), ReloadError> {
-        let mut responders = self.responders.lock().await;
+    async fn adopt(&self, responders: &mut Responders, config: Config) -> Result<(), ReloadError> {
         responders.adopt(&config.responders).await?;
         if !self.helm.steer(Plan::new(&config, &self.store)).await {
             return Err(ReloadError::Stopping);

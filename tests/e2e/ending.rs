@@ -1,5 +1,7 @@
 //! How does the program end?
 
+use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::program::{LEADSMAN, Program};
@@ -31,9 +33,24 @@ fn a_run_in_flight_has_until_its_deadline() {
 }
 
 #[test]
+fn a_pipe_in_place_of_the_configuration_is_refused_and_keeps_nobody_from_the_end() {
+    let mut program = Program::configured("web: { history: 7 }\n");
+    let file = program.configuration();
+    fs::remove_file(&file).expect("it was written");
+    let made = Command::new("mkfifo").arg(&file).status();
+    assert!(made.expect("mkfifo is there").success());
+    program.signal("HUP");
+    program.wait(Duration::from_secs(5), |m| {
+        m.value("leadsman_config_last_reload_successful") == Some(0.0)
+    });
+    program.signal("TERM");
+    assert_eq!(program.ended(Duration::from_secs(5)).code(), Some(0));
+}
+
+#[test]
 fn an_address_in_use_is_told_and_nothing_is_started() {
     let first = Program::start(LEADSMAN.as_ref(), None);
-    let second = std::process::Command::new(LEADSMAN)
+    let second = Command::new(LEADSMAN)
         .args(["run", "--listen", &first.address.to_string()])
         .current_dir(first.directory.path())
         .output()
