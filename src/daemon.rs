@@ -14,9 +14,9 @@ use leadsman_core::{Registry, Stop, Stopper};
 use leadsman_metrics::{NameError, Own, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::cli::{LogLevel, RunArgs};
 use crate::config::{Config, Problems};
@@ -54,6 +54,13 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Plan(#[from] ReloadError),
 }
+
+/// The driver is gone although nobody asked for the end.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the driver ended by itself, which is a mistake in leadsman or in one of its plugins; please report it"
+)]
+struct DriverEnded(#[source] Option<JoinError>);
 
 /// Runs until a signal ends the program.
 pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartError> {
@@ -100,7 +107,7 @@ async fn keep_going(
     let (stopper, stop) = Stopper::new();
     // Replicas get different seeds from their host names, which stay the same over a restart.
     let (driver, helm) = Driver::new(Arc::clone(&services), seed());
-    let driver = tokio::spawn(driver.run(stop.clone()));
+    let mut driver = tokio::spawn(driver.run(stop.clone()));
     let demonstrates = source.is_demonstration();
     info!(%source, "starting");
     let host = Host::start(
@@ -119,7 +126,10 @@ async fn keep_going(
     }
     let guide = demonstrates.then(|| tokio::spawn(guide(Arc::clone(&host), addresses, stop)));
 
-    signals.until_the_end(&host).await;
+    if let Err(why) = signals.until_the_end(&host, &mut driver).await {
+        error!(%why, "ended at once, for nothing would be probed any more");
+        return Ok(ExitCode::FAILURE);
+    }
     info!("stopping: no new runs, those in flight end by their deadline");
     stopper.stop();
     tokio::select! {
@@ -219,12 +229,18 @@ impl Signals {
     }
 
     /// Reloads at each SIGHUP, until the end is asked for. A reload is not waited for: reading may
-    /// hang, and the end must not.
-    async fn until_the_end(&mut self, host: &Arc<Host>) {
+    /// hang, and the end must not. Without its driver the program would serve what was measured
+    /// last for ever, so that is an end as well.
+    async fn until_the_end(
+        &mut self,
+        host: &Arc<Host>,
+        driver: &mut JoinHandle<()>,
+    ) -> Result<(), DriverEnded> {
         loop {
             tokio::select! {
-                _ = self.interrupt.recv() => return,
-                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return Ok(()),
+                _ = self.terminate.recv() => return Ok(()),
+                ended = &mut *driver => return Err(DriverEnded(ended.err())),
                 _ = self.hang_up.recv() => {
                     let host = Arc::clone(host);
                     // How it went is in the log and in the metrics.

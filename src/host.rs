@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use leadsman_core::{Registry, Stop};
 use leadsman_metrics::Store;
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, Problems};
@@ -49,6 +50,12 @@ pub(crate) enum ReloadError {
     /// A responder could not be opened.
     #[error("{0}")]
     Responder(#[from] RespondersError),
+    /// A plugin panicked.
+    #[error(
+        "it made leadsman or one of its plugins panic, which is a mistake in there; please report \
+         it: {0}"
+    )]
+    Panic(#[from] JoinError),
     /// The program is ending.
     #[error("leadsman is stopping, so nothing is reloaded")]
     Stopping,
@@ -85,11 +92,16 @@ impl Host {
 
     /// Reads the configuration again and puts it in force; says in log and metrics how it went.
     pub(crate) async fn reload(self: &Arc<Self>) -> Result<(), ReloadError> {
-        let outcome = tokio::select! {
-            biased;
-            () = self.stop.requested() => Err(ReloadError::Stopping),
-            outcome = self.reread() => outcome,
-        };
+        let host = Arc::clone(self);
+        // A task of its own: a plugin that panics, or whoever asked and goes away, ends only that.
+        let reload = tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = host.stop.requested() => Err(ReloadError::Stopping),
+                outcome = host.reread() => outcome,
+            }
+        });
+        let outcome = reload.await.unwrap_or_else(|why| Err(why.into()));
         self.services.own.reloaded(outcome.is_ok());
         match &outcome {
             Ok(()) => info!(source = %self.source, "configuration reloaded"),
@@ -116,8 +128,7 @@ impl Host {
         let host = Arc::clone(self);
         // A file of 100,000 targets takes long enough to delay the probes of this thread.
         let read = tokio::task::spawn_blocking(move || host.source.read(&host.registry));
-        let read = read.await.expect("reading a configuration does not panic");
-        let (config, warnings) = read.map_err(ReloadError::Config)?;
+        let (config, warnings) = read.await?.map_err(ReloadError::Config)?;
         for warning in warnings.lines() {
             warn!("{warning}");
         }

@@ -3,14 +3,13 @@
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 
 use async_trait::async_trait;
 use leadsman_core::schemars::{self, JsonSchema};
 use leadsman_core::{Responder, ResponderOptions, ResponderPlugin};
 use serde::{Deserialize, Deserializer, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
 use super::*;
@@ -19,8 +18,10 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a reload that hangs waits for.
-static RELEASE: Mutex<Option<Receiver<()>>> = Mutex::new(None);
+static RELEASE: std::sync::Mutex<Option<Receiver<()>>> = std::sync::Mutex::new(None);
 static HANGS: Notify = Notify::const_new();
+/// Held by whoever waits for signals, for they reach the whole process.
+static SIGNALS: Mutex<()> = Mutex::const_new(());
 
 static BUOY: ResponderPlugin = ResponderPlugin::new::<Buoy>("buoy", "Is hard to read");
 
@@ -45,8 +46,8 @@ impl ResponderOptions for Buoy {
     }
 }
 
-/// A host without probes that will read `file` when it reloads.
-async fn host(file: &Path) -> (Arc<Host>, Stopper) {
+/// A host without probes that will read `file` when it reloads, its driver, and what stops both.
+async fn host(file: &Path) -> (Arc<Host>, JoinHandle<()>, Stopper) {
     let own = Own::new("1.2.3");
     let services = Arc::new(Services {
         resolver: Arc::new(Resolver::system()),
@@ -56,7 +57,7 @@ async fn host(file: &Path) -> (Arc<Host>, Stopper) {
     });
     let (stopper, stop) = Stopper::new();
     let (driver, helm) = Driver::new(Arc::clone(&services), 0);
-    tokio::spawn(driver.run(stop.clone()));
+    let driver = tokio::spawn(driver.run(stop.clone()));
     let host = Host::start(
         Registry::of(
             Registry::linked().unwrap().probes().iter().copied(),
@@ -70,7 +71,7 @@ async fn host(file: &Path) -> (Arc<Host>, Stopper) {
         helm,
         stop,
     );
-    (host.await.unwrap(), stopper)
+    (host.await.unwrap(), driver, stopper)
 }
 
 fn signal_myself(name: &str) {
@@ -85,15 +86,17 @@ async fn a_reload_that_hangs_keeps_nobody_from_the_end() {
     std::fs::write(&file, "responders: [buoy: hangs]").unwrap();
     let (release, released) = channel();
     *RELEASE.lock().unwrap() = Some(released);
+    let _mine = SIGNALS.lock().await;
     let mut signals = Signals::catch().unwrap();
-    let (host, stopper) = host(file.path()).await;
+    let (host, mut driver, stopper) = host(file.path()).await;
     let ending = async {
         let hang_then_end = async {
             signal_myself("HUP");
             HANGS.notified().await;
             signal_myself("TERM");
         };
-        tokio::join!(signals.until_the_end(&host), hang_then_end);
+        let (asked, ()) = tokio::join!(signals.until_the_end(&host, &mut driver), hang_then_end);
+        asked.unwrap();
         // Another one waits for its turn, as POST does.
         let waiting = Arc::clone(&host);
         let waiting = tokio::spawn(async move { waiting.reload().await });
@@ -105,4 +108,27 @@ async fn a_reload_that_hangs_keeps_nobody_from_the_end() {
     // The runtime of a test waits for its threads.
     drop(release);
     ended.expect("the end does not wait for the reload");
+}
+
+#[tokio::test]
+async fn a_plugin_that_panics_ends_only_the_reload() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "responders: [buoy: sinks]").unwrap();
+    let (host, _driver, _stopper) = host(file.path()).await;
+    let why = host.reload().await.unwrap_err().to_string();
+    assert!(why.contains("panic") && why.contains("it sank"), "{why}");
+    std::fs::write(&file, "web: { history: 7 }").unwrap();
+    host.reload().await.unwrap();
+    assert_eq!(host.config.load().web.history, 7);
+}
+
+#[tokio::test]
+async fn the_end_of_the_driver_is_noticed() {
+    let (host, mut driver, _stopper) = host(Path::new("no-such-file.yml")).await;
+    let _mine = SIGNALS.lock().await;
+    let mut signals = Signals::catch().unwrap();
+    driver.abort();
+    let ending = signals.until_the_end(&host, &mut driver);
+    let ended = timeout(PATIENCE, ending).await;
+    ended.expect("it is noticed").unwrap_err();
 }
