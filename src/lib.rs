@@ -118,6 +118,8 @@ fn measure(request: ByHand) -> Result<ExitCode, Box<dyn Error>> {
         Arc::new(Resolver::system()),
         Terminal::stdout(),
     ));
+    // A page that nobody reads may never come to its end.
+    runtime.shutdown_background();
     Ok(match measured {
         Ok(outcome) => outcome.into(),
         Err(why) => {
