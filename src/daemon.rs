@@ -19,11 +19,12 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::cli::{LogLevel, RunArgs};
-use crate::config::{Config, Problems};
+use crate::config::{Address, Config, Problems};
 use crate::demonstration;
 use crate::drive::Driver;
 use crate::history::History;
 use crate::host::{Host, ReloadError};
+use crate::listen::listen;
 use crate::log;
 use crate::resolver::Resolver;
 use crate::services::Services;
@@ -40,7 +41,7 @@ pub(crate) enum StartError {
     #[error("cannot listen on {address}: {source}; say where with --listen")]
     Listen {
         /// As written.
-        address: String,
+        address: Address,
         /// What the system said.
         source: io::Error,
     },
@@ -91,11 +92,11 @@ async fn keep_going(
     registry: Registry,
     source: Source,
     config: Config,
-    listen: &[String],
+    flags: &[Address],
     log_prober: Option<LogLevel>,
 ) -> Result<ExitCode, StartError> {
     let mut signals = Signals::catch()?;
-    let (listeners, addresses) = open(listen, &config).await?;
+    let (listeners, addresses) = open(flags, &config).await?;
     let own = Own::new(env!("CARGO_PKG_VERSION"));
     let store = Store::new(registry.probes().iter().copied(), own.clone())?;
     let services = Arc::new(Services {
@@ -167,19 +168,13 @@ async fn end(
 
 /// Listens where the flags say, or else where the configuration does.
 async fn open(
-    flags: &[String],
+    flags: &[Address],
     config: &Config,
 ) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
-    let wanted: Vec<String> = if flags.is_empty() {
-        config
-            .web
-            .listen
-            .0
-            .iter()
-            .map(|address| address.0.to_string())
-            .collect()
+    let wanted = if flags.is_empty() {
+        &config.web.listen.0
     } else {
-        flags.to_vec()
+        flags
     };
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
@@ -188,7 +183,7 @@ async fn open(
             address: address.clone(),
             source,
         };
-        let listener = TcpListener::bind(&address).await.map_err(refused)?;
+        let listener = listen(address).await.map_err(refused)?;
         addresses.push(listener.local_addr().map_err(refused)?);
         listeners.push(listener);
     }

@@ -10,7 +10,8 @@
 //! - `daemon` starts and ends everything; `host` is what is in force, and reloads it; `services` are
 //!   what every run needs.
 //! - `schedule` decides when, `drive` carries it out, `responders` are there to be probed.
-//! - `resolver` looks up names; `history` keeps the last runs; `web` shows it all; `log` logs.
+//! - `resolver` looks up names; `history` keeps the last runs; `listen` opens the addresses at which
+//!   `web` shows it all; `log` logs.
 //!
 //! No protocol is named here, save in the link lines below.
 
@@ -25,6 +26,7 @@ mod demonstration;
 mod drive;
 mod history;
 mod host;
+mod listen;
 mod log;
 mod resolver;
 mod responders;
