@@ -53,8 +53,20 @@ pub(super) async fn attend(listener: TcpListener, surface: Arc<Surface>, most: u
     }
     // Whoever connects from now on is told so at once.
     drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
-    _ = timeout(FAREWELL, all).await;
+    if timeout(FAREWELL, end(&mut connections)).await.is_ok() {
+        return;
+    }
+    surface.hurry.stop();
+    if timeout(LAST_WORDS, end(&mut connections)).await.is_err() {
+        warn!(
+            connections = connections.len(),
+            "closed connections whose peers had not taken all of their answers"
+        );
+    }
+}
+
+async fn end(connections: &mut JoinSet<()>) {
+    while connections.join_next().await.is_some() {}
 }
 
 /// Answers one connection's requests, one after the other.
@@ -90,5 +102,7 @@ const IDLE: Duration = Duration::from_secs(90);
 const BUFFER: usize = 64 * 1024;
 /// How long to wait before the next attempt to accept after a failed one.
 const BREATH: Duration = Duration::from_secs(1);
-/// How long the answers under way have when the program ends: a scraper's usual patience.
+/// How long the runs under way have when the program ends: a scraper's usual patience.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How long the answers of those that were ended then may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);

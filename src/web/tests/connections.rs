@@ -142,3 +142,16 @@ async fn end_waits_for_the_answer_under_way_and_for_no_idle_connection() {
         .unwrap();
     assert!(TcpStream::connect(served.address).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn end_ends_a_run_that_takes_too_long_and_answers_it() {
+    let served = served(CONFIG).await;
+    let asking = connect(served.address, &get("/probe?module=slow&target=endless")).await;
+    lead::ENDLESS.begun.notified().await;
+    let begun = tokio::time::Instant::now();
+    served.stopper.stop();
+    let answer = rest(asking).await;
+    assert!(answer.contains("\nprobe_success 0\n"), "{answer:?}");
+    served.end.await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(12));
+}
