@@ -32,7 +32,7 @@ impl Fault {
     }
 
     /// Judges an I/O error of a connection with `peer`: what the peer or the network did to it is
-    /// the target's fault, everything else is ours. `doing` says
+    /// the target's fault, with one of [`Cause::CONNECTION`]; everything else is ours. `doing` says
     /// what was tried: `cannot connect to 192.0.2.1:25`.
     ///
     /// "Unreachable" is the same error whether a router said it (RFC 792, RFC 4443) or this host has
@@ -133,6 +133,17 @@ impl Cause {
         Self::Tls,
         Self::TooBig,
         Self::TtlExceeded,
+        Self::Unreachable,
+    ];
+
+    /// Every cause that [`Fault::connection`] can give, in the order of their labels: a probe that
+    /// calls it declares these beside its own.
+    pub const CONNECTION: &[Self] = &[
+        Self::Closed,
+        Self::Protocol,
+        Self::Refused,
+        Self::Reset,
+        Self::Timeout,
         Self::Unreachable,
     ];
 
@@ -243,6 +254,7 @@ struct Interrupted {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::net::IpAddr;
 
     use super::*;
@@ -296,6 +308,22 @@ mod tests {
                 assert_eq!(fault.reason(), expected, "{peer}, {number}: {fault}");
             }
         }
+    }
+
+    #[test]
+    fn the_causes_of_a_connection_are_those_that_its_errors_lead_to() {
+        let others = [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData];
+        // Linux has no error number above 133.
+        let errors = (1..=133).map(io::Error::from_raw_os_error);
+        let faults = errors
+            .chain(others.map(io::Error::from))
+            .map(|error| Fault::connection(HERE, "cannot read", error));
+        let causes = faults.filter_map(|fault| match fault {
+            Fault::Target(cause, _) => Some(cause),
+            Fault::Own(..) => None,
+        });
+        let found: BTreeSet<_> = causes.collect();
+        assert!(found.iter().eq(Cause::CONNECTION), "{found:?}");
     }
 
     const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);

@@ -9,12 +9,15 @@ use serde::{Deserialize, Serialize};
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 mod responder;
+#[cfg(test)]
+mod tests;
 
 inventory::submit! {
     Plugin::new::<DaytimeOptions>("daytime", "Time that a daytime server takes to answer")
         .command(Command::new("daytime", "HOST:PORT"))
         .metrics(&[&ANSWER])
-        .causes(&[Cause::Resolve, Cause::Refused, Cause::Reset, Cause::Mismatch, Cause::Timeout])
+        .causes(&[Cause::Closed, Cause::Mismatch, Cause::Protocol, Cause::Refused, Cause::Reset,
+            Cause::Resolve, Cause::Timeout, Cause::Unreachable])
 }
 
 static ANSWER: Gauge = Gauge::new("probe_daytime_answer_seconds", "Time to the answer's end.");
