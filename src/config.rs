@@ -31,7 +31,7 @@ pub(crate) use diagnose::Problems;
 pub(crate) use modules::Module;
 pub(crate) use probes::Scheduled;
 pub(crate) use schema::schema;
-pub(crate) use web::{Address, Web};
+pub(crate) use web::{Address, Listen, Web};
 
 use crate::responders::Wanted;
 use diagnose::Problem;

@@ -5,6 +5,7 @@
 //! flight end by their deadline, requests under way are answered; a second one ends it at once.
 
 use std::io::{self, Write as _};
+use std::iter;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::cli::{LogLevel, RunArgs};
-use crate::config::{Address, Config, Problems};
+use crate::config::{Address, Config, Listen, Problems};
 use crate::demonstration;
 use crate::drive::Driver;
 use crate::history::History;
@@ -67,6 +68,7 @@ struct DriverEnded(#[source] Option<JoinError>);
 pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartError> {
     log::start(args.log_level, args.log_format);
     let mut source = Source::choose(args.config);
+    source.listen = args.listen;
     source.timeout_offset = args.timeout_offset;
     source.history = args.history_limit;
     let (config, warnings) = source.read(&registry).map_err(StartError::Config)?;
@@ -76,13 +78,7 @@ pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartEr
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(keep_going(
-        registry,
-        source,
-        config,
-        &args.listen,
-        args.log_prober,
-    ));
+    let ended = runtime.block_on(keep_going(registry, source, config, args.log_prober));
     // What still blocks a thread, such as reading from a disk that hangs, is not waited for.
     runtime.shutdown_background();
     ended
@@ -90,13 +86,17 @@ pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartEr
 
 async fn keep_going(
     registry: Registry,
-    source: Source,
-    config: Config,
-    flags: &[Address],
+    mut source: Source,
+    mut config: Config,
     log_prober: Option<LogLevel>,
 ) -> Result<ExitCode, StartError> {
     let mut signals = Signals::catch()?;
-    let (listeners, addresses) = open(flags, &config).await?;
+    let (listeners, addresses) = open(&config.web.listen).await?;
+    let opened = iter::zip(&config.web.listen.0, &addresses);
+    let opened = opened
+        .map(|(asked, socket)| asked.opened(*socket))
+        .collect();
+    source.serves(&mut config, Listen(opened));
     let own = Own::new(env!("CARGO_PKG_VERSION"));
     let store = Store::new(registry.probes().iter().copied(), own.clone())?;
     let services = Arc::new(Services {
@@ -166,19 +166,11 @@ async fn end(
     host.close().await;
 }
 
-/// Listens where the flags say, or else where the configuration does.
-async fn open(
-    flags: &[Address],
-    config: &Config,
-) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
-    let wanted = if flags.is_empty() {
-        &config.web.listen.0
-    } else {
-        flags
-    };
+/// Opens all that was asked for.
+async fn open(wanted: &Listen) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
-    for address in wanted {
+    for address in &wanted.0 {
         let refused = |source| StartError::Listen {
             address: address.clone(),
             source,

@@ -45,6 +45,13 @@ impl Default for Listen {
     }
 }
 
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses: Vec<_> = self.0.iter().map(Address::to_string).collect();
+        f.write_str(&addresses.join(", "))
+    }
+}
+
 /// A place to serve, as written in the configuration or on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
@@ -61,6 +68,16 @@ pub(crate) enum Address {
      or only a port such as :9115 for every interface"
 )]
 pub(crate) struct NotAnAddress(String);
+
+impl Address {
+    /// Where a socket that was opened for this one is: no port is left open, and no name.
+    pub(crate) fn opened(&self, socket: SocketAddr) -> Self {
+        match self {
+            Self::Everywhere(_) => Self::Everywhere(socket.port()),
+            Self::At(_) => Self::At(socket.to_string()),
+        }
+    }
+}
 
 impl FromStr for Address {
     type Err = NotAnAddress;
