@@ -22,6 +22,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use leadsman_core::{Stop, Stopper};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use self::reply::{Body, not_allowed, text};
@@ -64,15 +65,16 @@ impl Surface {
         }
     }
 
-    /// Answers one request; what its body may hold is of no interest to any path.
-    async fn answer(&self, head: &Parts) -> Response<Body> {
+    /// Answers one request, on a connection that ends when it is told to `leave`; what the
+    /// request's body may hold is of no interest to any path.
+    async fn answer(&self, leave: &Arc<Notify>, head: &Parts) -> Response<Body> {
         match (head.uri.path(), &head.method) {
             ("/probe", _) => probe::answer(&self.host, &self.hurried, head).await,
             ("/-/reload", &Method::POST | &Method::PUT) => self.reload().await,
             ("/-/reload", _) => not_allowed("POST, PUT"),
             (path, &Method::GET | &Method::HEAD) => match path {
                 "/" => page::answer(&self.host),
-                "/metrics" => scrape::all(self, &head.headers).await,
+                "/metrics" => scrape::all(self, leave, &head.headers).await,
                 "/logs" => logs::answer(&self.host.services.history, &head.uri),
                 "/config" => text(StatusCode::OK, self.host.config.load().shown()),
                 "/-/healthy" => text(StatusCode::OK, "Healthy\n"),

@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use leadsman_core::Stop;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -73,9 +74,10 @@ async fn end(connections: &mut JoinSet<()>) {
 async fn converse(stream: TcpStream, surface: Arc<Surface>, stop: Stop) {
     // Without it, the last piece of an answer may wait for an acknowledgement. It works as well.
     _ = stream.set_nodelay(true);
+    let leave = Arc::new(Notify::new());
     let service = service_fn(async |request| {
         let (head, _) = hyper::Request::into_parts(request);
-        Ok::<_, Infallible>(surface.answer(&head).await)
+        Ok::<_, Infallible>(surface.answer(&leave, &head).await)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -85,6 +87,10 @@ async fn converse(stream: TcpStream, surface: Arc<Surface>, stop: Stop) {
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = leave.notified() => {
+            debug!("a scrape was cut in favour of a newer one");
+            return;
+        }
         () = stop.requested() => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -115,7 +115,7 @@ async fn begin(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Respo
         request = request.header(*name, *value);
     }
     let (head, ()) = request.body(()).unwrap().into_parts();
-    surface.answer(&head).await
+    surface.answer(&Arc::default(), &head).await
 }
 
 async fn ask(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Answer {
