@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use crate::invariants::dependencies;
 use crate::program::{Program, skipped};
 
 /// Their program, built from `tests/acme`.
@@ -114,6 +115,16 @@ fn unreachable_blames_the_network_if_it_was_asked_and_this_host_if_it_has_no_rou
         assert!(told.contains(reason), "{address}: {told}");
         assert_eq!(asked.status.code(), Some(status), "{address}");
     }
+}
+
+#[test]
+fn the_manifest_that_authors_are_shown_names_all_that_theirs_needs() {
+    let manual = include_str!("../../probes/README.md");
+    let shown = manual
+        .split("```")
+        .find_map(|part| part.strip_prefix("toml\n"));
+    let shown = dependencies(shown.expect("a manifest is shown"));
+    assert_eq!(shown, dependencies(include_str!("../acme/Cargo.toml")));
 }
 
 /// Runs a script in a network namespace that ends with it.

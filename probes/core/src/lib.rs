@@ -48,3 +48,8 @@ pub use responder::{Open, Responder, ResponderOptions, ResponderPlugin};
 pub use sink::{Event, Run, Sink, Word};
 pub use stop::{Stop, Stopper};
 pub use target::Target;
+
+/// Compiles what `probes/README.md` shows.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../README.md")]
+struct Manual;
