@@ -64,7 +64,9 @@ impl Responder for Open {
             tokio::select! {
                 () = stop.requested() => return Ok(()),
                 connection = self.listener.accept() => {
-                    connection?.0.write_all(self.line.as_bytes()).await?;
+                    let mut client = connection?.0;
+                    // A client that has gone away again is no reason to end.
+                    client.write_all(self.line.as_bytes()).await.ok();
                 }
             }
         }

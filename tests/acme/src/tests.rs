@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use leadsman_core::testing::{Bench, conformance::Kit};
 use leadsman_core::{Cause, ResponderOptions, Stop};
+use tokio::net::TcpStream;
 
 use crate::ANSWER;
 use crate::responder::DaytimeServer;
@@ -27,6 +28,19 @@ async fn the_wait_is_measured_even_if_the_answer_is_a_wrong_one() {
         assert_eq!(found.reason(), reason, "{contains}");
         assert!(found.gauge(&ANSWER, None) > Some(0.0));
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_does_not_end_the_server() {
+    let server = server().await;
+    // Before the server, which runs on this thread, has come to accept.
+    let client = std::net::TcpStream::connect(server).unwrap();
+    client.set_nonblocking(true).unwrap();
+    let client = TcpStream::from_std(client).unwrap();
+    client.set_zero_linger().unwrap();
+    drop(client);
+    let found = Bench::linked("daytime").run(&server.to_string()).await;
+    assert!(found.succeeded(), "{:?}", found.run.result);
 }
 
 #[test]
