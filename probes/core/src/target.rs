@@ -34,8 +34,7 @@ impl Target {
         if is_host(address) {
             return Ok(address);
         }
-        let message = format!("`{address}` is not the name or address of a host");
-        Err(OptionsError::new(message)
+        Err(OptionsError::new("not the name or address of a host")
             .help("write a name or an address, such as example.com, 192.0.2.1 or 2001:db8::1"))
     }
 
@@ -58,10 +57,8 @@ impl Target {
         };
         match port {
             Some(port) if is_host(host) => Ok((host, port)),
-            _ => Err(
-                OptionsError::new(format!("{address:?} is not a target of this probe"))
-                    .help("write HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535"),
-            ),
+            _ => Err(OptionsError::new("not a host with a port")
+                .help("write HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535")),
         }
     }
 }

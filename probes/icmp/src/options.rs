@@ -173,7 +173,7 @@ mod tests {
             ("example.com", ""),
             (
                 "http://example.com/",
-                "`http://example.com/` is not the name or address of a host (write a name or an \
+                "not the name or address of a host (write a name or an \
                  address, such as example.com, 192.0.2.1 or 2001:db8::1)",
             ),
         ] {
