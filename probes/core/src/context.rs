@@ -292,7 +292,7 @@ mod tests {
         let recording = Mutex::new(Recording::new(Box::leak(Box::new(Layout::new(metrics)))));
         let target = Target::new("name.test");
         let (begin, stop) = (Instant::now(), Stop::never());
-        let deadline = begin + Duration::from_secs(60);
+        let deadline = begin + Duration::from_mins(1);
         let cx = Context::new(&target, deadline, &stop, &resolver, &Deaf, &recording);
         let found = cx.resolve("name.test", Preference::new("ip6", true)).await;
         let said = found.map_or_else(|fault| fault.reason().to_owned(), |at| at.to_string());
