@@ -1,9 +1,10 @@
 //! How is a probe run because a person asked for it now?
 //!
 //! Every target is measured at the same time, each in a task of its own. What they say goes
-//! through one channel to one thread, which owns the terminal and draws: a person who holds the
-//! output still, or a slow pipe, never delays a measurement. When to probe again, and what that
-//! means for anybody else, is not decided here: a run by hand is over when it is over.
+//! through one channel to one page, which draws: a person who holds the output still, or a slow
+//! pipe, never delays a measurement. A first signal ends the runs, a second one does not wait for
+//! what they have to say. When to probe again, and what that means for anybody else, is not decided
+//! here: a run by hand is over when it is over.
 
 mod json;
 mod page;
@@ -65,9 +66,15 @@ pub(crate) enum ByHandError {
     /// The standard output cannot be written to, say because the disk is full.
     #[error("cannot write to the standard output")]
     Output(#[source] io::Error),
+    /// The plugin's drawing panicked; the panic itself was told when it happened.
+    #[error("the drawing of {0} panicked, so its runs were ended; please report it")]
+    Drawing(&'static str),
 }
 
 /// Probes until all runs have ended or SIGINT or SIGTERM asks them to, and shows it on `terminal`.
+///
+/// A second signal returns at once, with the page perhaps still waiting for its reader. Nothing is
+/// said then: standard error may be the very output that nobody reads.
 pub(crate) async fn by_hand(
     request: ByHand,
     resolver: Arc<dyn Resolve>,
@@ -85,10 +92,14 @@ pub(crate) async fn by_hand(
         _ = terminate.recv() => {}
     }
     stopper.stop();
-    runs.await
+    tokio::select! {
+        outcome = &mut runs => outcome,
+        _ = interrupt.recv() => Ok(Outcome::NotAsked),
+        _ = terminate.recv() => Ok(Outcome::NotAsked),
+    }
 }
 
-/// The same, ended by `stop` alone; `stopper` is for an output that nobody reads any more.
+/// The same, ended by `stop` alone; `stopper` is for a page that comes to its end before the runs.
 async fn carry_out(
     request: ByHand,
     resolver: Arc<dyn Resolve>,
@@ -96,12 +107,16 @@ async fn carry_out(
     stopper: Arc<Stopper>,
     stop: Stop,
 ) -> Result<Outcome, ByHandError> {
-    let page = Page::new(drawing(&request, &terminal), terminal);
+    let apology = if request.json {
+        json::left_out
+    } else {
+        plain::left_out
+    };
+    let page = Page::new(drawing(&request, &terminal), apology, terminal, stopper)
+        .map_err(ByHandError::Output)?;
+    // Without a bound: the page waits for nobody, so what is in here is soon drawn.
     let (notes, inbox) = mpsc::channel();
-    let page = spawn_blocking(move || {
-        page.keep(&inbox, || stopper.stop())
-            .map_err(ByHandError::Output)
-    });
+    let page = spawn_blocking(move || page.keep(&inbox).map_err(ByHandError::Output));
     let mut runs = JoinSet::new();
     for (index, mut aimed) in request.aimed.into_iter().enumerate() {
         let (stop, resolver) = (stop.clone(), Arc::clone(&resolver));
@@ -127,7 +142,8 @@ async fn carry_out(
     // The page ends when nobody holds a sender any more.
     drop(notes);
     let outcomes = runs.join_all().await;
-    page.await.expect("the page does not panic")?;
+    page.await
+        .map_err(|_| ByHandError::Drawing(request.plugin.name()))??;
     Ok(outcomes.into_iter().max().unwrap_or(Outcome::Answered))
 }
 
@@ -191,7 +207,7 @@ struct Teller {
 
 impl Teller {
     fn tell(&self, note: Note) {
-        // A page that failed has asked all runs to stop; nobody is left to be told.
+        // A page that has ended has asked all runs to stop; nobody is left to be told.
         drop(self.notes.send(note));
     }
 }

@@ -31,7 +31,7 @@ pub(crate) use diagnose::Problems;
 pub(crate) use modules::Module;
 pub(crate) use probes::Scheduled;
 pub(crate) use schema::schema;
-pub(crate) use web::Web;
+pub(crate) use web::{Address, Listen, Web};
 
 use crate::responders::Wanted;
 use diagnose::Problem;
@@ -55,8 +55,16 @@ impl Config {
     pub(crate) fn load(path: &Path, registry: &Registry) -> Result<(Self, Problems), Problems> {
         let name = path.display().to_string();
         let unreadable = |message| Problems::unreadable(&name, Problem::error(None, message));
-        let bytes = std::fs::read(path)
-            .map_err(|why| unreadable(format!("the file cannot be read: {why}")))?;
+        let cannot = |why| unreadable(format!("the file cannot be read: {why}"));
+        // A pipe can be read once at most, and a reload would wait for somebody to fill it.
+        if !std::fs::metadata(path).map_err(cannot)?.is_file() {
+            return Err(unreadable(
+                "this is not a regular file; a configuration has to be one, to be read again at \
+                 each reload"
+                    .to_owned(),
+            ));
+        }
+        let bytes = std::fs::read(path).map_err(cannot)?;
         let text = String::from_utf8(bytes).map_err(|why| {
             let valid = &why.as_bytes()[..why.utf8_error().valid_up_to()];
             let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;

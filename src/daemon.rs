@@ -5,6 +5,7 @@
 //! flight end by their deadline, requests under way are answered; a second one ends it at once.
 
 use std::io::{self, Write as _};
+use std::iter;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,18 +15,20 @@ use leadsman_core::{Registry, Stop, Stopper};
 use leadsman_metrics::{NameError, Own, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::cli::{LogLevel, RunArgs};
-use crate::config::{Config, Problems};
+use crate::config::{Address, Config, Listen, Problems};
 use crate::demonstration;
 use crate::drive::Driver;
 use crate::history::History;
-use crate::host::{Host, ReloadError, Services};
+use crate::host::{Host, ReloadError};
+use crate::listen::listen;
 use crate::log;
 use crate::resolver::Resolver;
+use crate::services::Services;
 use crate::source::Source;
 use crate::web;
 
@@ -39,7 +42,7 @@ pub(crate) enum StartError {
     #[error("cannot listen on {address}: {source}; say where with --listen")]
     Listen {
         /// As written.
-        address: String,
+        address: Address,
         /// What the system said.
         source: io::Error,
     },
@@ -54,10 +57,18 @@ pub(crate) enum StartError {
     Plan(#[from] ReloadError),
 }
 
+/// The driver is gone although nobody asked for the end.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the driver ended by itself, which is a mistake in leadsman or in one of its plugins; please report it"
+)]
+struct DriverEnded(#[source] Option<JoinError>);
+
 /// Runs until a signal ends the program.
 pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartError> {
     log::start(args.log_level, args.log_format);
     let mut source = Source::choose(args.config);
+    source.listen = args.listen;
     source.timeout_offset = args.timeout_offset;
     source.history = args.history_limit;
     let (config, warnings) = source.read(&registry).map_err(StartError::Config)?;
@@ -67,24 +78,25 @@ pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartEr
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(keep_going(
-        registry,
-        source,
-        config,
-        &args.listen,
-        args.log_prober,
-    ))
+    let ended = runtime.block_on(keep_going(registry, source, config, args.log_prober));
+    // What still blocks a thread, such as reading from a disk that hangs, is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn keep_going(
     registry: Registry,
-    source: Source,
-    config: Config,
-    listen: &[String],
+    mut source: Source,
+    mut config: Config,
     log_prober: Option<LogLevel>,
 ) -> Result<ExitCode, StartError> {
     let mut signals = Signals::catch()?;
-    let (listeners, addresses) = open(listen, &config).await?;
+    let (listeners, addresses) = open(&config.web.listen).await?;
+    let opened = iter::zip(&config.web.listen.0, &addresses);
+    let opened = opened
+        .map(|(asked, socket)| asked.opened(*socket))
+        .collect();
+    source.serves(&mut config, Listen(opened));
     let own = Own::new(env!("CARGO_PKG_VERSION"));
     let store = Store::new(registry.probes().iter().copied(), own.clone())?;
     let services = Arc::new(Services {
@@ -96,7 +108,7 @@ async fn keep_going(
     let (stopper, stop) = Stopper::new();
     // Replicas get different seeds from their host names, which stay the same over a restart.
     let (driver, helm) = Driver::new(Arc::clone(&services), seed());
-    let driver = tokio::spawn(driver.run(stop.clone()));
+    let mut driver = tokio::spawn(driver.run(stop.clone()));
     let demonstrates = source.is_demonstration();
     info!(%source, "starting");
     let host = Host::start(
@@ -115,7 +127,10 @@ async fn keep_going(
     }
     let guide = demonstrates.then(|| tokio::spawn(guide(Arc::clone(&host), addresses, stop)));
 
-    signals.until_the_end(&host).await;
+    if let Err(why) = signals.until_the_end(&host, &mut driver).await {
+        error!(%why, "ended at once, for nothing would be probed any more");
+        return Ok(ExitCode::FAILURE);
+    }
     info!("stopping: no new runs, those in flight end by their deadline");
     stopper.stop();
     tokio::select! {
@@ -151,30 +166,16 @@ async fn end(
     host.close().await;
 }
 
-/// Listens where the flags say, or else where the configuration does.
-async fn open(
-    flags: &[String],
-    config: &Config,
-) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
-    let wanted: Vec<String> = if flags.is_empty() {
-        config
-            .web
-            .listen
-            .0
-            .iter()
-            .map(|address| address.0.to_string())
-            .collect()
-    } else {
-        flags.to_vec()
-    };
+/// Opens all that was asked for.
+async fn open(wanted: &Listen) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), StartError> {
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
-    for address in wanted {
+    for address in &wanted.0 {
         let refused = |source| StartError::Listen {
             address: address.clone(),
             source,
         };
-        let listener = TcpListener::bind(&address).await.map_err(refused)?;
+        let listener = listen(address).await.map_err(refused)?;
         addresses.push(listener.local_addr().map_err(refused)?);
         listeners.push(listener);
     }
@@ -214,14 +215,24 @@ impl Signals {
         })
     }
 
-    /// Reloads at each SIGHUP, until the end is asked for.
-    async fn until_the_end(&mut self, host: &Arc<Host>) {
+    /// Reloads at each SIGHUP, until the end is asked for. A reload is not waited for: reading may
+    /// hang, and the end must not. Without its driver the program would serve what was measured
+    /// last for ever, so that is an end as well.
+    async fn until_the_end(
+        &mut self,
+        host: &Arc<Host>,
+        driver: &mut JoinHandle<()>,
+    ) -> Result<(), DriverEnded> {
         loop {
             tokio::select! {
-                _ = self.interrupt.recv() => return,
-                _ = self.terminate.recv() => return,
-                // How it went is in the log and in the metrics; nobody waits for an answer.
-                _ = self.hang_up.recv() => drop(host.reload().await),
+                _ = self.interrupt.recv() => return Ok(()),
+                _ = self.terminate.recv() => return Ok(()),
+                ended = &mut *driver => return Err(DriverEnded(ended.err())),
+                _ = self.hang_up.recv() => {
+                    let host = Arc::clone(host);
+                    // How it went is in the log and in the metrics.
+                    tokio::spawn(async move { host.reload().await });
+                }
             }
         }
     }
@@ -244,3 +255,6 @@ fn seed() -> u64 {
 
 /// How long the demonstration measures before it says what it has found.
 const FIRST_LOOK: Duration = Duration::from_secs(4);
+
+#[cfg(test)]
+mod tests;

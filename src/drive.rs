@@ -12,14 +12,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use leadsman_core::{Blocker, Fault, Order, Run, Stop, perform};
+use leadsman_core::{Blocker, Fault, Order, Stop, perform};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use self::held::Held;
-pub(crate) use self::plan::{Aimed, Key, Plan};
-use crate::host::Services;
+pub(crate) use self::plan::{Aimed, Alike, Key, Plan};
 use crate::schedule::{Anchor, Due, Schedule, Slot};
+use crate::services::Services;
 
 /// Hands plans to the driver.
 #[derive(Clone, Debug)]
@@ -51,6 +52,19 @@ struct Job {
     aimed: Aimed,
     /// Away while a run is in flight, and after a panic until it was aimed anew.
     probe: Option<Held>,
+    /// Ends the last run started, if it is still in flight.
+    run: Option<AbortHandle>,
+}
+
+impl Job {
+    fn new(aimed: Aimed) -> Self {
+        let probe = aimed.aim();
+        Self {
+            aimed,
+            probe,
+            run: None,
+        }
+    }
 }
 
 /// A run has ended, and its probe comes back unless it panicked.
@@ -116,6 +130,7 @@ impl Driver {
         }
         while self.in_flight > 0 && self.ended.recv().await.is_some() {
             self.in_flight -= 1;
+            self.services.own.ended();
         }
     }
 
@@ -132,13 +147,12 @@ impl Driver {
         for key in gone {
             self.drop_job(&key);
         }
+        let mut alike = Alike::default();
         for aimed in plan.aimed {
             let key = aimed.key();
-            if let Some(job) = self
-                .slots
-                .get(&key)
-                .and_then(|slot| self.jobs.get_mut(slot))
-                && job.aimed.goes_on_as(&aimed)
+            let before = self.slots.get(&key);
+            if let Some(job) = before.and_then(|slot| self.jobs.get_mut(slot))
+                && job.aimed.goes_on_as(&aimed, &mut alike)
             {
                 job.aimed = aimed;
                 continue;
@@ -147,23 +161,21 @@ impl Driver {
             // interval alone, and its series from the store, so both stay where they can.
             self.drop_job(&key);
             let slot = self.schedule.add(aimed.identity(), aimed.fleet.every, now);
-            self.jobs.insert(
-                slot,
-                Job {
-                    probe: aimed.aim(),
-                    aimed,
-                },
-            );
+            self.jobs.insert(slot, Job::new(aimed));
             self.slots.insert(key, slot);
         }
         self.services.own.targets(self.jobs.len());
     }
 
-    /// Forgets a job. Its run in flight ends by itself and is not taken back.
+    /// Forgets a job. Its run in flight is dropped: what it found would be taken for a result of
+    /// the job that comes after it.
     fn drop_job(&mut self, key: &Key) {
-        if let Some(slot) = self.slots.remove(key) {
-            self.schedule.remove(slot);
-            self.jobs.remove(&slot);
+        let Some(slot) = self.slots.remove(key) else {
+            return;
+        };
+        self.schedule.remove(slot);
+        if let Some(run) = self.jobs.remove(&slot).and_then(|job| job.run) {
+            run.abort();
         }
     }
 
@@ -191,8 +203,9 @@ impl Driver {
             aimed: job.aimed.clone(),
             services: Arc::clone(&self.services),
             end: self.end.clone(),
+            probe: Some(probe),
         };
-        tokio::spawn(task.run(probe));
+        job.run = Some(tokio::spawn(task.run()).abort_handle());
     }
 
     /// Takes a probe back and starts its next run if that is already due.
@@ -201,6 +214,7 @@ impl Driver {
         self.services.own.ended();
         if let Some(job) = self.jobs.get_mut(&ended.slot) {
             job.probe = ended.probe;
+            job.run = None;
         }
         if let Some(due) = self.schedule.finished(ended.slot, Instant::now()) {
             self.start(due);
@@ -208,44 +222,49 @@ impl Driver {
     }
 }
 
-/// Everything that one run needs, away from the driver.
+/// Everything that one run needs, away from the driver. When it is dropped the run has ended, in
+/// whatever way.
 struct Task {
     slot: Slot,
     timeout: Duration,
     aimed: Aimed,
     services: Arc<Services>,
     end: mpsc::UnboundedSender<Ended>,
+    /// Goes back to the driver.
+    probe: Option<Held>,
 }
 
 impl Task {
-    async fn run(self, mut probe: Held) {
-        let run = perform(
-            probe.probe(),
-            Order {
-                plugin: self.aimed.fleet.plugin,
-                target: &self.aimed.target,
-                timeout: self.timeout,
-                stop: &Stop::never(),
-                resolver: &*self.services.resolver,
-                sink: &self.aimed.series,
-            },
-        )
-        .await;
-        let panicked = matches!(run.result, Err(Fault::Own(Blocker::Panic, _)));
-        self.remember(run);
-        let probe = (!panicked).then_some(probe);
+    async fn run(mut self) {
+        // Away from `self` while it is used, so that after a panic it does not go back.
+        let Some(mut probe) = self.probe.take() else {
+            return;
+        };
+        let order = Order {
+            plugin: self.aimed.fleet.plugin,
+            target: &self.aimed.target,
+            timeout: self.timeout,
+            stop: &Stop::never(),
+            resolver: &*self.services.resolver,
+            sink: &self.aimed.series,
+        };
+        let run = perform(probe.probe(), order).await;
+        if !matches!(run.result, Err(Fault::Own(Blocker::Panic, _))) {
+            self.probe = Some(probe);
+        }
+        let fleet = &self.aimed.fleet;
+        let history = &self.services.history;
+        history.scheduled(&fleet.name, &fleet.options, run);
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
         // The driver has ended only when the whole program has.
         _ = self.end.send(Ended {
             slot: self.slot,
-            probe,
+            probe: self.probe.take(),
         });
-    }
-
-    fn remember(&self, run: Run) {
-        let fleet = &self.aimed.fleet;
-        self.services
-            .history
-            .scheduled(&fleet.name, &fleet.options, run);
     }
 }
 

@@ -2,36 +2,24 @@
 //!
 //! The host ties the parts together: the configuration in force, the series, the history, the
 //! driver's helm and the responders. A reload is all or nothing up to the plan: a configuration
-//! with a mistake changes nothing and everything keeps running.
+//! with a mistake changes nothing and everything keeps running. One that cannot be read, because its
+//! disk hangs, holds up the reloads after it and nothing else, least of all the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use leadsman_core::{Registry, Resolve, Stop};
-use leadsman_metrics::{Own, Store};
+use leadsman_core::{Registry, Stop};
+use leadsman_metrics::Store;
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
 use tracing::{error, info, warn};
 
-use crate::cli::LogLevel;
 use crate::config::{Config, Problems};
 use crate::drive::{Helm, Plan};
-use crate::history::History;
 use crate::responders::{Responders, RespondersError};
+use crate::services::Services;
 use crate::source::Source;
-
-/// What a run needs from the host beside its order.
-#[derive(Debug)]
-pub(crate) struct Services {
-    /// Looks up names, with one cache for all.
-    pub(crate) resolver: Arc<dyn Resolve>,
-    /// The program's own metrics.
-    pub(crate) own: Own,
-    /// The last results.
-    pub(crate) history: History,
-    /// The severity at which is logged what probes say that are asked for over the web.
-    pub(crate) log_prober: Option<LogLevel>,
-}
 
 /// Everything that the web surface and the signals reach.
 #[derive(Debug)]
@@ -49,7 +37,7 @@ pub(crate) struct Host {
     source: Source,
     helm: Helm,
     ready: AtomicBool,
-    /// Held during a reload, so that there is one at a time.
+    /// Held during a reload, reading included, so that the last one asked for is the last in force.
     responders: Mutex<Responders>,
 }
 
@@ -62,6 +50,12 @@ pub(crate) enum ReloadError {
     /// A responder could not be opened.
     #[error("{0}")]
     Responder(#[from] RespondersError),
+    /// A plugin panicked.
+    #[error(
+        "it made leadsman or one of its plugins panic, which is a mistake in there; please report \
+         it: {0}"
+    )]
+    Panic(#[from] JoinError),
     /// The program is ending.
     #[error("leadsman is stopping, so nothing is reloaded")]
     Stopping,
@@ -89,7 +83,8 @@ impl Host {
             ready: AtomicBool::new(false),
             responders: Mutex::default(),
         });
-        host.adopt(config).await?;
+        host.adopt(&mut *host.responders.lock().await, config)
+            .await?;
         host.services.own.reloaded(true);
         host.ready.store(true, Ordering::Release);
         Ok(host)
@@ -97,7 +92,16 @@ impl Host {
 
     /// Reads the configuration again and puts it in force; says in log and metrics how it went.
     pub(crate) async fn reload(self: &Arc<Self>) -> Result<(), ReloadError> {
-        let outcome = self.reread().await;
+        let host = Arc::clone(self);
+        // A task of its own: a plugin that panics, or whoever asked and goes away, ends only that.
+        let reload = tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = host.stop.requested() => Err(ReloadError::Stopping),
+                outcome = host.reread() => outcome,
+            }
+        });
+        let outcome = reload.await.unwrap_or_else(|why| Err(why.into()));
         self.services.own.reloaded(outcome.is_ok());
         match &outcome {
             Ok(()) => info!(source = %self.source, "configuration reloaded"),
@@ -120,19 +124,18 @@ impl Host {
     }
 
     async fn reread(self: &Arc<Self>) -> Result<(), ReloadError> {
+        let mut responders = self.responders.lock().await;
         let host = Arc::clone(self);
         // A file of 100,000 targets takes long enough to delay the probes of this thread.
         let read = tokio::task::spawn_blocking(move || host.source.read(&host.registry));
-        let read = read.await.expect("reading a configuration does not panic");
-        let (config, warnings) = read.map_err(ReloadError::Config)?;
+        let (config, warnings) = read.await?.map_err(ReloadError::Config)?;
         for warning in warnings.lines() {
             warn!("{warning}");
         }
-        self.adopt(config).await
+        self.adopt(&mut responders, config).await
     }
 
-    async fn adopt(&self, config: Config) -> Result<(), ReloadError> {
-        let mut responders = self.responders.lock().await;
+    async fn adopt(&self, responders: &mut Responders, config: Config) -> Result<(), ReloadError> {
         responders.adopt(&config.responders).await?;
         if !self.helm.steer(Plan::new(&config, &self.store)).await {
             return Err(ReloadError::Stopping);

@@ -7,9 +7,11 @@
 //!   for a person, `terminal` is where they look.
 //! - `config` reads the configuration, `source` knows where it lies, `check` says what it costs,
 //!   `demonstration` stands in for it.
-//! - `daemon` starts and ends everything; `host` is what is in force, and reloads it.
+//! - `daemon` starts and ends everything; `host` is what is in force, and reloads it; `services` are
+//!   what every run needs.
 //! - `schedule` decides when, `drive` carries it out, `responders` are there to be probed.
-//! - `resolver` looks up names; `history` keeps the last runs; `web` shows it all; `log` logs.
+//! - `resolver` looks up names; `history` keeps the last runs; `listen` opens the addresses at which
+//!   `web` shows it all; `log` logs.
 //!
 //! No protocol is named here, save in the link lines below.
 
@@ -24,10 +26,12 @@ mod demonstration;
 mod drive;
 mod history;
 mod host;
+mod listen;
 mod log;
 mod resolver;
 mod responders;
 mod schedule;
+mod services;
 mod source;
 mod terminal;
 mod web;
@@ -116,6 +120,8 @@ fn measure(request: ByHand) -> Result<ExitCode, Box<dyn Error>> {
         Arc::new(Resolver::system()),
         Terminal::stdout(),
     ));
+    // A page that nobody reads may never come to its end.
+    runtime.shutdown_background();
     Ok(match measured {
         Ok(outcome) => outcome.into(),
         Err(why) => {

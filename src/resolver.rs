@@ -103,11 +103,12 @@ impl Shared {
             ResolveError::Unanswered(question.name.to_string(), why)
         };
         let upstream = configuration.upstream.as_ref().map_err(unanswered)?;
-        let asked = async {
-            let _turn = self.queries.acquire().await;
-            upstream.ask(question).await
+        let Ok(_turn) = timeout(upstream.patience, self.queries.acquire()).await else {
+            let why =
+                format!("{QUERIES} other names are being looked up and none has come to an end");
+            return Err(ResolveError::Unanswered(question.name.to_string(), why));
         };
-        let answered = timeout(upstream.patience, asked).await;
+        let answered = timeout(upstream.patience, upstream.ask(question)).await;
         answered.unwrap_or_else(|_| Err(upstream.silence(&question.name)))
     }
 

@@ -1,7 +1,8 @@
 //! Which responders run, and how does a reload change them?
 //!
-//! A responder that the new configuration still has as it was goes on without a gap. What it serves
-//! is its own affair.
+//! A responder that the new configuration still has as it was goes on without a gap, and one that
+//! had ended by itself is opened anew. Where a new one cannot be opened, those from before are put
+//! back. What a responder serves is its own affair.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -24,10 +25,20 @@ pub(crate) struct Wanted {
 #[derive(Debug, Default)]
 pub(crate) struct Responders(Vec<Running>);
 
+/// Why the responders are not those that were wanted.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{}", told("", .failed), told(", but without one that ran before: ", .lost))]
+pub(crate) struct RespondersError {
+    /// Those that are new.
+    failed: Vec<NotOpened>,
+    /// Those that ran before and could not be opened again.
+    lost: Vec<NotOpened>,
+}
+
 /// Why a responder is not there.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot open the {name} responder: {source}")]
-pub(crate) struct RespondersError {
+struct NotOpened {
     name: &'static str,
     source: Box<dyn Error + Send + Sync>,
 }
@@ -51,23 +62,36 @@ impl Wanted {
 }
 
 impl Responders {
-    /// Ends what is no longer wanted and opens what is new.
+    /// Ends what is no longer wanted and opens what is new, or else leaves those running that ran
+    /// before.
     ///
-    /// What is no longer wanted ends first, for its address may be wanted again. If one cannot be
-    /// opened, those opened before it stay, and the configuration is not put in force.
+    /// What is no longer wanted ends first, for its address may be wanted again. So it has to be
+    /// opened again if what is new cannot be; the error says so if that fails as well.
     pub(crate) async fn adopt(&mut self, wanted: &[Wanted]) -> Result<(), RespondersError> {
-        let (kept, gone): (Vec<_>, Vec<_>) = self
-            .0
-            .drain(..)
-            .partition(|running| wanted.iter().any(|wanted| wanted.is(&running.wanted)));
-        self.0 = kept;
-        Self(gone).close().await;
+        self.0.retain(Running::runs);
+        let before: Vec<Wanted> = self.0.iter().map(|ran| ran.wanted.clone()).collect();
+        let failed = self.change(wanted).await;
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let lost = self.change(&before).await;
+        Err(RespondersError { failed, lost })
+    }
+
+    /// Returns those that could not be opened.
+    async fn change(&mut self, wanted: &[Wanted]) -> Vec<NotOpened> {
+        let gone = |running: &mut Running| !wanted.iter().any(|wanted| wanted.is(&running.wanted));
+        Self(self.0.extract_if(.., gone).collect()).close().await;
+        let mut failed = Vec::new();
         for wanted in wanted {
             if !self.0.iter().any(|running| running.wanted.is(wanted)) {
-                self.0.push(Running::open(wanted).await?);
+                match Running::open(wanted).await {
+                    Ok(running) => self.0.push(running),
+                    Err(why) => failed.push(why),
+                }
             }
         }
-        Ok(())
+        failed
     }
 
     /// Ends all of them and waits until they have ended.
@@ -84,10 +108,10 @@ impl Responders {
 }
 
 impl Running {
-    async fn open(wanted: &Wanted) -> Result<Self, RespondersError> {
+    async fn open(wanted: &Wanted) -> Result<Self, NotOpened> {
         let name = wanted.plugin.name();
         let opened = wanted.options.open().await;
-        let responder = opened.map_err(|source| RespondersError { name, source })?;
+        let responder = opened.map_err(|source| NotOpened { name, source })?;
         let address = responder.address();
         info!(responder = name, %address, "responder open");
         let (stopper, stop) = Stopper::new();
@@ -102,4 +126,21 @@ impl Running {
             task,
         })
     }
+
+    /// Whether it has not ended by itself; one that has does not count as open.
+    fn runs(&self) -> bool {
+        !self.task.is_finished()
+    }
 }
+
+/// Errors in a row after `intro`; nothing if there are none.
+fn told(intro: &str, errors: &[NotOpened]) -> String {
+    let errors: Vec<_> = errors.iter().map(NotOpened::to_string).collect();
+    if errors.is_empty() {
+        return String::new();
+    }
+    format!("{intro}{}", errors.join("; "))
+}
+
+#[cfg(test)]
+mod tests;

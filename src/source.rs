@@ -1,26 +1,39 @@
 //! Where does the configuration come from, at the start and at each reload?
 //!
 //! From a file, or from the demonstration where there is none. A few flags have the last word, at a
-//! reload as well, so that a service file means the same after it.
+//! reload as well, so that a service file means the same after it. So has where the program listens
+//! by then, which it does not change before its next start.
 
 use std::fmt;
+use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use leadsman_core::Registry;
 use leadsman_core::options::Period;
+use tracing::warn;
 
-use crate::config::{Config, Problems};
+use crate::config::{Address, Config, Listen, Problems};
 use crate::demonstration;
 
 /// Where the configuration comes from, and what flags change in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     origin: Origin,
+    /// In place of `web.listen`, unless it is empty.
+    pub(crate) listen: Vec<Address>,
     /// In place of `web.timeout_offset`.
     pub(crate) timeout_offset: Option<Duration>,
     /// In place of `web.history`.
     pub(crate) history: Option<usize>,
+    serving: Option<Serving>,
+}
+
+/// Where the program has listened since its start.
+#[derive(Clone, Debug)]
+struct Serving {
+    asked: Listen,
+    open: Listen,
 }
 
 #[derive(Clone, Debug)]
@@ -40,8 +53,10 @@ impl Source {
         };
         Self {
             origin,
+            listen: Vec::new(),
             timeout_offset: None,
             history: None,
+            serving: None,
         }
     }
 
@@ -55,6 +70,12 @@ impl Source {
                 registry,
             )?,
         };
+        if !self.listen.is_empty() {
+            config.web.listen = Listen(self.listen.clone());
+        }
+        if let Some(serving) = &self.serving {
+            serving.keep(&mut config);
+        }
         if let Some(offset) = self.timeout_offset {
             config.web.timeout_offset = Period(offset);
         }
@@ -64,9 +85,29 @@ impl Source {
         Ok((config, warnings))
     }
 
+    /// Notes that `config`, read before, is served at `open`: for good, whatever is read from now on.
+    pub(crate) fn serves(&mut self, config: &mut Config, open: Listen) {
+        let asked = mem::replace(&mut config.web.listen, open.clone());
+        self.serving = Some(Serving { asked, open });
+    }
+
     /// Whether it is the demonstration.
     pub(crate) fn is_demonstration(&self) -> bool {
         matches!(self.origin, Origin::Demonstration)
+    }
+}
+
+impl Serving {
+    /// Keeps in force where the program listens.
+    fn keep(&self, config: &mut Config) {
+        let asked = mem::replace(&mut config.web.listen, self.open.clone());
+        if asked != self.asked && asked != self.open {
+            warn!(
+                listening = %self.open,
+                configured = %asked,
+                "a change of web.listen takes effect at the next start"
+            );
+        }
     }
 }
 
@@ -81,3 +122,33 @@ impl fmt::Display for Source {
 
 /// The file that is taken from the working directory where none is named.
 const USUAL: &str = "leadsman.yml";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn where_it_listens_stays_as_it_is_until_the_next_start() {
+        let registry = Registry::linked().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let check = |source: &Source, text: &str, expected: &str| {
+            fs::write(&file, text).unwrap();
+            let (config, _) = source.read(&registry).unwrap();
+            assert_eq!(config.web.listen.to_string(), expected, "{text}");
+            config
+        };
+        let at = |text: &str| Listen(vec![text.parse().unwrap()]);
+        let mut source = Source::choose(Some(file.path().to_owned()));
+        let mut config = check(&source, "web: { listen: ':0' }", ":0");
+        source.serves(&mut config, at(":4711"));
+        assert_eq!(config.web.listen, at(":4711"));
+        check(&source, "web: { listen: ':0', history: 7 }", ":4711");
+        check(&source, "web: { listen: '[::1]:9116' }", ":4711");
+
+        let mut flagged = Source::choose(Some(file.path().to_owned()));
+        flagged.listen = at("127.0.0.1:9117").0;
+        check(&flagged, "web: { listen: ':9116' }", "127.0.0.1:9117");
+    }
+}

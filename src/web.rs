@@ -20,15 +20,17 @@ use std::sync::Arc;
 
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
+use leadsman_core::{Stop, Stopper};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use self::reply::{Body, not_allowed, text};
 use self::scrape::Readers;
 use crate::host::Host;
 
-/// Answers on all `listeners` until the host is to stop; answers under way then have a few seconds
-/// left.
+/// Answers on all `listeners` until the host is to stop; runs asked for then have a few seconds
+/// left, after which they are ended and answered as they are.
 pub(crate) async fn serve(listeners: Vec<TcpListener>, host: Arc<Host>) {
     let surface = Arc::new(Surface::new(host));
     let mut doors = JoinSet::new();
@@ -47,25 +49,32 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>, host: Arc<Host>) {
 struct Surface {
     host: Arc<Host>,
     readers: Readers,
+    /// Ends the runs under way.
+    hurry: Stopper,
+    hurried: Stop,
 }
 
 impl Surface {
     fn new(host: Arc<Host>) -> Self {
+        let (hurry, hurried) = Stopper::new();
         Self {
             host,
             readers: Readers::default(),
+            hurry,
+            hurried,
         }
     }
 
-    /// Answers one request; what its body may hold is of no interest to any path.
-    async fn answer(&self, head: &Parts) -> Response<Body> {
+    /// Answers one request, on a connection that ends when it is told to `leave`; what the
+    /// request's body may hold is of no interest to any path.
+    async fn answer(&self, leave: &Arc<Notify>, head: &Parts) -> Response<Body> {
         match (head.uri.path(), &head.method) {
-            ("/probe", _) => probe::answer(&self.host, head).await,
+            ("/probe", _) => probe::answer(&self.host, &self.hurried, head).await,
             ("/-/reload", &Method::POST | &Method::PUT) => self.reload().await,
             ("/-/reload", _) => not_allowed("POST, PUT"),
             (path, &Method::GET | &Method::HEAD) => match path {
                 "/" => page::answer(&self.host),
-                "/metrics" => scrape::all(self, &head.headers).await,
+                "/metrics" => scrape::all(self, leave, &head.headers).await,
                 "/logs" => logs::answer(&self.host.services.history, &head.uri),
                 "/config" => text(StatusCode::OK, self.host.config.load().shown()),
                 "/-/healthy" => text(StatusCode::OK, "Healthy\n"),

@@ -33,7 +33,7 @@ pub struct Own {
     overrun: IntCounter,
     overload: IntCounter,
     readers: Gauge,
-    refused: IntCounter,
+    cut: IntCounter,
     connections_refused: IntCounter,
     unknown_modules: IntCounter,
 }
@@ -95,9 +95,9 @@ impl Own {
                 "leadsman_scrapes_in_flight",
                 "Scrapes that are being read, this one included.",
             ),
-            refused: counter(
-                "leadsman_scrapes_refused_total",
-                "Scrapes refused because too many were being read.",
+            cut: counter(
+                "leadsman_scrapes_cut_total",
+                "Scrapes cut in favour of newer ones because too many were being read.",
             ),
             connections_refused: counter(
                 "leadsman_connections_refused_total",
@@ -148,9 +148,9 @@ impl Own {
         }
     }
 
-    /// Counts a scrape that was refused because too many were being read.
-    pub fn scrape_refused(&self) {
-        self.refused.inc();
+    /// Counts a scrape that was cut in favour of a newer one because too many were being read.
+    pub fn scrape_cut(&self) {
+        self.cut.inc();
     }
 
     /// Counts a connection that was closed at once because too many were open.
@@ -283,7 +283,7 @@ mod tests {
         own.ended();
         own.missed(2, 3);
         own.missed(2, 5);
-        own.scrape_refused();
+        own.scrape_cut();
         own.connection_refused();
         own.module_unknown();
         let reader = own.reader();
@@ -306,7 +306,7 @@ mod tests {
             (r#"leadsman_schedule_missed_total{reason="overrun"}"#, 2.0),
             (r#"leadsman_schedule_missed_total{reason="overload"}"#, 5.0),
             ("leadsman_scrapes_in_flight", 1.0),
-            ("leadsman_scrapes_refused_total", 1.0),
+            ("leadsman_scrapes_cut_total", 1.0),
             ("leadsman_connections_refused_total", 1.0),
             ("blackbox_module_unknown_total", 1.0),
         ] {

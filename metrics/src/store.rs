@@ -26,8 +26,16 @@ pub struct Store {
     text: Arc<[Family]>,
     open_metrics: Arc<[Family]>,
     own: Own,
+    tracked: Mutex<Known>,
+}
+
+/// All series that somebody holds, and some that nobody holds any more.
+#[derive(Default)]
+struct Known {
     /// By their labels as written, which is also their order in a scrape.
-    tracked: Mutex<BTreeMap<Arc<str>, Weak<Tracked>>>,
+    by_labels: BTreeMap<Arc<str>, Weak<Tracked>>,
+    /// How many there may be before those that nobody holds are removed.
+    most: usize,
 }
 
 /// The series of one target: a sink that adds its runs up.
@@ -79,7 +87,7 @@ impl Store {
         let index = known.unwrap_or_else(|| panic!("this store was not made for {plugin:?}"));
         let labels: Arc<str> = labels(probe, target).into();
         let mut tracked = self.lock();
-        if let Some(kept) = tracked.get(&labels).and_then(Weak::upgrade)
+        if let Some(kept) = tracked.by_labels.get(&labels).and_then(Weak::upgrade)
             && kept.plugin == index
         {
             return Series(kept);
@@ -99,7 +107,7 @@ impl Store {
     /// the thread that runs probes.
     pub fn scrape(&self, format: Format) -> Scrape {
         let mut rows: Vec<Vec<Row>> = self.plugins.iter().map(|_| Vec::new()).collect();
-        self.lock().retain(|_, tracked| {
+        self.lock().by_labels.retain(|_, tracked| {
             let tracked = tracked.upgrade();
             if let Some(tracked) = &tracked {
                 rows[tracked.plugin].push(Row {
@@ -121,7 +129,7 @@ impl Store {
         Scrape::new(format, Arc::clone(families), rows, &self.own)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Weak<Tracked>>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.tracked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,8 +138,20 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("plugins", &self.plugins)
-            .field("targets", &self.lock().len())
+            .field("targets", &self.lock().by_labels.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl Known {
+    /// Adds a series. Those that nobody holds are at most as many as the others and one, even if
+    /// nobody ever scrapes: to remove them costs each addition no more than a look at two.
+    fn insert(&mut self, labels: Arc<str>, tracked: Weak<Tracked>) {
+        if self.by_labels.len() > self.most {
+            self.by_labels.retain(|_, kept| kept.strong_count() > 0);
+            self.most = 2 * self.by_labels.len();
+        }
+        self.by_labels.insert(labels, tracked);
     }
 }
 

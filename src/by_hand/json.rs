@@ -2,7 +2,8 @@
 //!
 //! As JSON Lines: every event is an object, and the last one of each target is the run itself. The
 //! names in an event are those of the plugin; the four in front (`time`, `probe`, `target`,
-//! `event`) are ours and are never overwritten by them.
+//! `event`) are ours and are never overwritten by them. Where objects are missing because they were
+//! not read in time, one that is about no target says how many.
 
 use std::iter;
 use std::time::SystemTime;
@@ -68,6 +69,15 @@ impl Draw for Json {
     }
 
     fn summary(&mut self, _: &mut String) {}
+}
+
+/// Says that so many objects are missing.
+pub(super) fn left_out(lines: usize) -> String {
+    let time = time(SystemTime::now());
+    format!(
+        "{}\n",
+        json!({ "time": time, "event": "left_out", "lines": lines })
+    )
 }
 
 /// RFC 3339, in UTC.

@@ -1,15 +1,20 @@
 //! When is what written to the terminal?
 //!
-//! The page belongs to one thread. Lines are written as they come; with a table that is drawn anew
-//! in its place, they wait for the next frame, of which there are at most five a second. What the
-//! lines say is the drawing's affair.
+//! The page belongs to one thread, which draws, and a second one writes what was drawn. So the
+//! drawing hears everything and its counts are right, however slowly the output is read. Lines are
+//! written as they come; with a table that is drawn anew in its place, they wait for the next
+//! frame, of which there are at most five a second. Lines that nobody reads are left out beyond
+//! some number, and the page says so. What the lines say is the drawing's affair.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::mem;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use leadsman_core::draw::Draw;
-use leadsman_core::{Event, Run};
+use leadsman_core::{Event, Run, Stopper};
 use tokio::time::Instant;
 
 use crate::terminal::Terminal;
@@ -23,44 +28,83 @@ pub(super) enum Note {
     Finished(usize, Box<Run>),
 }
 
-/// A drawing on its terminal.
+/// A drawing on its way to the terminal.
 pub(super) struct Page {
     draw: Box<dyn Draw>,
-    terminal: Terminal,
-    /// Lines that are not written yet.
+    /// Says that so many lines were left out, in the form of the others.
+    apology: fn(usize) -> String,
+    /// Whether the terminal shows a table while it is drawn.
+    is_screen: bool,
+    /// Lines that were not yet given to the writer.
     text: String,
+    /// How many more there would be, had they been read.
+    left_out: usize,
+    /// To the writer, as many as it takes without waiting for the reader.
+    frames: SyncSender<Frame>,
+    /// Gives the terminal back when there are no more frames.
+    writer: JoinHandle<io::Result<Terminal>>,
+    _end: EndsRuns,
+}
+
+/// What is written at once.
+struct Frame {
+    text: String,
+    table: String,
 }
 
 impl Page {
-    pub(super) fn new(draw: Box<dyn Draw>, terminal: Terminal) -> Self {
-        Self {
+    /// A page whose end, for whatever reason, ends the runs. Fails if the system has no thread for
+    /// its writer.
+    pub(super) fn new(
+        draw: Box<dyn Draw>,
+        apology: fn(usize) -> String,
+        mut terminal: Terminal,
+        runs: Arc<Stopper>,
+    ) -> io::Result<Self> {
+        let is_screen = terminal.is_screen();
+        let (frames, drawn) = sync_channel::<Frame>(1);
+        let end = EndsRuns(runs);
+        let writers_end = end.clone();
+        let writer = thread::Builder::new().spawn(move || {
+            let _end = writers_end;
+            for frame in drawn {
+                terminal.frame(&frame.text, &frame.table)?;
+            }
+            Ok(terminal)
+        })?;
+        Ok(Self {
             draw,
-            terminal,
+            apology,
+            is_screen,
             text: String::new(),
-        }
+            left_out: 0,
+            frames,
+            writer,
+            _end: end,
+        })
     }
 
-    /// Draws until nobody can send any more, then says the last words. Calls `unread` as soon as
-    /// nothing can be written; that the reader has left is no error.
-    pub(super) fn keep(mut self, notes: &Receiver<Note>, unread: impl FnOnce()) -> io::Result<()> {
-        let result = self.draw_all(notes).and_then(|()| self.conclude());
-        if result.is_err() {
-            unread();
-        }
-        match result {
+    /// Draws until nobody can send any more, then says the last words. Returns as soon as it is
+    /// known that nothing can be written; that the reader has left is no error.
+    pub(super) fn keep(mut self, notes: &Receiver<Note>) -> io::Result<()> {
+        self.draw_all(notes);
+        match self.conclude() {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result,
         }
     }
 
-    fn draw_all(&mut self, notes: &Receiver<Note>) -> io::Result<()> {
+    /// Returns when all is drawn, or the writer has ended.
+    fn draw_all(&mut self, notes: &Receiver<Note>) {
         let mut stale = false;
         // When the table may be drawn anew; `None` while there is none.
         let mut next_frame: Option<Instant> = None;
         loop {
             let patience = match next_frame {
-                Some(at) if stale => at.saturating_duration_since(Instant::now()),
-                _ => Duration::MAX,
+                _ if !stale => Duration::MAX,
+                Some(at) => at.saturating_duration_since(Instant::now()),
+                // The writer had no room; it does not tell when it has.
+                None => FRAME,
             };
             match notes.recv_timeout(patience) {
                 Ok(note) => {
@@ -71,50 +115,193 @@ impl Page {
                     stale = true;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
             if stale && next_frame.is_none_or(|at| at <= Instant::now()) {
-                let has_table = self.frame()?;
+                let frame = self.frame();
+                let has_table = !frame.table.is_empty();
                 next_frame = has_table.then(|| Instant::now() + FRAME);
-                stale = false;
+                stale = match self.frames.try_send(frame) {
+                    Ok(()) => false,
+                    Err(TrySendError::Full(frame)) => {
+                        self.text = frame.text;
+                        true
+                    }
+                    Err(TrySendError::Disconnected(_)) => return,
+                };
             }
         }
     }
 
+    /// Draws a note; the lines of events are left out while too much waits for the reader.
     fn take(&mut self, note: Note) {
         match note {
-            Note::Event(target, event) => self.draw.event(target, &event, &mut self.text),
-            Note::Finished(target, run) => self.draw.finished(target, &run, &mut self.text),
+            Note::Event(target, event) => {
+                let mut lines = String::new();
+                self.draw.event(target, &event, &mut lines);
+                if self.text.len() + lines.len() > MOST_TEXT {
+                    self.left_out += lines.lines().count();
+                } else if !lines.is_empty() {
+                    self.apologize();
+                    self.text.push_str(&lines);
+                }
+            }
+            Note::Finished(target, run) => {
+                self.apologize();
+                self.draw.finished(target, &run, &mut self.text);
+            }
         }
     }
 
-    /// Writes what has come in, and tells whether there is a table that others will replace.
-    fn frame(&mut self) -> io::Result<bool> {
-        let table = self
-            .terminal
-            .is_screen()
-            .then(|| self.draw.table())
-            .flatten();
-        self.terminal
-            .frame(&self.text, table.as_deref().unwrap_or_default())?;
-        self.text.clear();
-        Ok(table.is_some())
+    fn apologize(&mut self) {
+        if self.left_out > 0 {
+            self.text.push_str(&(self.apology)(self.left_out));
+            self.left_out = 0;
+        }
+    }
+
+    /// What has come in, and the table that others will replace if there is one.
+    fn frame(&mut self) -> Frame {
+        let table = self.is_screen.then(|| self.draw.table()).flatten();
+        Frame {
+            text: mem::take(&mut self.text),
+            table: table.unwrap_or_default(),
+        }
     }
 
     /// Leaves the last table where it stands, and the last words below.
-    fn conclude(&mut self) -> io::Result<()> {
-        self.frame()?;
+    fn conclude(mut self) -> io::Result<()> {
+        self.apologize();
+        let last = self.frame();
+        // A writer that has ended says below why.
+        _ = self.frames.send(last);
+        drop(self.frames);
+        let mut terminal = self.writer.join().expect("the writer does not panic")?;
         let mut words = String::new();
-        if !self.terminal.is_screen() {
+        if !self.is_screen {
             words.extend(self.draw.table());
         }
         self.draw.summary(&mut words);
-        self.terminal.last(&words)
+        terminal.last(&words)
     }
 }
 
-/// The shortest time from one table to the next.
+/// Ends the runs when it is dropped: none shall go on unseen, even if a drawing panics.
+#[derive(Clone)]
+struct EndsRuns(Arc<Stopper>);
+
+impl Drop for EndsRuns {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// The shortest time from one table to the next, and how soon to look whether a writer that had no
+/// room has some.
 const FRAME: Duration = Duration::from_millis(200);
 
 /// Notes that may be drawn between two writes, so that a flood of them is still seen.
 const BATCH: usize = 1000;
+
+/// Bytes of lines that may wait for the reader: far more than a batch has.
+const MOST_TEXT: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::SystemTime;
+
+    use serde_json::Map;
+
+    use super::*;
+    use crate::terminal::Size;
+
+    /// Draws a long line for each event, and lets the reader go on at the last one.
+    struct Lines {
+        expected: usize,
+        heard: usize,
+        stalled: Option<Sender<()>>,
+    }
+
+    impl Draw for Lines {
+        fn event(&mut self, _: usize, _: &Event, page: &mut String) {
+            self.heard += 1;
+            page.extend([format!("{:0>500}\n", self.heard)]);
+            if self.heard == self.expected {
+                self.stalled = None;
+            }
+        }
+
+        fn finished(&mut self, _: usize, _: &Run, _: &mut String) {}
+
+        fn summary(&mut self, page: &mut String) {
+            page.extend([format!("heard {}\n", self.heard)]);
+        }
+    }
+
+    /// Takes nothing until the other end of `stalled` is gone.
+    struct Pipe {
+        stalled: Receiver<()>,
+        text: Arc<Mutex<String>>,
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            _ = self.stalled.recv();
+            *self.text.lock().unwrap() += str::from_utf8(bytes).unwrap();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_for_a_reader_that_stalls_are_left_out_and_counted_and_the_drawing_hears_all() {
+        let expected = 10_000;
+        let text = Arc::new(Mutex::new(String::new()));
+        let (sender, stalled) = channel();
+        let pipe = Pipe {
+            stalled,
+            text: Arc::clone(&text),
+        };
+        let draw = Lines {
+            expected,
+            heard: 0,
+            stalled: Some(sender),
+        };
+        let page = Page::new(
+            Box::new(draw),
+            |lines| format!("and {lines}\n"),
+            Terminal::test(pipe, None::<fn() -> Size>),
+            Arc::new(Stopper::new().0),
+        )
+        .unwrap();
+        let (notes, inbox) = channel();
+        for _ in 0..expected {
+            let event = Event {
+                at: SystemTime::UNIX_EPOCH,
+                name: "said",
+                fields: Map::new(),
+            };
+            notes.send(Note::Event(0, event)).unwrap();
+        }
+        drop(notes);
+        page.keep(&inbox).unwrap();
+        let text = text.lock().unwrap();
+        let (said, left_out): (Vec<_>, Vec<_>) = text
+            .lines()
+            .filter(|line| !line.starts_with("heard"))
+            .partition(|line| line.len() == 500);
+        let left_out: usize = left_out
+            .iter()
+            .map(|line| line.strip_prefix("and ").unwrap().parse::<usize>().unwrap())
+            .sum();
+        assert!(left_out > expected / 4, "{left_out}");
+        assert_eq!(said.len() + left_out, expected);
+        assert!(text.ends_with("heard 10000\n"));
+    }
+}

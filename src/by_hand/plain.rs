@@ -114,6 +114,11 @@ fn series(run: &Run) -> Vec<String> {
     lines
 }
 
+/// Says that so many lines are missing, in whatever drawing for people.
+pub(super) fn left_out(lines: usize) -> String {
+    format!("({lines} lines left out: the output is read too slowly)\n")
+}
+
 const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[31m";
 const INFALLIBLE: &str = "writing to a String cannot fail";

@@ -36,6 +36,12 @@ static DRAWN: Plugin = Plugin::new::<Lead>("lead", "Depth")
         draw: Some(|stage| Box::new(Chart { stage, finished: 0 })),
         ..COMMAND
     });
+static SPILT: Plugin = Plugin::new::<Lead>("lead", "Depth")
+    .metrics(&[&DEPTH, &HEAVED, &WAIT])
+    .command(Command {
+        draw: Some(|_| Box::new(Spilt)),
+        ..COMMAND
+    });
 const COMMAND: Command = Command::new("heave", "WATER");
 
 #[async_trait]
@@ -86,6 +92,19 @@ impl Draw for Chart {
     fn summary(&mut self, page: &mut String) {
         *page += "done\n";
     }
+}
+
+/// A drawing that fails at the first event.
+struct Spilt;
+
+impl Draw for Spilt {
+    fn event(&mut self, _: usize, _: &Event, _: &mut String) {
+        panic!("the ink is spilt");
+    }
+
+    fn finished(&mut self, _: usize, _: &Run, _: &mut String) {}
+
+    fn summary(&mut self, _: &mut String) {}
 }
 
 #[derive(Debug)]
@@ -287,4 +306,19 @@ async fn output_that_nobody_takes_ends_the_runs() {
             "{kind}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_drawing_that_panics_ends_the_runs() {
+    let terminal = Terminal::test(Paper::default(), None::<fn() -> Size>);
+    let (stopper, stop) = Stopper::new();
+    let request = ByHand {
+        timeout: Duration::MAX,
+        ..request(&SPILT, &["wet", "endless"])
+    };
+    let why = outcome(request, terminal, stopper, stop).await.unwrap_err();
+    assert!(
+        why.to_string().contains("drawing of lead panicked"),
+        "{why}"
+    );
 }

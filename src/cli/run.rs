@@ -4,7 +4,6 @@
 //! accepted so that its service file needs a new program and nothing else. What of them cannot be
 //! honoured is refused with the reason: ignored, it would look as if it worked.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,15 +13,15 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{Ask, path};
+use crate::config::Address;
 
 /// What the daemon is told by its flags. What is `None` or empty is left to the configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RunArgs {
     /// The configuration; without it, `leadsman.yml` here, else the demonstration.
     pub(crate) config: Option<PathBuf>,
-    /// Where to listen, in place of what the configuration says: `HOST:PORT`, for all interfaces
-    /// `[::]:PORT`.
-    pub(crate) listen: Vec<String>,
+    /// Where to listen, in place of what the configuration says.
+    pub(crate) listen: Vec<Address>,
     /// What is subtracted from the scraper's timeout.
     pub(crate) timeout_offset: Option<Duration>,
     /// How many results are kept to look at.
@@ -120,7 +119,7 @@ pub(super) fn read(command: &mut Command, given: &ArgMatches) -> Result<Ask, cla
     }
     let listen = ["listen", "web.listen-address"]
         .into_iter()
-        .flat_map(|id| given.get_many::<String>(id).into_iter().flatten());
+        .flat_map(|id| given.get_many::<Address>(id).into_iter().flatten());
     Ok(Ask::Run(RunArgs {
         config,
         listen: listen.cloned().collect(),
@@ -209,23 +208,7 @@ fn listen(id: &'static str, value: &'static str) -> Arg {
         .long(id)
         .value_name(value)
         .action(ArgAction::Append)
-        .value_parser(address)
-}
-
-/// Where to listen. As in Go, no host means all interfaces, of either family.
-fn address(text: &str) -> Result<String, String> {
-    let (host, port) = text
-        .rsplit_once(':')
-        .ok_or("write HOST:PORT, such as 127.0.0.1:9115")?;
-    u16::from_str(port).map_err(|_| format!("`{port}` is not a port, 0 to 65535"))?;
-    match host {
-        "" => Ok(format!("[::]:{port}")),
-        // An IPv6 address without its brackets would end up with a piece of it as the port.
-        _ if host.contains(':') && text.parse::<SocketAddr>().is_err() => {
-            Err("write an IPv6 address in brackets, such as [::1]:9115".to_owned())
-        }
-        _ => Ok(text.to_owned()),
-    }
+        .value_parser(value_parser!(Address))
 }
 
 /// A number of seconds, as `blackbox_exporter` takes it.

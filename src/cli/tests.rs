@@ -224,7 +224,7 @@ fn without_a_command_it_runs() {
     assert_eq!(run("run"), plain);
     let own = RunArgs {
         config: Some("a.yml".into()),
-        listen: vec!["127.0.0.1:1".into(), "[::1]:2".into()],
+        listen: vec!["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()],
         ..plain.clone()
     };
     assert_eq!(
@@ -246,7 +246,7 @@ fn a_service_file_of_blackbox_exporter_is_understood() {
     );
     let expected = RunArgs {
         config: Some("/etc/blackbox.yml".into()),
-        listen: vec!["[::]:9115".into(), "[::1]:1".into()],
+        listen: vec![":9115".parse().unwrap(), "[::1]:1".parse().unwrap()],
         timeout_offset: Some(Duration::from_millis(250)),
         history_limit: Some(7),
         log_level: LogLevel::Warn,
@@ -292,9 +292,9 @@ fn what_cannot_be_honoured_is_refused_with_the_reason() {
         ("--listen 9115", "write HOST:PORT, such as 127.0.0.1:9115"),
         (
             "--listen localhost:http",
-            "`http` is not a port, 0 to 65535",
+            "`localhost:http` is not an address to serve on",
         ),
-        ("--listen ::1:9115", "write an IPv6 address in brackets"),
+        ("--listen ::1:9115", "such as 127.0.0.1:9115 or [::1]:9115"),
         (
             "--timeout-offset=1s",
             "write a number of seconds, such as 0.5",

@@ -1,3 +1,5 @@
+//! Are good configurations read as meant, and broken ones told as the files in tests/broken say?
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
@@ -325,6 +327,20 @@ fn a_file_that_cannot_be_read_is_named() {
         message(&path),
         format!("{}: line 2 is not UTF-8 text", path.display())
     );
+    for irregular in ["/dev/null", "/"] {
+        let told = message(Path::new(irregular));
+        let expected = format!("{irregular}: this is not a regular file; ");
+        assert!(told.starts_with(&expected), "{told}");
+    }
+}
+
+#[test]
+fn a_link_to_a_file_is_as_good_as_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("leadsman.yml");
+    fs::write(folder.path().join("real.yml"), "web: { history: 7 }\n").unwrap();
+    std::os::unix::fs::symlink("real.yml", &link).unwrap();
+    assert_eq!(Config::load(&link, &registry()).unwrap().0.web.history, 7);
 }
 
 #[test]

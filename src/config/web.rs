@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -41,38 +41,74 @@ pub(crate) struct Listen(pub(crate) Vec<Address>);
 
 impl Default for Listen {
     fn default() -> Self {
-        Self(vec![Address(SocketAddr::from(([127, 0, 0, 1], 9115)))])
+        Self(vec![Address::At("127.0.0.1:9115".to_owned())])
     }
 }
 
-/// An address with its port, as written in the configuration or on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Address(pub(crate) SocketAddr);
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses: Vec<_> = self.0.iter().map(Address::to_string).collect();
+        f.write_str(&addresses.join(", "))
+    }
+}
+
+/// A place to serve, as written in the configuration or on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// This port on every interface, of either family: `:PORT`.
+    Everywhere(u16),
+    /// This port of a host, an IPv6 address in brackets: `HOST:PORT`.
+    At(String),
+}
 
 /// A text that is not an [`Address`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not an address to serve on: write an IP address and a port such as 127.0.0.1:9115 \
-     or [::1]:9115, or only a port such as :9115 for every interface"
+    "`{0}` is not an address to serve on: write HOST:PORT, such as 127.0.0.1:9115 or [::1]:9115, \
+     or only a port such as :9115 for every interface"
 )]
 pub(crate) struct NotAnAddress(String);
+
+impl Address {
+    /// Where a socket that was opened for this one is: no port is left open, and no name.
+    pub(crate) fn opened(&self, socket: SocketAddr) -> Self {
+        match self {
+            Self::Everywhere(_) => Self::Everywhere(socket.port()),
+            Self::At(_) => Self::At(socket.to_string()),
+        }
+    }
+}
 
 impl FromStr for Address {
     type Err = NotAnAddress;
 
     fn from_str(text: &str) -> Result<Self, NotAnAddress> {
-        let every_interface = |port: &str| {
-            let port = port.parse().ok()?;
-            Some(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
-        };
-        let address = match text.strip_prefix(':') {
-            Some(port) => every_interface(port),
-            None => text.parse().ok(),
-        };
-        address
-            .map(Self)
-            .ok_or_else(|| NotAnAddress(text.to_owned()))
+        let parts = text.rsplit_once(':');
+        let parts = parts.and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        match parts {
+            Some(("", port)) => Ok(Self::Everywhere(port)),
+            Some((host, _)) if is_name(host) || text.parse::<SocketAddr>().is_ok() => {
+                Ok(Self::At(text.to_owned()))
+            }
+            _ => Err(NotAnAddress(text.to_owned())),
+        }
     }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everywhere(port) => write!(f, ":{port}"),
+            Self::At(host_and_port) => f.write_str(host_and_port),
+        }
+    }
+}
+
+/// Whether this can be the name of a host or an IPv4 address; whether it is one shows when it is
+/// opened.
+fn is_name(host: &str) -> bool {
+    host.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 impl<'de> Deserialize<'de> for Address {
@@ -117,8 +153,8 @@ impl<'de> Visitor<'de> for OneOrMore {
 impl Serialize for Listen {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.as_slice() {
-            [only] => serializer.collect_str(&only.0),
-            several => serializer.collect_seq(several.iter().map(|address| address.0.to_string())),
+            [only] => serializer.collect_str(only),
+            several => serializer.collect_seq(several.iter().map(Address::to_string)),
         }
     }
 }
@@ -146,20 +182,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_port_and_no_name() {
+    fn an_address_has_a_port_and_reads_back() {
         for (text, expected) in [
-            ("127.0.0.1:9115", Some("127.0.0.1:9115")),
-            ("[::1]:9115", Some("[::1]:9115")),
-            (":9115", Some("[::]:9115")),
-            ("0.0.0.0:0", Some("0.0.0.0:0")),
-            ("localhost:9115", None),
-            ("127.0.0.1", None),
-            ("::1", None),
-            (":", None),
-            (":99999", None),
+            ("127.0.0.1:9115", true),
+            ("[::1]:9115", true),
+            (":9115", true),
+            ("0.0.0.0:0", true),
+            ("localhost:9115", true),
+            ("localhost:http", false),
+            ("my host:9115", false),
+            ("127.0.0.1", false),
+            ("::1", false),
+            ("::1:9115", false),
+            ("[::1:9115", false),
+            (":", false),
+            (":99999", false),
         ] {
-            let address = text.parse::<Address>().ok().map(|a| a.0.to_string());
-            assert_eq!(address.as_deref(), expected, "{text}");
+            let address = text.parse::<Address>().ok().map(|a| a.to_string());
+            assert_eq!(address.as_deref(), expected.then_some(text), "{text}");
         }
+        assert_eq!(":9115".parse(), Ok(Address::Everywhere(9115)));
     }
 }

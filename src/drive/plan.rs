@@ -1,5 +1,7 @@
 //! What is to be probed from now on, and what of it was so before?
 
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,29 +82,51 @@ impl Aimed {
     }
 
     /// Whether `next` is this same job, so that its probe keeps its state.
-    ///
-    /// Options are compared as they are shown. A secret is not shown and may have changed, so
-    /// options that hold one never count as the same.
-    pub(crate) fn goes_on_as(&self, next: &Self) -> bool {
-        let (ours, theirs) = (&self.fleet, &next.fleet);
-        let same = ours.every == theirs.every
-            && ours.timeout == theirs.timeout
-            && std::ptr::eq(ours.plugin, theirs.plugin)
-            && self.target == next.target;
-        same && (Arc::ptr_eq(&ours.options, &theirs.options) || {
-            let shown = ours.options.shown();
-            shown == theirs.options.shown() && !shown.to_string().contains(Secret::MASK)
-        })
+    pub(crate) fn goes_on_as(&self, next: &Self, alike: &mut Alike) -> bool {
+        self.target == next.target && alike.are(&self.fleet, &next.fleet)
     }
 
     /// Aims a probe. The configuration was checked by aiming at every target, so this fails only
     /// where a plugin contradicts itself; that is logged and the target is left alone.
     pub(super) fn aim(&self) -> Option<Held> {
-        self.fleet
-            .options
-            .aim(&self.target)
-            .inspect_err(|why| error!(probe = &*self.fleet.name, target = &*self.target.address, %why, "cannot aim"))
-            .ok()
-            .map(Held::new)
+        let aim = || {
+            self.fleet
+                .options
+                .aim(&self.target)
+                .map_err(|why| why.to_string())
+        };
+        let aimed = catch_unwind(AssertUnwindSafe(aim));
+        let aimed = aimed.unwrap_or_else(|_| Err("it panicked, please report it".to_owned()));
+        let (probe, target) = (&*self.fleet.name, &*self.target.address);
+        let aimed = aimed.inspect_err(|why| error!(probe, target, why, "cannot aim"));
+        aimed.ok().map(Held::new)
+    }
+}
+
+impl Fleet {
+    /// Whether `next` measures in the same way. Options are compared as they are shown. A secret is
+    /// not shown and may have changed, so options that hold one never count as the same.
+    fn measures_as(&self, next: &Self) -> bool {
+        let same = self.every == next.every
+            && self.timeout == next.timeout
+            && std::ptr::eq(self.plugin, next.plugin);
+        same && (Arc::ptr_eq(&self.options, &next.options) || {
+            let shown = self.options.shown();
+            shown == next.options.shown() && !shown.to_string().contains(Secret::MASK)
+        })
+    }
+}
+
+/// Which fleets measure in the same way. Each pair is compared once: a fleet has many targets.
+#[derive(Debug, Default)]
+pub(crate) struct Alike(HashMap<(*const Fleet, *const Fleet), bool>);
+
+impl Alike {
+    fn are(&mut self, before: &Arc<Fleet>, next: &Arc<Fleet>) -> bool {
+        let pair = (Arc::as_ptr(before), Arc::as_ptr(next));
+        *self
+            .0
+            .entry(pair)
+            .or_insert_with(|| before.measures_as(next))
     }
 }

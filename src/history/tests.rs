@@ -1,3 +1,5 @@
+//! Are the last results kept, and failures longer than successes?
+
 use std::time::Duration;
 
 use async_trait::async_trait;

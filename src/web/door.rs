@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use leadsman_core::Stop;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -53,17 +54,30 @@ pub(super) async fn attend(listener: TcpListener, surface: Arc<Surface>, most: u
     }
     // Whoever connects from now on is told so at once.
     drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
-    _ = timeout(FAREWELL, all).await;
+    if timeout(FAREWELL, end(&mut connections)).await.is_ok() {
+        return;
+    }
+    surface.hurry.stop();
+    if timeout(LAST_WORDS, end(&mut connections)).await.is_err() {
+        warn!(
+            connections = connections.len(),
+            "closed connections whose peers had not taken all of their answers"
+        );
+    }
+}
+
+async fn end(connections: &mut JoinSet<()>) {
+    while connections.join_next().await.is_some() {}
 }
 
 /// Answers one connection's requests, one after the other.
 async fn converse(stream: TcpStream, surface: Arc<Surface>, stop: Stop) {
     // Without it, the last piece of an answer may wait for an acknowledgement. It works as well.
     _ = stream.set_nodelay(true);
+    let leave = Arc::new(Notify::new());
     let service = service_fn(async |request| {
         let (head, _) = hyper::Request::into_parts(request);
-        Ok::<_, Infallible>(surface.answer(&head).await)
+        Ok::<_, Infallible>(surface.answer(&leave, &head).await)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -73,6 +87,10 @@ async fn converse(stream: TcpStream, surface: Arc<Surface>, stop: Stop) {
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = leave.notified() => {
+            debug!("a scrape was cut in favour of a newer one");
+            return;
+        }
         () = stop.requested() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -90,5 +108,7 @@ const IDLE: Duration = Duration::from_secs(90);
 const BUFFER: usize = 64 * 1024;
 /// How long to wait before the next attempt to accept after a failed one.
 const BREATH: Duration = Duration::from_secs(1);
-/// How long the answers under way have when the program ends: a scraper's usual patience.
+/// How long the runs under way have when the program ends: a scraper's usual patience.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How long the answers of those that were ended then may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);

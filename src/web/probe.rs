@@ -37,9 +37,10 @@ enum Refusal {
 
 /// Carries out one run and answers with what it measured.
 ///
-/// The run ends when this future is dropped, as it is when the scraper goes away.
-pub(super) async fn answer(host: &Host, head: &Parts) -> Response<Body> {
-    let entry = match carry_out(host, head).await {
+/// The run ends when this future is dropped, as it is when the scraper goes away. It ends with an
+/// answer when `hurried` asks for it.
+pub(super) async fn answer(host: &Host, hurried: &Stop, head: &Parts) -> Response<Body> {
+    let entry = match carry_out(host, hurried, head).await {
         Ok(entry) => entry,
         Err(refusal) => return text(refusal.status(), format!("{refusal}\n")),
     };
@@ -49,7 +50,7 @@ pub(super) async fn answer(host: &Host, head: &Parts) -> Response<Body> {
     scrape::one(&entry.run, &head.headers)
 }
 
-async fn carry_out(host: &Host, head: &Parts) -> Result<Arc<Entry>, Refusal> {
+async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entry>, Refusal> {
     let query = Query::of(&head.uri);
     let config = host.config.load_full();
     let name = query.value("module");
@@ -80,8 +81,7 @@ async fn carry_out(host: &Host, head: &Parts) -> Result<Arc<Entry>, Refusal> {
                 plugin,
                 target: &target,
                 timeout,
-                // A run under way ends in its own time; only new ones are not begun.
-                stop: &Stop::never(),
+                stop: hurried,
                 resolver: &*host.services.resolver,
                 sink: &ear,
             };

@@ -1,10 +1,12 @@
 //! How do all series reach a scraper?
 //!
 //! Chunk by chunk, each made when the reader has taken the one before, so that a slow reader holds
-//! little memory and delays nobody. Which format and which encoding is the scraper's choice; what
-//! the formats look like is the exposition's affair.
+//! little memory and delays nobody. Where there are too many readers, the one that has taken the
+//! longest leaves. Which format and which encoding is the scraper's choice; what the formats look
+//! like is the exposition's affair.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, VARY,
@@ -12,28 +14,32 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use leadsman_core::Run;
 use leadsman_metrics::{Format, Gzip, gzip_accepted, render_run};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
 use super::Surface;
-use super::reply::{Body, text, typed};
+use super::reply::{Body, typed};
 
-/// Places for those who read all series at the same time.
-#[derive(Debug)]
-pub(super) struct Readers(Arc<Semaphore>);
+/// Those who read all series at the same time, in the order of their coming; each is told when its
+/// connection has to end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Readers(Arc<Mutex<VecDeque<Arc<Notify>>>>);
 
-impl Default for Readers {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST_READERS)))
+/// Answers with all series. If there are too many readers, whoever has read for the longest is
+/// asked to `leave`, as this one will be when its time has come.
+pub(super) async fn all(
+    surface: &Surface,
+    leave: &Arc<Notify>,
+    headers: &HeaderMap,
+) -> Response<Body> {
+    let readers = surface.readers.clone();
+    if let Some(longest) = readers.enter(leave) {
+        surface.host.services.own.scrape_cut();
+        longest.notify_one();
     }
-}
-
-/// Answers with all series.
-pub(super) async fn all(surface: &Surface, headers: &HeaderMap) -> Response<Body> {
-    let Ok(place) = Arc::clone(&surface.readers.0).try_acquire_owned() else {
-        surface.host.services.own.scrape_refused();
-        let words = format!("{MOST_READERS} others are reading the metrics; try again later\n");
-        return text(StatusCode::SERVICE_UNAVAILABLE, words);
+    let place = Place {
+        readers,
+        leave: Arc::clone(leave),
     };
     let format = Format::accepted(&joined(headers, &ACCEPT));
     let host = Arc::clone(&surface.host);
@@ -92,7 +98,35 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
 /// The chunks of one reader, who keeps its place until they are dropped.
 struct Held<I> {
     chunks: I,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+/// A place among the readers, free again when it is dropped.
+struct Place {
+    readers: Readers,
+    leave: Arc<Notify>,
+}
+
+impl Readers {
+    /// Lets one in, and returns whom that is one too many for.
+    fn enter(&self, leave: &Arc<Notify>) -> Option<Arc<Notify>> {
+        let mut readers = self.lock();
+        readers.push_back(Arc::clone(leave));
+        (readers.len() > MOST_READERS)
+            .then(|| readers.pop_front())
+            .flatten()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Notify>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut readers = self.readers.lock();
+        readers.retain(|reader| !Arc::ptr_eq(reader, &self.leave));
+    }
 }
 
 impl<I: Iterator> Iterator for Held<I> {

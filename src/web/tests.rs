@@ -1,3 +1,5 @@
+//! Does the web surface answer as promised, to patient readers and to others?
+
 mod answers;
 mod connections;
 mod lead;
@@ -18,7 +20,8 @@ use super::reply::Body;
 use crate::config::Config;
 use crate::drive::Driver;
 use crate::history::History;
-use crate::host::{Host, Services};
+use crate::host::Host;
+use crate::services::Services;
 use crate::source::Source;
 
 /// What the tests of this module run with; no target of theirs is ever due.
@@ -112,7 +115,7 @@ async fn begin(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Respo
         request = request.header(*name, *value);
     }
     let (head, ()) = request.body(()).unwrap().into_parts();
-    surface.answer(&head).await
+    surface.answer(&Arc::default(), &head).await
 }
 
 async fn ask(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Answer {

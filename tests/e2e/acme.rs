@@ -1,11 +1,12 @@
 //! Does a probe of somebody else's, in a program of their own, get everything a built-in one has?
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::program::Program;
+use crate::invariants::dependencies;
+use crate::program::{Program, skipped};
 
 /// Their program, built from `tests/acme`.
 static ACME: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -99,6 +100,46 @@ fn it_is_scheduled_scraped_and_probed_beside_its_own_responder() {
     );
     assert!(asked.body.contains("reason=\"mismatch\""), "{}", asked.body);
 }
+
+#[test]
+fn unreachable_blames_the_network_if_it_was_asked_and_this_host_if_it_has_no_route() {
+    if !alone(READY).status.success() {
+        return skipped("who is to blame", "a network namespace with nftables");
+    }
+    for (address, status, reason) in [
+        ("127.0.0.1:13", 1, "(unreachable)"),
+        ("203.0.113.1:13", 2, "(network)"),
+    ] {
+        let asked = alone(&format!("{READY} && {} daytime {address}", ACME.display()));
+        let told = String::from_utf8_lossy(&asked.stdout);
+        assert!(told.contains(reason), "{address}: {told}");
+        assert_eq!(asked.status.code(), Some(status), "{address}");
+    }
+}
+
+#[test]
+fn the_manifest_that_authors_are_shown_names_all_that_theirs_needs() {
+    let manual = include_str!("../../probes/README.md");
+    let shown = manual
+        .split("```")
+        .find_map(|part| part.strip_prefix("toml\n"));
+    let shown = dependencies(shown.expect("a manifest is shown"));
+    assert_eq!(shown, dependencies(include_str!("../acme/Cargo.toml")));
+}
+
+/// Runs a script in a network namespace that ends with it.
+fn alone(script: &str) -> Output {
+    let mut shell = Command::new("unshare");
+    shell.args(["--net", "--map-root-user", "sh", "-c", script]);
+    shell.output().expect("unshare is there")
+}
+
+/// Makes loopback all that there is, and answers connections to the daytime port as a router that
+/// knows no way: with an ICMP error (RFC 792, p. 4).
+const READY: &str = "ip link set lo up && nft '\
+    add table ip router
+    add chain ip router out { type filter hook output priority 0; }
+    add rule ip router out tcp dport 13 reject with icmp type net-unreachable'";
 
 fn free_port() -> u16 {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());

@@ -64,7 +64,7 @@ fn gather(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
 }
 
 /// The names under `[dependencies]` of a manifest, development ones left out.
-fn dependencies(manifest: &str) -> Vec<&str> {
+pub(crate) fn dependencies(manifest: &str) -> Vec<&str> {
     let mut inside = false;
     let lines = manifest.lines().filter_map(|line| {
         if line.starts_with('[') {

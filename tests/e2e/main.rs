@@ -7,15 +7,19 @@
 //! - `demonstration`: what is there without a configuration, for a person and for Prometheus.
 //! - `acme`: a probe and a program of somebody else's.
 //! - `reload`: what a new configuration changes, and what it must not.
+//! - `driving`: what happens to runs in flight when the plan changes.
 //! - `ending`: signals, and what is in flight when they come.
+//! - `listening`: where it lets people in.
 //! - `ping`: the command, by hand and for programs.
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
 mod acme;
 mod ask;
 mod demonstration;
+mod driving;
 mod ending;
 mod invariants;
+mod listening;
 mod ping;
 mod program;
 mod reload;

@@ -1,10 +1,15 @@
 //! What does a person see who pings, and what does a program read?
 
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::program::LEADSMAN;
 
@@ -94,6 +99,55 @@ fn an_interrupt_ends_with_the_summary() {
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("2 packets transmitted, 2 received"), "{told}");
     assert_eq!(output.status.code(), Some(0), "{told}");
+}
+
+#[test]
+fn a_second_signal_ends_it_although_its_output_stalls() {
+    let (_reader, output) = UnixStream::pair().expect("there is a pair");
+    output.set_nonblocking(true).expect("it can be set");
+    let full = loop {
+        if let Err(error) = (&output).write(&[b'\n'; 4096]) {
+            break error;
+        }
+    };
+    assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    output.set_nonblocking(false).expect("it can be set");
+    let mut child = Command::new(LEADSMAN)
+        .args(["ping", "-i", "10ms", "127.0.0.1"])
+        .stdout(Stdio::from(OwnedFd::from(output)))
+        .spawn()
+        .expect("it was built");
+    let end = Instant::now() + Duration::from_secs(20);
+    let mut interrupts = 0;
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("it is our child") {
+            break status;
+        }
+        if Instant::now() > end {
+            child.kill().expect("it is there");
+            panic!("still there after {interrupts} interrupts");
+        }
+        if catches_interrupts(child.id()) {
+            let sent = Command::new("kill")
+                .args(["-s", "INT", &child.id().to_string()])
+                .status();
+            assert!(sent.expect("kill is there").success());
+            interrupts += 1;
+        }
+        thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!(status.code(), Some(2), "{status}");
+    assert!(interrupts >= 2, "{interrupts}");
+}
+
+/// Whether a process has a handler for SIGINT yet, whose number is 2.
+fn catches_interrupts(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it is there");
+    let caught = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigCgt:"))
+        .expect("every process has it");
+    u64::from_str_radix(caught.trim(), 16).expect("a mask") & 0b10 != 0
 }
 
 #[test]

@@ -88,3 +88,18 @@ fn changed_options_take_effect_and_the_counters_stay() {
         after.body
     );
 }
+
+#[test]
+fn the_configuration_shown_has_the_address_served_at_before_and_after() {
+    let program = Program::configured("web: { listen: ':1' }\n");
+    let line = format!("listen: {}\n", program.address);
+    for history in [7, 8] {
+        program.write(&format!(
+            "web: {{ listen: '[::1]:2', history: {history} }}\n"
+        ));
+        assert_eq!(ask(program.address, "POST", "/-/reload", "").status, 200);
+        let shown = program.get("/config").body;
+        assert!(shown.contains(&line), "{shown}");
+        assert!(shown.contains(&format!("history: {history}\n")), "{shown}");
+    }
+}

@@ -202,6 +202,19 @@ fn series_live_as_long_as_someone_holds_them() {
 }
 
 #[test]
+fn series_that_nobody_holds_do_not_pile_up_without_a_scrape() {
+    let store = store();
+    let held: Vec<_> = (0..10)
+        .map(|n| store.track("edge", &PLUGIN, &target(&format!("held-{n}"), &[])))
+        .collect();
+    for n in 0..1000 {
+        drop(store.track("edge", &PLUGIN, &target(&format!("gone-{n}"), &[])));
+    }
+    let known = store.lock().by_labels.len();
+    assert!(known <= 2 * held.len() + 1, "{known}");
+}
+
+#[test]
 fn an_undeclared_cause_appears_once_it_has_counted() {
     let store = store();
     let series = store.track("edge", &PLUGIN, &target("192.0.2.1", &[]));

@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::metric::{Counter, Gauge, Histogram, Info, common};
 use crate::{
-    Cause, Event, Family, Fault, Preference, Recording, Resolve, ResolveError, Sink, Stop, Target,
+    Blocker, Cause, Event, Family, Fault, Preference, Recording, Resolve, ResolveError, Sink, Stop,
+    Target,
 };
 
 /// What a probe has while it measures: its target, its deadline, and where to record.
@@ -22,6 +23,8 @@ pub struct Context<'a> {
     resolver: &'a dyn Resolve,
     sink: &'a dyn Sink,
     recording: &'a Mutex<Recording>,
+    /// The name that is being looked up, and since when.
+    looking_up: Mutex<Option<(String, Instant)>>,
 }
 
 impl<'a> Context<'a> {
@@ -40,6 +43,7 @@ impl<'a> Context<'a> {
             resolver,
             sink,
             recording,
+            looking_up: Mutex::new(None),
         }
     }
 
@@ -115,7 +119,9 @@ impl<'a> Context<'a> {
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);
         let begin = Instant::now();
+        *self.looking_up() = Some((host.to_owned(), begin));
         let found = self.look_up(host, preference).await;
+        *self.looking_up() = None;
         self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
         let address = found?;
         self.set(&common::PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
@@ -123,6 +129,17 @@ impl<'a> Context<'a> {
         self.inform(&common::TARGET_INFO, &[&address.to_string()]);
         self.event("resolved", || json!({ "host": host, "address": address }));
         Ok(address)
+    }
+
+    /// Whose fault it is that the run was not over at its deadline: the target's, unless it was not
+    /// even asked because no resolver had said where it is.
+    pub(crate) fn overdue(&self, timeout: Duration) -> Fault {
+        let Some((host, since)) = self.looking_up().take() else {
+            return Fault::target(Cause::Timeout, format!("no answer within {timeout:?}"));
+        };
+        self.set(&common::LOOKUP, since.elapsed().as_secs_f64());
+        let detail = format!("no resolver has said within {timeout:?} what address {host} has");
+        Fault::Own(Blocker::Resolver, detail.into())
     }
 
     async fn look_up(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
@@ -136,22 +153,10 @@ impl<'a> Context<'a> {
             );
             return Err(Fault::target(Cause::Resolve, detail));
         }
-        let mut refused = match self.resolver.addresses(host, preference.family).await {
+        let refused = match self.ask(host, preference).await {
             Ok(addresses) => return first(host, &addresses),
             Err(error) => error,
         };
-        if preference.fallback {
-            match self
-                .resolver
-                .addresses(host, preference.family.other())
-                .await
-            {
-                Ok(addresses) => return first(host, &addresses),
-                // A name that has no record of one family but fails for the other has failed.
-                Err(error) if !matches!(error, ResolveError::NoRecord(_)) => refused = error,
-                Err(_) => {}
-            }
-        }
         Err(match refused {
             ResolveError::NoRecord(_) if preference.fallback => {
                 Fault::target(Cause::Resolve, format!("{host} has no address"))
@@ -161,8 +166,50 @@ impl<'a> Context<'a> {
                 Fault::target(Cause::Resolve, detail)
             }
             ResolveError::Failed(..) => Fault::target(Cause::Resolve, refused.to_string()),
-            ResolveError::Unanswered(..) => Fault::Own(crate::Blocker::Resolver, Box::new(refused)),
+            ResolveError::Unanswered(..) => Fault::Own(Blocker::Resolver, Box::new(refused)),
         })
+    }
+
+    /// Asks for the preferred family, and for the other one where that will do.
+    ///
+    /// Both are asked at once unless the first is known already: a resolver that is silent about
+    /// one family must not keep back what it has said of the other.
+    async fn ask(&self, host: &str, preference: Preference) -> Result<Vec<IpAddr>, ResolveError> {
+        let family = preference.family;
+        let mut preferred = self.resolver.addresses(host, family);
+        if !preference.fallback {
+            return preferred.await;
+        }
+        let mut other = self.resolver.addresses(host, family.other());
+        let (preferred, other) = tokio::select! {
+            biased;
+            found = &mut preferred => match found {
+                Ok(addresses) => return Ok(addresses),
+                Err(error) => (error, other.await),
+            },
+            found = &mut other => {
+                let preferred = match &found {
+                    Ok(_) => timeout(RESOLUTION_DELAY, preferred).await,
+                    Err(_) => Ok(preferred.await),
+                };
+                match preferred {
+                    Ok(Ok(addresses)) => return Ok(addresses),
+                    Ok(Err(error)) => (error, found),
+                    Err(_) => return found,
+                }
+            }
+        };
+        match other {
+            // A name that has no record of one family but fails for the other has failed.
+            Err(ResolveError::NoRecord(_)) => Err(preferred),
+            other => other,
+        }
+    }
+
+    fn looking_up(&self) -> MutexGuard<'_, Option<(String, Instant)>> {
+        self.looking_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recording(&self) -> MutexGuard<'_, Recording> {
@@ -182,6 +229,10 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
+/// How long the preferred family is waited for once the other is known. RFC 8305, section 3,
+/// suggests 50 ms where a person waits; here a change of family is worse than the delay.
+const RESOLUTION_DELAY: Duration = Duration::from_millis(300);
+
 fn first(host: &str, addresses: &[IpAddr]) -> Result<IpAddr, Fault> {
     let none = || Fault::target(Cause::Resolve, format!("{host} has no address"));
     addresses.first().copied().ok_or_else(none)
@@ -197,5 +248,78 @@ fn hash(address: IpAddr) -> u32 {
     match address {
         IpAddr::V4(address) => fold(&address.octets()),
         IpAddr::V6(address) => fold(&address.octets()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::metric::Declared;
+    use crate::{Layout, Run};
+
+    /// What a resolver says of each family, and after how many milliseconds.
+    #[derive(Debug)]
+    struct Says {
+        v4: (u64, Result<IpAddr, ResolveError>),
+        v6: (u64, Result<IpAddr, ResolveError>),
+    }
+
+    #[async_trait]
+    impl Resolve for Says {
+        async fn addresses(&self, _: &str, family: Family) -> Result<Vec<IpAddr>, ResolveError> {
+            let (millis, found) = match family {
+                Family::V4 => self.v4.clone(),
+                Family::V6 => self.v6.clone(),
+            };
+            if millis > 0 {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+            }
+            found.map(|address| vec![address])
+        }
+    }
+
+    struct Deaf;
+
+    impl Sink for Deaf {
+        fn finished(&self, _: &Run) {}
+    }
+
+    /// Looks up a name, IPv6 preferred; returns the address or the reason, and how long it took.
+    async fn look_up(resolver: Says) -> (String, u64) {
+        let metrics = common::ALL.map(|metric| metric as &'static dyn Declared);
+        let recording = Mutex::new(Recording::new(Box::leak(Box::new(Layout::new(metrics)))));
+        let target = Target::new("name.test");
+        let (begin, stop) = (Instant::now(), Stop::never());
+        let deadline = begin + Duration::from_mins(1);
+        let cx = Context::new(&target, deadline, &stop, &resolver, &Deaf, &recording);
+        let found = cx.resolve("name.test", Preference::new("ip6", true)).await;
+        let said = found.map_or_else(|fault| fault.reason().to_owned(), |at| at.to_string());
+        (said, begin.elapsed().as_millis() as u64)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_family_that_is_not_told_does_not_keep_back_the_other() {
+        let none = || Err(ResolveError::NoRecord("name.test".into()));
+        let a = || Ok([192, 0, 2, 1].into());
+        let aaaa = || Ok([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into());
+        let failed = || Err(ResolveError::Failed("name.test".into(), "SERVFAIL".into()));
+        for (v6, v4, expected, millis) in [
+            ((0, aaaa()), (9000, none()), "2001:db8::1", 0),
+            ((20, aaaa()), (10, a()), "2001:db8::1", 20),
+            ((9000, aaaa()), (10, a()), "192.0.2.1", 310),
+            ((10, none()), (20, a()), "192.0.2.1", 20),
+            ((10, failed()), (20, a()), "192.0.2.1", 20),
+            ((20, aaaa()), (10, failed()), "2001:db8::1", 20),
+            ((10, none()), (20, none()), "resolve", 20),
+        ] {
+            let (said, took) = look_up(Says { v4, v6 }).await;
+            assert_eq!(said, expected);
+            assert!(
+                took.abs_diff(millis) <= 2,
+                "{expected}: {took} ms, not {millis}"
+            );
+        }
     }
 }

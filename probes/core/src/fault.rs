@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// How a run failed.
 #[derive(Debug)]
@@ -30,15 +31,24 @@ impl Fault {
         Self::Own(Blocker::of(&*error), error)
     }
 
-    /// Judges an I/O error of a connection: what the peer or the network did to it is the target's
-    /// fault, everything else is ours. `doing` says what was tried: `cannot connect to 192.0.2.1`.
-    pub fn connection(doing: &str, error: io::Error) -> Self {
+    /// Judges an I/O error of a connection with `peer`: what the peer or the network did to it is
+    /// the target's fault, with one of [`Cause::CONNECTION`]; everything else is ours. `doing` says
+    /// what was tried: `cannot connect to 192.0.2.1:25`.
+    ///
+    /// "Unreachable" is the same error whether a router said it (RFC 792, RFC 4443) or this host has
+    /// no route, so then the routes of this host are asked, without sending anything. They are those
+    /// for a socket without options: with a source, interface or mark of its own it may differ.
+    pub fn connection(peer: SocketAddr, doing: &str, error: io::Error) -> Self {
         let cause = match error.kind() {
             io::ErrorKind::ConnectionRefused => Cause::Refused,
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Cause::Reset,
             io::ErrorKind::UnexpectedEof => Cause::Closed,
             io::ErrorKind::TimedOut => Cause::Timeout,
-            io::ErrorKind::HostUnreachable => Cause::Unreachable,
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable
+                if has_route(peer) =>
+            {
+                Cause::Unreachable
+            }
             io::ErrorKind::InvalidData => Cause::Protocol,
             _ => {
                 let doing = doing.to_owned();
@@ -123,6 +133,17 @@ impl Cause {
         Self::Tls,
         Self::TooBig,
         Self::TtlExceeded,
+        Self::Unreachable,
+    ];
+
+    /// Every cause that [`Fault::connection`] can give, in the order of their labels: a probe that
+    /// calls it declares these beside its own.
+    pub const CONNECTION: &[Self] = &[
+        Self::Closed,
+        Self::Protocol,
+        Self::Refused,
+        Self::Reset,
+        Self::Timeout,
         Self::Unreachable,
     ];
 
@@ -213,6 +234,16 @@ impl Blocker {
     }
 }
 
+/// Whether this host knows where to send packets for `peer`. To connect a datagram socket is to
+/// look its route up.
+fn has_route(peer: SocketAddr) -> bool {
+    let socket = match peer {
+        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)),
+    };
+    socket.and_then(|socket| socket.connect(peer)).is_ok()
+}
+
 /// What was tried when an I/O error came.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
@@ -223,6 +254,9 @@ struct Interrupted {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]
@@ -256,7 +290,7 @@ mod tests {
             (22, Blocker::Other),
         ] {
             let error = io::Error::from_raw_os_error(number);
-            let fault = Fault::connection("cannot send to 192.0.2.1", error);
+            let fault = Fault::connection(NOWHERE, "cannot send to 192.0.2.1", error);
             assert_eq!(fault.reason(), expected.label(), "{number}");
             assert!(
                 fault.to_string().starts_with("cannot send to 192.0.2.1: "),
@@ -264,4 +298,37 @@ mod tests {
             );
         }
     }
+    #[test]
+    fn unreachable_is_the_targets_fault_where_this_host_has_a_route() {
+        for (peer, expected) in [(HERE, "unreachable"), (NOWHERE, "network")] {
+            // ENETUNREACH and EHOSTUNREACH.
+            for number in [101, 113] {
+                let error = io::Error::from_raw_os_error(number);
+                let fault = Fault::connection(peer, "cannot connect", error);
+                assert_eq!(fault.reason(), expected, "{peer}, {number}: {fault}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_causes_of_a_connection_are_those_that_its_errors_lead_to() {
+        let others = [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData];
+        // Linux has no error number above 133.
+        let errors = (1..=133).map(io::Error::from_raw_os_error);
+        let faults = errors
+            .chain(others.map(io::Error::from))
+            .map(|error| Fault::connection(HERE, "cannot read", error));
+        let causes = faults.filter_map(|fault| match fault {
+            Fault::Target(cause, _) => Some(cause),
+            Fault::Own(..) => None,
+        });
+        let found: BTreeSet<_> = causes.collect();
+        assert!(found.iter().eq(Cause::CONNECTION), "{found:?}");
+    }
+
+    const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+    /// A link-local address without its interface, to which no host has a route (RFC 4007,
+    /// section 6).
+    const NOWHERE: SocketAddr =
+        SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1)), 9);
 }

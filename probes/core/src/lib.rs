@@ -45,6 +45,11 @@ pub use recording::{Layout, Place, Recording};
 pub use registry::{Registry, RegistryError};
 pub use resolve::{Family, Preference, Resolve, ResolveError};
 pub use responder::{Open, Responder, ResponderOptions, ResponderPlugin};
-pub use sink::{Event, Run, Sink};
+pub use sink::{Event, Run, Sink, Word};
 pub use stop::{Stop, Stopper};
 pub use target::Target;
+
+/// Compiles what `probes/README.md` shows.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../README.md")]
+struct Manual;

@@ -50,16 +50,15 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
         order.sink,
         &recording,
     );
-    let mut measured = AssertUnwindSafe(probe.measure(&cx)).catch_unwind();
+    // In a block of its own, for even to make the future may panic.
+    let mut measured =
+        Box::pin(AssertUnwindSafe(async { probe.measure(&cx).await }).catch_unwind());
     let result = tokio::select! {
         biased;
         measured = &mut measured => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
         // Unconstrained, or a probe that is never without work would use up what tokio grants a
         // task, and the clock would not be looked at.
-        () = unconstrained(sleep_until(deadline)) => Err(Fault::target(
-            Cause::Timeout,
-            format!("no answer within {:?}", order.timeout),
-        )),
+        () = unconstrained(sleep_until(deadline)) => Err(cx.overdue(order.timeout)),
         () = unconstrained(farewell(order.stop)) => Err(Fault::target(
             Cause::Timeout,
             "stopped before there was an answer",
@@ -108,6 +107,7 @@ const FAREWELL: Duration = Duration::from_millis(50);
 
 #[cfg(all(test, feature = "testing"))]
 mod tests {
+    use std::net::IpAddr;
     use std::sync::Arc;
 
     use async_trait::async_trait;
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::testing::Bench;
-    use crate::{Options, OptionsError};
+    use crate::{Family, Options, OptionsError, Preference, ResolveError};
 
     static UNRULY: Plugin = Plugin::new::<Unruly>("unruly", "Whatever a probe should not do");
 
@@ -128,6 +128,7 @@ mod tests {
         #[default]
         NeverIdle,
         PanicsWhenDropped,
+        LooksUp,
     }
 
     impl Options for Unruly {
@@ -140,8 +141,12 @@ mod tests {
 
     #[async_trait]
     impl Probe for Unruly {
-        async fn measure(&mut self, _: &Context<'_>) -> Result<(), Fault> {
+        async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
             match self {
+                Self::LooksUp => {
+                    let anything = Preference::new("ip4", true);
+                    cx.resolve("somebody.test", anything).await.map(drop)
+                }
                 Self::NeverIdle => loop {
                     consume_budget().await;
                 },
@@ -151,6 +156,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Never says anything.
+    #[derive(Debug)]
+    struct Silent;
+
+    #[async_trait]
+    impl Resolve for Silent {
+        async fn addresses(&self, _: &str, _: Family) -> Result<Vec<IpAddr>, ResolveError> {
+            std::future::pending().await
+        }
+    }
+
+    struct Deaf;
+
+    impl Sink for Deaf {
+        fn finished(&self, _: &Run) {}
     }
 
     struct Bomb;
@@ -174,6 +196,24 @@ mod tests {
         assert_eq!(run.result.unwrap_err().reason(), "timeout");
         // Without the exemption from tokio's budget it goes on for seconds.
         assert!(run.duration < Duration::from_secs(1), "{:?}", run.duration);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_resolver_is_not_the_targets_fault() {
+        let order = Order {
+            plugin: &UNRULY,
+            target: &Arc::new(Target::new("somebody.test")),
+            timeout: Duration::from_secs(2),
+            stop: &Stop::never(),
+            resolver: &Silent,
+            sink: &Deaf,
+        };
+        let run = perform(&mut Unruly::LooksUp, order).await;
+        let fault = run.result.unwrap_err();
+        assert_eq!(fault.reason(), "resolver");
+        assert!(fault.to_string().contains("somebody.test"), "{fault}");
+        let looked_up = &run.recording.layout().places()[0];
+        assert_eq!(run.recording.values(looked_up).next(), Some(Some(2.0)));
     }
 
     #[tokio::test]

@@ -19,10 +19,28 @@ use crate::{Aim, Cause, Layout, Options};
 
 /// A probe's descriptor. Submitting it is the whole registration:
 ///
-/// ```ignore
+/// ```
+/// # use leadsman_core::{Cause, Context, Fault, Gauge, Options, OptionsError, Plugin};
+/// # use leadsman_core::{Probe, Target, async_trait, inventory, schemars};
+/// # #[derive(Debug, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+/// # struct NtpOptions {}
+/// # struct Ntp;
+/// # impl Options for NtpOptions {
+/// #     type Probe = Ntp;
+/// #     fn aim(self: &std::sync::Arc<Self>, _: &Target) -> Result<Ntp, OptionsError> { Ok(Ntp) }
+/// # }
+/// # #[async_trait]
+/// # impl Probe for Ntp {
+/// #     async fn measure(&mut self, _: &Context<'_>) -> Result<(), Fault> { Ok(()) }
+/// # }
+/// static OFFSET: Gauge = Gauge::new("probe_ntp_offset_seconds", "Offset of the server's clock.");
+///
 /// inventory::submit! {
-///     Plugin::new::<NtpOptions>("ntp", "Offset of a time server").metrics(&[&OFFSET])
+///     Plugin::new::<NtpOptions>("ntp", "Offset of a time server")
+///         .metrics(&[&OFFSET])
+///         .causes(&[Cause::Resolve, Cause::Timeout])
 /// }
+/// # assert!(leadsman_core::Registry::linked().unwrap().probe("ntp").is_some());
 /// ```
 pub struct Plugin {
     name: &'static str,

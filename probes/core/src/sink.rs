@@ -32,18 +32,33 @@ impl Event {
 }
 
 impl fmt::Display for Event {
-    /// Writes one line: the name, then `key=value` for each detail.
+    /// Writes one line: the name, then `key=value` for each detail, whatever the target said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
         for (key, value) in &self.fields {
             match value {
-                Value::String(text) if !text.contains([' ', '"', '=', '\n']) => {
-                    write!(f, " {key}={text}")?;
-                }
-                value => write!(f, " {key}={value}")?,
+                Value::String(text) => write!(f, " {key}={}", Word(text))?,
+                value => write!(f, " {key}={}", Word(&value.to_string()))?,
             }
         }
         Ok(())
+    }
+}
+
+/// A text as one word of a line of logfmt: as it is where that is clear, or else in quotes.
+///
+/// Escapes control characters too: what a target sent must not steer a terminal.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<'a>(pub &'a str);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\');
+        if !self.0.is_empty() && self.0.chars().all(plain) {
+            f.write_str(self.0)
+        } else {
+            write!(f, "{:?}", self.0)
+        }
     }
 }
 
@@ -78,4 +93,33 @@ pub trait Sink: Send + Sync {
 
     /// Takes a finished run.
     fn finished(&self, run: &Run);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn event_stays_one_line_whatever_the_target_said() {
+        fn check(value: Value, expected: &str) {
+            let event = Event {
+                at: SystemTime::UNIX_EPOCH,
+                name: "reply",
+                fields: [("said".to_owned(), value)].into_iter().collect(),
+            };
+            assert_eq!(event.to_string(), format!("reply said={expected}"));
+        }
+        check(json!("220"), "220");
+        check(json!(0.25), "0.25");
+        check(json!(null), "null");
+        check(json!(""), r#""""#);
+        check(json!("220 ready"), r#""220 ready""#);
+        check(json!("a\r\nb"), r#""a\r\nb""#);
+        check(json!("\u{1b}[2J"), r#""\u{1b}[2J""#);
+        check(json!("\u{9b}2J"), r#""\u{9b}2J""#);
+        check(json!(r#"say "hi""#), r#""say \"hi\"""#);
+        check(json!([1, "a b"]), r#""[1,\"a b\"]""#);
+    }
 }

@@ -1,5 +1,7 @@
 //! What is probed?
 
+use std::net::IpAddr;
+
 use crate::options::OptionsError;
 
 /// What is probed, as the person wrote it, with the labels that its series carry.
@@ -26,6 +28,16 @@ impl Target {
         }
     }
 
+    /// Reads the address as the name or address of a host, without a port. It is not looked up.
+    pub fn host(&self) -> Result<&str, OptionsError> {
+        let address = &*self.address;
+        if is_host(address) {
+            return Ok(address);
+        }
+        Err(OptionsError::new("not the name or address of a host")
+            .help("write a name or an address, such as example.com, 192.0.2.1 or 2001:db8::1"))
+    }
+
     /// Reads the address as `HOST:PORT` or `[IPV6]:PORT`, and takes `default` where no port is
     /// written. The host is not looked up and the brackets are taken off.
     pub fn host_port(&self, default: Option<u16>) -> Result<(&str, u16), OptionsError> {
@@ -44,13 +56,27 @@ impl Target {
             (port, _) => port.parse().ok().filter(|port| *port != 0),
         };
         match port {
-            Some(port) if !host.is_empty() && !host.contains(['[', ']']) => Ok((host, port)),
-            _ => Err(
-                OptionsError::new(format!("{address:?} is not a target of this probe"))
-                    .help("write HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535"),
-            ),
+            Some(port) if is_host(host) => Ok((host, port)),
+            _ => Err(OptionsError::new("not a host with a port")
+                .help("write HOST:PORT or [IPV6]:PORT, with a port from 1 to 65535")),
         }
     }
+}
+
+/// Whether this can be looked up: an address, or a name of at most 253 bytes in labels of letters,
+/// digits, hyphens and underscores (RFC 1123, section 2.1; RFC 8552 for the underscores). Letters of
+/// any script are left to the resolver. A last label of digits alone would be a mistyped address.
+fn is_host(text: &str) -> bool {
+    let label = |label: &str| {
+        let known = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        !label.is_empty() && label.len() <= 63 && label.chars().all(known)
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    text.parse::<IpAddr>().is_ok()
+        || name.len() <= 253
+            && name.split('.').all(label)
+            && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -73,6 +99,8 @@ mod tests {
             (":25", None, None),
             ("[::1", Some(25), None),
             ("[::1]25x", Some(25), None),
+            ("a:b:c", Some(25), None),
+            ("http://example.com", Some(25), None),
         ] {
             let target = Target::new(address);
             assert_eq!(
@@ -80,6 +108,30 @@ mod tests {
                 expected,
                 "{address} {default:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for (address, expected) in [
+            ("example.com", true),
+            ("example.com.", true),
+            ("_service.example.com", true),
+            ("b\u{fc}cher.example", true),
+            ("localhost", true),
+            ("192.0.2.1", true),
+            ("2001:db8::1", true),
+            ("", false),
+            (".", false),
+            ("a b", false),
+            ("a\0b", false),
+            ("a..b", false),
+            ("127.0.0.1.5", false),
+            ("127.0.0.1:80", false),
+            ("10.0.0.0/24", false),
+            ("http://example.com/", false),
+        ] {
+            assert_eq!(Target::new(address).host().is_ok(), expected, "{address}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What does a ping say while it runs?
 //!
 //! Written by the probe, read back by the drawing, and by programs as `--json`. Sequence numbers
-//! count from 0 and go on from run to run; people are shown them from 1, as ping(8) does.
+//! count from 1, as ping(8) shows them, and go on from run to run; those in the packets are the
+//! engine's own and count the echoes of all targets.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

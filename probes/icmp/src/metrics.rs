@@ -60,7 +60,7 @@ pub(crate) static ECHOES: Counter = Counter::new(
 
 pub(crate) static LATE: Counter = Counter::new(
     "probe_icmp_late_total",
-    "Good replies to echo requests that already counted as lost or abandoned.",
+    "Answers, ICMP errors included, to echo requests that already counted as lost or abandoned.",
 );
 
 pub(crate) static DUPLICATES: Counter = Counter::new(

@@ -110,7 +110,7 @@ impl<'a> Round<'a> {
                     drops: sent.drops,
                 });
                 self.cx.event(Sent::NAME, || Sent {
-                    sequence: sent.sequence,
+                    sequence: sent.sequence + 1,
                     to: self.address,
                     bytes: sent.bytes,
                 });
@@ -135,7 +135,10 @@ impl<'a> Round<'a> {
         let rest = interval - (now - self.begin).as_nanos() % interval;
         let due = now.checked_add(Duration::from_nanos_u128(rest))?;
         let answer = due.checked_add(*self.options.wait.unwrap_or_default())?;
-        (due < self.cx.deadline() && answer <= self.cx.deadline()).then_some(due)
+        // The deadline was set moments before the grid began, and a timeout that is exactly so many
+        // intervals and a wait must have room for that many requests.
+        let deadline = self.cx.deadline();
+        (due < deadline && answer <= deadline + SLACK).then_some(due)
     }
 
     /// Hears all that has arrived, then counts as lost whatever had no answer until before that.
@@ -161,17 +164,22 @@ impl<'a> Round<'a> {
         if let What::Reply { bytes } = heard.what {
             self.reply(heard, bytes, arrived);
         } else {
-            self.complaint = Some((cause(heard.what), format!("from {}: {heard}", heard.from)));
+            // One that comes too late is about a request that is already accounted for.
+            if arrived == Arrival::InTime {
+                self.complaint = Some((cause(heard.what), format!("from {}: {heard}", heard.from)));
+            }
             self.cx.event(IcmpError::NAME, || IcmpError {
-                sequence: heard.sequence,
+                sequence: heard.sequence + 1,
                 from: heard.from,
                 outcome: Outcome::of(heard.what),
                 what: heard.to_string(),
                 arrived,
             });
         }
-        if arrived == Arrival::InTime {
-            self.count(Outcome::of(heard.what));
+        match arrived {
+            Arrival::InTime => self.count(Outcome::of(heard.what)),
+            Arrival::Late => self.cx.add(&LATE, 1),
+            Arrival::Again => {}
         }
     }
 
@@ -191,11 +199,11 @@ impl<'a> Round<'a> {
                     self.cx.set(&REPLY_HOP_LIMIT, f64::from(hop_limit));
                 }
             }
-            Arrival::Late => self.cx.add(&LATE, 1),
+            Arrival::Late => {}
             Arrival::Again => self.cx.add(&DUPLICATES, 1),
         }
         self.cx.event(Reply::NAME, || Reply {
-            sequence: heard.sequence,
+            sequence: heard.sequence + 1,
             from: heard.from,
             bytes,
             hop_limit: heard.hop_limit,
@@ -212,7 +220,7 @@ impl<'a> Round<'a> {
             let outcome = Outcome::of_silence(&request, self.flow.drops());
             self.count(outcome);
             self.cx.event(Lost::NAME, || Lost {
-                sequence: request.sequence,
+                sequence: request.sequence + 1,
                 waited: request.expires - request.sent,
                 outcome,
             });
@@ -276,6 +284,9 @@ impl Drop for Round<'_> {
 
 const DROPPED: &str = "this host dropped packets for want of room to receive them, so that nothing \
                        is known of the replies: allow more (`sysctl -w net.core.rmem_max=16777216`)";
+
+/// How much of its wait a last request may lack.
+const SLACK: Duration = Duration::from_millis(10);
 
 async fn until(at: Option<Instant>) {
     match at {

@@ -1,3 +1,5 @@
+//! Does every word of a YAML text end up in the tree with its own place?
+
 use std::fmt::Write;
 
 use super::*;

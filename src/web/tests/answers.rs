@@ -249,25 +249,3 @@ async fn scraper_chooses_format_and_coding() {
     );
     assert_eq!(probe.header("content-encoding"), "gzip");
 }
-
-#[tokio::test]
-async fn reader_too_many_is_refused_until_another_has_left() {
-    let surface = surface().await;
-    let mut readers = Vec::new();
-    loop {
-        let reader = begin(&surface, "/metrics", &[]).await;
-        if reader.status() != StatusCode::OK {
-            assert_eq!(reader.status(), StatusCode::SERVICE_UNAVAILABLE);
-            break;
-        }
-        readers.push(reader);
-    }
-    assert_eq!(readers.len(), 16);
-    readers.pop();
-    let metrics = ask(&surface, "/metrics", &[]).await;
-    assert!(
-        metrics
-            .text()
-            .contains("\nleadsman_scrapes_refused_total 1\n")
-    );
-}

@@ -46,6 +46,17 @@ async fn rest(mut stream: TcpStream) -> String {
     String::from_utf8_lossy(&rest).into_owned()
 }
 
+/// A connection that takes nothing of a scrape that has begun.
+async fn stalled(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stalled = socket.connect(address).await.unwrap();
+    let words = get_and_close("/metrics");
+    stalled.write_all(words.as_bytes()).await.unwrap();
+    stalled.readable().await.unwrap();
+    stalled
+}
+
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")
 }
@@ -67,11 +78,7 @@ async fn run_ends_when_the_scraper_goes_away() {
 #[tokio::test(start_paused = true)]
 async fn reader_that_takes_nothing_delays_nobody_and_is_cut() {
     let served = served(&large()).await;
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let mut stalled = socket.connect(served.address).await.unwrap();
-    stalled.write_all(get("/metrics").as_bytes()).await.unwrap();
-    stalled.readable().await.unwrap();
+    let stalled = stalled(served.address).await;
     let whole = rest(connect(served.address, &get_and_close("/metrics")).await).await;
     assert!(
         whole.ends_with("\r\n0\r\n\r\n"),
@@ -85,6 +92,24 @@ async fn reader_that_takes_nothing_delays_nobody_and_is_cut() {
         "the stalled reader got all {} bytes",
         cut.len()
     );
+}
+
+#[tokio::test]
+async fn reader_too_many_is_answered_and_the_first_one_cut() {
+    let served = served(&large()).await;
+    let is_whole = |answer: &str| answer.ends_with("\r\n0\r\n\r\n");
+    let mut readers = Vec::new();
+    for _ in 0..16 {
+        readers.push(stalled(served.address).await);
+    }
+    let whole = rest(connect(served.address, &get_and_close("/metrics")).await).await;
+    assert!(is_whole(&whole), "{} bytes", whole.len());
+    assert!(whole.contains("\nleadsman_scrapes_cut_total 1\n"));
+    let mut readers = readers.into_iter();
+    for expected in [false, true] {
+        let answer = rest(readers.next().unwrap()).await;
+        assert_eq!(is_whole(&answer), expected, "{} bytes", answer.len());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,4 +166,17 @@ async fn end_waits_for_the_answer_under_way_and_for_no_idle_connection() {
         .unwrap()
         .unwrap();
     assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn end_ends_a_run_that_takes_too_long_and_answers_it() {
+    let served = served(CONFIG).await;
+    let asking = connect(served.address, &get("/probe?module=slow&target=endless")).await;
+    lead::ENDLESS.begun.notified().await;
+    let begun = tokio::time::Instant::now();
+    served.stopper.stop();
+    let answer = rest(asking).await;
+    assert!(answer.contains("\nprobe_success 0\n"), "{answer:?}");
+    served.end.await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(12));
 }

@@ -51,6 +51,10 @@ impl Probe for Heave {
                 RELEASED.end.notified().await;
                 Ok(())
             }
+            "endless" => {
+                ENDLESS.begun.notify_one();
+                pending().await
+            }
             "abandoned" => {
                 let _abandoned = Abandoned;
                 ABANDONED.begun.notify_one();
@@ -76,6 +80,8 @@ pub(super) static PLUGIN: Plugin =
 pub(super) static RELEASED: Course = Course::new();
 /// The run of the target `abandoned`, whose end is that it is dropped.
 pub(super) static ABANDONED: Course = Course::new();
+/// The run of the target `endless`, which nothing but its host ends.
+pub(super) static ENDLESS: Course = Course::new();
 
 /// What a run and its test tell each other.
 pub(super) struct Course {

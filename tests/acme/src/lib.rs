@@ -1,21 +1,23 @@
 //! How long does a daytime server (RFC 867) take to tell the time?
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use leadsman_core::{Cause, Command, Context, Fault, Gauge, Options, OptionsError, Plugin};
 use leadsman_core::{Preference, Probe, Target, async_trait, inventory};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
 mod responder;
+#[cfg(test)]
+mod tests;
 
 inventory::submit! {
     Plugin::new::<DaytimeOptions>("daytime", "Time that a daytime server takes to answer")
         .command(Command::new("daytime", "HOST:PORT"))
         .metrics(&[&ANSWER])
-        .causes(&[Cause::Resolve, Cause::Refused, Cause::Reset, Cause::Mismatch, Cause::Timeout])
+        .causes(&[Cause::Closed, Cause::Mismatch, Cause::Protocol, Cause::Refused, Cause::Reset,
+            Cause::Resolve, Cause::Timeout, Cause::Unreachable])
 }
 
 static ANSWER: Gauge = Gauge::new("probe_daytime_answer_seconds", "Time to the answer's end.");
@@ -44,12 +46,12 @@ pub struct Daytime(String, u16, Arc<DaytimeOptions>);
 impl Probe for Daytime {
     async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
         let begin = tokio::time::Instant::now();
-        let address = cx.resolve(&self.0, Preference::new("ip4", true)).await?;
-        let asking = |error| Fault::connection("cannot ask for the time", error);
-        let server = TcpStream::connect((address, self.1)).await;
-        let (mut server, mut answer) = (server.map_err(asking)?.take(512), String::new());
-        let read = server.read_to_string(&mut answer).await;
-        read.map_err(asking)?;
+        let host = cx.resolve(&self.0, Preference::new("ip4", true)).await?;
+        let peer = SocketAddr::new(host, self.1);
+        let asking = |error| Fault::connection(peer, "cannot ask for the time", error);
+        let mut server = TcpStream::connect(peer).await.map_err(asking)?.take(512);
+        let mut answer = String::new();
+        server.read_to_string(&mut answer).await.map_err(asking)?;
         cx.set(&ANSWER, begin.elapsed().as_secs_f64());
         let good = answer.contains(&self.2.contains).then_some(());
         good.ok_or_else(|| Fault::target(Cause::Mismatch, format!("the answer is {answer:?}")))

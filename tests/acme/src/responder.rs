@@ -17,7 +17,7 @@ inventory::submit! {
 /// Where it listens and what it says.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct DaytimeServer {
+pub(crate) struct DaytimeServer {
     /// Address and port to listen on.
     listen: SocketAddr,
     /// What it says to everybody.
@@ -64,7 +64,9 @@ impl Responder for Open {
             tokio::select! {
                 () = stop.requested() => return Ok(()),
                 connection = self.listener.accept() => {
-                    connection?.0.write_all(self.line.as_bytes()).await?;
+                    let mut client = connection?.0;
+                    // A client that has gone away again is no reason to end.
+                    client.write_all(self.line.as_bytes()).await.ok();
                 }
             }
         }

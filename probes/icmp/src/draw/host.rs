@@ -62,8 +62,11 @@ impl Host {
                 Arrival::Late => self.late += 1,
                 Arrival::Again => self.duplicates += 1,
             },
-            Said::Error(error) if error.arrived == Arrival::InTime => self.errors += 1,
-            Said::Error(_) => {}
+            Said::Error(error) => match error.arrived {
+                Arrival::InTime => self.errors += 1,
+                Arrival::Late => self.late += 1,
+                Arrival::Again => {}
+            },
             Said::Lost(lost) if lost.outcome == Outcome::LocalSuspect => self.suspect += 1,
             Said::Lost(_) => self.lost += 1,
             Said::NotSent(_) => self.not_sent += 1,

@@ -42,7 +42,7 @@ impl Lines {
                 let ms = Duration::from_millis((lost.waited.as_secs_f64() * 1e3).round() as u64);
                 bad(format!(
                     "no reply to icmp_seq={} within {ms:?}",
-                    lost.sequence + 1
+                    lost.sequence
                 ))
             }
             Said::NotSent(not_sent) => bad(not_sent.error.clone()),
@@ -105,7 +105,7 @@ impl Draw for Lines {
 }
 
 fn reply_line(reply: &Reply) -> String {
-    let (bytes, from, sequence) = (reply.bytes, reply.from, reply.sequence + 1);
+    let (bytes, from, sequence) = (reply.bytes, reply.from, reply.sequence);
     let mut line = format!("{bytes} bytes from {from}: icmp_seq={sequence}");
     if let Some(hop_limit) = reply.hop_limit {
         write!(line, " ttl={hop_limit}").expect(INFALLIBLE);
@@ -114,16 +114,24 @@ fn reply_line(reply: &Reply) -> String {
     if reply.apart {
         write!(line, " (stamps: {})", reply.rtt_source).expect(INFALLIBLE);
     }
-    line + match reply.arrived {
+    line + mark(reply.arrived)
+}
+
+fn error_line(error: &IcmpError) -> String {
+    let (from, sequence, what) = (error.from, error.sequence, &error.what);
+    format!(
+        "From {from} icmp_seq={sequence} {what}{}",
+        mark(error.arrived)
+    )
+}
+
+/// What stands behind an answer that ended no request.
+fn mark(arrived: Arrival) -> &'static str {
+    match arrived {
         Arrival::InTime => "",
         Arrival::Late => " (late)",
         Arrival::Again => " (DUP!)",
     }
-}
-
-fn error_line(error: &IcmpError) -> String {
-    let (from, sequence, what) = (error.from, error.sequence + 1, &error.what);
-    format!("From {from} icmp_seq={sequence} {what}")
 }
 
 /// The figures of the round trips, if there were any.

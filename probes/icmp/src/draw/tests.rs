@@ -201,7 +201,7 @@ fn sent(sequence: u64) -> Event {
     event(
         Sent::NAME,
         Sent {
-            sequence,
+            sequence: sequence + 1,
             to,
             bytes: 64,
         },
@@ -210,7 +210,7 @@ fn sent(sequence: u64) -> Event {
 
 fn reply(sequence: u64, micros: u64, arrived: Arrival) -> Event {
     let reply = Reply {
-        sequence,
+        sequence: sequence + 1,
         from: IpAddr::from([192, 0, 2, 1]),
         bytes: 64,
         hop_limit: Some(64),
@@ -224,7 +224,7 @@ fn reply(sequence: u64, micros: u64, arrived: Arrival) -> Event {
 
 fn unreachable(sequence: u64) -> Event {
     let error = IcmpError {
-        sequence,
+        sequence: sequence + 1,
         from: IpAddr::from([10, 0, 0, 1]),
         outcome: Outcome::Unreachable,
         what: "Destination Host Unreachable".to_owned(),
@@ -238,7 +238,7 @@ fn lost(sequence: u64) -> Event {
     event(
         Lost::NAME,
         Lost {
-            sequence,
+            sequence: sequence + 1,
             waited,
             outcome: Outcome::Lost,
         },

@@ -1,3 +1,5 @@
+//! Is what was written read as meant, and every mistake told at its place?
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 

@@ -1,0 +1,53 @@
+//! How is an address opened to serve on?
+//!
+//! Every interface means both families, whatever this host's defaults are. What is answered to
+//! those who connect is not decided here.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::config::Address;
+
+/// Listens at `address`; a name is looked up, and the first of its addresses that can be opened is.
+pub(crate) async fn listen(address: &Address) -> io::Result<TcpListener> {
+    match address {
+        Address::Everywhere(port) => everywhere(*port).await,
+        Address::At(host_and_port) => TcpListener::bind(host_and_port).await,
+    }
+}
+
+async fn everywhere(port: u16) -> io::Result<TcpListener> {
+    // What keeps this socket from being made for another reason than a kernel without IPv6, such
+    // as too few descriptors, keeps the other from it as well.
+    let Ok(socket) = TcpSocket::new_v6() else {
+        return TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
+    };
+    // The default is net.ipv6.bindv6only (RFC 3493, section 5.3).
+    SockRef::from(&socket).set_only_v6(false)?;
+    // As `TcpListener::bind` does, or a restart would wait for connections of before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))?;
+    socket.listen(BACKLOG)
+}
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_interface_is_of_either_family() {
+        let listener = listen(&Address::Everywhere(0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(address.is_ipv4() || !SockRef::from(&listener).only_v6().unwrap());
+        let peer = TcpStream::connect((Ipv4Addr::LOCALHOST, address.port()));
+        peer.await.unwrap();
+    }
+}
