@@ -2,7 +2,8 @@
 //!
 //! It starts whole or not at all: a configuration with a mistake or an address in use ends it with
 //! a message. SIGHUP reloads. SIGTERM and SIGINT end it in good order: no new runs, those in
-//! flight end by their deadline, requests under way are answered; a second one ends it at once.
+//! flight end by their deadline, and requests under way are answered: a run that one of them asked
+//! for has ten seconds, then it is ended and answered as failed. A second signal ends it at once.
 
 use std::io::{self, Write as _};
 use std::iter;
