@@ -39,7 +39,7 @@ mod web;
 use std::env;
 use std::error::Error;
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ use crate::by_hand::{ByHand, Outcome, by_hand};
 use crate::cli::Ask;
 use crate::resolver::Resolver;
 use crate::source::Source;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, color_on};
 
 /// Runs leadsman with the process's arguments and returns its exit status.
 ///
@@ -97,7 +97,7 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn check(source: &Source, registry: &Registry) -> io::Result<ExitCode> {
-    let colour = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none();
+    let colour = color_on(&io::stderr());
     match check::check(source, registry) {
         Ok((report, warnings)) => {
             complain(&warnings.render(colour));

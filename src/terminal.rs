@@ -37,12 +37,9 @@ impl Terminal {
     /// The process's standard output.
     pub(crate) fn stdout() -> Self {
         let out = io::stdout();
-        let variable = |name: &str| env::var(name).unwrap_or_default();
-        // Such as the shell inside an editor: a terminal that cannot move its cursor.
-        let screen = out.is_terminal() && variable("TERM") != "dumb";
         Self {
-            color: wants_color(screen, &variable("NO_COLOR"), &variable("CLICOLOR_FORCE")),
-            screen: screen.then(|| Box::new(size) as Box<dyn Fn() -> Size + Send>),
+            color: color_on(&out),
+            screen: is_screen(&out).then(|| Box::new(size) as Box<dyn Fn() -> Size + Send>),
             out: Box::new(out),
             drawn: Vec::new(),
         }
@@ -159,6 +156,21 @@ fn to_the_start(drawn: &[usize], size: Size) -> String {
 }
 
 /// Follows <https://no-color.org> and <https://bixense.com/clicolors>; values as in the environment.
+/// Whether colour is wanted in what is written to `stream`.
+pub(crate) fn color_on(stream: &impl IsTerminal) -> bool {
+    let force = variable("CLICOLOR_FORCE");
+    wants_color(is_screen(stream), &variable("NO_COLOR"), &force)
+}
+
+fn is_screen(stream: &impl IsTerminal) -> bool {
+    // Such as the shell inside an editor: a terminal that cannot move its cursor.
+    stream.is_terminal() && variable("TERM") != "dumb"
+}
+
+fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_default()
+}
+
 fn wants_color(screen: bool, no_color: &str, force: &str) -> bool {
     no_color.is_empty() && (screen || !matches!(force, "" | "0"))
 }
