@@ -29,6 +29,7 @@ use crate::host::{Host, ReloadError};
 use crate::listen::listen;
 use crate::log;
 use crate::resolver::Resolver;
+use crate::schedule::Identity;
 use crate::services::Services;
 use crate::source::Source;
 use crate::web;
@@ -246,12 +247,10 @@ impl Signals {
     }
 }
 
-/// FNV-1a of this host's name, or 0 where it has none.
+/// A hash of this host's name, or of nothing where it has none.
 fn seed() -> u64 {
-    let name = std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    Identity::of([name.trim_end()]).bits()
 }
 
 /// How long the demonstration measures before it says what it has found.

@@ -50,6 +50,11 @@ impl Identity {
         }))
     }
 
+    /// The hash itself, to seed a schedule with who its host is.
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// Where in the interval the slot's grid lies, in nanoseconds.
     ///
     /// The seed goes in before the bits are mixed: mixed first, seeds 0 and 1 would lie one
