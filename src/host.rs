@@ -93,7 +93,7 @@ impl Host {
     /// Reads the configuration again and puts it in force; says in log and metrics how it went.
     pub(crate) async fn reload(self: &Arc<Self>) -> Result<(), ReloadError> {
         let host = Arc::clone(self);
-        // A task of its own: a plugin that panics, or whoever asked and goes away, ends only that.
+        // A task of its own: a plugin that panics ends only that.
         let reload = tokio::spawn(async move {
             tokio::select! {
                 biased;
