@@ -26,6 +26,7 @@ mod resolve;
 mod responder;
 mod sink;
 mod stop;
+mod sweep;
 mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -47,6 +48,7 @@ pub use resolve::{Family, Preference, Resolve, ResolveError};
 pub use responder::{Open, Responder, ResponderOptions, ResponderPlugin};
 pub use sink::{Event, Run, Sink, Word};
 pub use stop::{Stop, Stopper};
+pub use sweep::{Ending, Finding, Progress, Sweep, SweepOrder, Watcher};
 pub use target::Target;
 
 /// Compiles what `probes/README.md` shows.

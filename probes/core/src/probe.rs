@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::options::OptionsError;
-use crate::{Context, Fault, Target};
+use crate::{Context, Fault, Sweep, Target};
 
 /// One protocol aimed at one target.
 ///
@@ -52,6 +52,12 @@ pub trait Options:
         _ = timeout;
         None
     }
+
+    /// Offers to ask many targets at once by hand; `None` if a run for each will do, which is so
+    /// unless a run costs more than its packets.
+    fn sweep(self: &Arc<Self>) -> Option<Box<dyn Sweep>> {
+        None
+    }
 }
 
 /// Options whose type is forgotten, as the host keeps them.
@@ -61,6 +67,9 @@ pub trait Aim: fmt::Debug + Send + Sync {
 
     /// How many packets one run sends; see [`Options::packets`].
     fn packets(&self, timeout: Duration) -> Option<u64>;
+
+    /// Offers to ask many targets at once; see [`Options::sweep`].
+    fn sweep(&self) -> Option<Box<dyn Sweep>>;
 
     /// The options in force, defaults included and secrets hidden.
     fn shown(&self) -> serde_json::Value;
@@ -79,6 +88,10 @@ impl<O: Options> Aim for Aimed<O> {
 
     fn packets(&self, timeout: Duration) -> Option<u64> {
         self.0.packets(timeout)
+    }
+
+    fn sweep(&self) -> Option<Box<dyn Sweep>> {
+        self.0.sweep()
     }
 
     fn shown(&self) -> serde_json::Value {
