@@ -8,8 +8,8 @@
 mod control;
 mod filter;
 mod outgoing;
-mod socket;
-mod stamping;
+pub(crate) mod socket;
+pub(crate) mod stamping;
 
 use std::fmt;
 use std::io;
@@ -42,7 +42,8 @@ impl Port {
         Ok(Self::with(way, socket::open(way)?))
     }
 
-    fn with(way: Way, sockets: Sockets) -> (Self, Engine) {
+    /// Puts sockets to use.
+    pub(crate) fn with(way: Way, sockets: Sockets) -> (Self, Engine) {
         let (family, framing) = (way.family, sockets.framing);
         let engine = Engine::new(family, framing, sockets.first, sockets.identifiers);
         tracing::debug!(?way, mode = ?sockets.mode, first = sockets.first, "icmp sockets opened");
@@ -119,6 +120,10 @@ impl Port {
                 // An ICMP error about an earlier request, whosever it was, makes the next call on
                 // a ping socket fail in its stead, until the error queue is read empty.
                 Err(outgoing::Later::Cleared) => self.drain_errors(engine, out),
+                Err(outgoing::Later::Counted) => {
+                    self.drain_errors(engine, out);
+                    self.sockets.departures.restart(&self.sockets.transmit);
+                }
             }
         }
     }

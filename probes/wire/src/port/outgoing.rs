@@ -75,8 +75,10 @@ struct ToldFor {
 pub(super) enum Later {
     /// There was no room; there may be on the next tick.
     Tick,
-    /// An error has to be read first.
+    /// The error queue has to be read first.
     Cleared,
+    /// As before, and then the kernel's count of what it sent begins anew.
+    Counted,
 }
 
 impl Outgoing {
@@ -263,13 +265,13 @@ impl Outgoing {
             _ if sockets.mode == Mode::Ping && again => return Err(Later::Cleared),
             _ => {}
         }
-        if let Departures::Counted(counter) = &mut sockets.departures {
-            counter.restart(&sockets.transmit);
-        }
         engine.unsent(self.waiting[self.done].key, Refusal::Kernel(errno), out);
         self.done += 1;
         self.attempts = 0;
-        Ok(())
+        match sockets.departures {
+            Departures::Counted(_) => Err(Later::Counted),
+            _ => Ok(()),
+        }
     }
 
     /// Has the first request that waits, and all of its peer's, sent by the socket whose packets

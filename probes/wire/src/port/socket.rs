@@ -75,11 +75,15 @@ fn open_raw(way: Way) -> Result<Sockets, OpenError> {
         // As raw(7) has it, this protocol means that the packets include their headers.
         Family::V4 => {
             let transmit = raw(way, Protocol::from(libc::IPPROTO_RAW))?;
-            let told = sys::set_option(&transmit, libc::IPPROTO_IP, libc::IP_RECVERR, 1);
-            // Else the kernel keeps it to itself if the interface's queue is full.
-            told.map_err(|source| failed(way, source))?;
-            let ttl = transmit.ttl_v4().map_err(|source| failed(way, source))?;
-            (transmit, Framing::Header { ttl: ttl as u8 })
+            let prepare = || {
+                // Else the kernel keeps it to itself if the interface's queue is full.
+                sys::set_option(&transmit, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+                // The DF bit is in each header; this is about a path MTU learnt earlier.
+                set_dont_fragment_v4(&transmit, true)?;
+                transmit.ttl_v4()
+            };
+            let ttl = prepare().map_err(|source| failed(way, source))? as u8;
+            (transmit, Framing::Header { ttl })
         }
         Family::V6 => (deaf(way)?, Framing::Message),
     };

@@ -35,6 +35,17 @@ impl Departures {
             Self::Unstamped => None,
         }
     }
+
+    /// Has the kernel begin its count anew, if that is what counts: it is not known whether it
+    /// counted what it refused.
+    pub(crate) fn restart(&mut self, socket: &Socket) {
+        if let Self::Counted(counter) = self {
+            enable(socket, counter.flags & !libc::SOF_TIMESTAMPING_OPT_ID);
+            enable(socket, counter.flags);
+            counter.next = 0;
+            counter.sent.fill(None);
+        }
+    }
 }
 
 /// The requests that a socket sent, as the kernel counts them: from 0, one by one.
@@ -66,14 +77,6 @@ impl Counter {
             .get_mut(number as usize % REMEMBERED)
             .filter(|_| remembered)?
             .take()
-    }
-
-    /// Has the kernel begin its count anew: it is not known whether it counted what it refused.
-    pub(crate) fn restart(&mut self, socket: &Socket) {
-        enable(socket, self.flags & !libc::SOF_TIMESTAMPING_OPT_ID);
-        enable(socket, self.flags);
-        self.next = 0;
-        self.sent.fill(None);
     }
 }
 
