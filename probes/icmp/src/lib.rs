@@ -24,6 +24,8 @@ mod ping;
 mod round;
 mod source;
 mod statistics;
+mod sweep;
+mod tally;
 
 #[cfg(test)]
 mod tests;

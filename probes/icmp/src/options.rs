@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::options::{OptionsError, Period};
-use leadsman_core::{Options, Preference, Target};
+use leadsman_core::{Options, Preference, Sweep, Target};
 use leadsman_wire::{EchoOptions, Ttl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ping::Ping;
+use crate::sweep::PingSweep;
 
 /// Options of the ICMP echo probe.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -77,6 +78,10 @@ impl Options for PingOptions {
                 .help("leave it out to wait until the run's deadline"));
         }
         Ok(Ping::new(Arc::clone(self)))
+    }
+
+    fn sweep(self: &Arc<Self>) -> Option<Box<dyn Sweep>> {
+        Some(Box::new(PingSweep(Arc::clone(self))))
     }
 
     fn packets(&self, timeout: Duration) -> Option<u64> {

@@ -75,7 +75,7 @@ impl Probe for Ping {
     }
 }
 
-fn not_opened(error: OpenError) -> Fault {
+pub(crate) fn not_opened(error: OpenError) -> Fault {
     match error {
         OpenError::NotPermitted { .. } | OpenError::Mark { .. } => {
             Fault::Own(Blocker::Permission, Box::new(error))

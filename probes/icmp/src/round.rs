@@ -315,7 +315,7 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-fn cause(what: What) -> Cause {
+pub(crate) fn cause(what: What) -> Cause {
     match what {
         What::Reply { .. } | What::Corrupt | What::WrongSource => Cause::Mismatch,
         What::Unreachable { .. } | What::ParameterProblem { .. } => Cause::Unreachable,
@@ -324,7 +324,7 @@ fn cause(what: What) -> Cause {
     }
 }
 
-fn not_sent(error: SendError) -> Fault {
+pub(crate) fn not_sent(error: SendError) -> Fault {
     match error {
         SendError::NoSuchSource { .. } | SendError::TooLong { .. } => {
             Fault::Own(Blocker::Network, Box::new(error))

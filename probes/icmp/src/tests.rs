@@ -257,7 +257,7 @@ fn several() -> Bench {
 }
 
 /// Whether there is no way to send echo requests here, which is said loudly.
-fn skips(address: &str) -> bool {
+pub(crate) fn skips(address: &str) -> bool {
     let opened = Flow::open(address.parse().unwrap(), EchoOptions::default());
     let Err(error @ (OpenError::NotPermitted { .. } | OpenError::Socket { .. })) = opened else {
         return false;
