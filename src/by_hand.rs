@@ -9,6 +9,7 @@
 mod json;
 mod page;
 mod plain;
+mod sweep;
 
 use std::io;
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ use self::json::Json;
 use self::page::{Note, Page};
 use self::plain::Plain;
 use crate::terminal::Terminal;
+
+pub(crate) use self::sweep::{Range, Shown, SweepByHand, Targets, sweep_by_hand};
 
 /// What is to be probed, and how that is shown.
 pub(crate) struct ByHand {
@@ -69,6 +72,9 @@ pub(crate) enum ByHandError {
     /// The plugin's drawing panicked; the panic itself was told when it happened.
     #[error("the drawing of {0} panicked, so its runs were ended; please report it")]
     Drawing(&'static str),
+    /// The plugin's sweep panicked; the panic itself was told when it happened.
+    #[error("the sweep of {0} panicked; please report it")]
+    Sweeping(&'static str),
 }
 
 /// Probes until all runs have ended or SIGINT or SIGTERM asks them to, and shows it on `terminal`.
@@ -80,20 +86,28 @@ pub(crate) async fn by_hand(
     resolver: Arc<dyn Resolve>,
     terminal: Terminal,
 ) -> Result<Outcome, ByHandError> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ByHandError::Signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(ByHandError::Signals)?;
     let (stopper, stop) = Stopper::new();
     let stopper = Arc::new(stopper);
     let runs = carry_out(request, resolver, terminal, Arc::clone(&stopper), stop);
-    tokio::pin!(runs);
+    interruptible(runs, &stopper).await
+}
+
+/// Asks the work to stop at the first SIGINT or SIGTERM, and does not wait for it after another.
+async fn interruptible(
+    work: impl Future<Output = Result<Outcome, ByHandError>>,
+    stopper: &Stopper,
+) -> Result<Outcome, ByHandError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ByHandError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ByHandError::Signals)?;
+    tokio::pin!(work);
     tokio::select! {
-        outcome = &mut runs => return outcome,
+        outcome = &mut work => return outcome,
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     stopper.stop();
     tokio::select! {
-        outcome = &mut runs => outcome,
+        outcome = &mut work => outcome,
         _ = interrupt.recv() => Ok(Outcome::NotAsked),
         _ = terminate.recv() => Ok(Outcome::NotAsked),
     }

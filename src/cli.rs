@@ -14,6 +14,7 @@ mod markdown;
 mod needs;
 mod properties;
 mod run;
+mod sweep;
 mod word;
 
 use std::ffi::OsString;
@@ -24,7 +25,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use leadsman_core::{Plugin, Registry};
 
-use crate::by_hand::ByHand;
+use crate::by_hand::{ByHand, SweepByHand};
 
 pub(crate) use self::about::About;
 pub(crate) use self::run::{LogFormat, LogLevel, RunArgs};
@@ -40,6 +41,8 @@ pub(crate) enum Ask {
     Schema,
     /// Probe now and show it.
     ByHand(ByHand),
+    /// Probe very many targets now and list them.
+    Sweep(SweepByHand),
     /// Tell something about this program.
     About(About),
 }
@@ -71,7 +74,7 @@ pub(crate) fn ask(
                 .find(|(_, offer)| offer.name == verb)
                 .expect("every other subcommand was made from a plugin");
             let command = subcommand(&mut tree, verb);
-            return flags::read(plugin, offer, command, given).map(Ask::ByHand);
+            return flags::read(plugin, offer, command, given);
         }
     })
 }

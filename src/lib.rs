@@ -3,8 +3,8 @@
 //! A program of your own is `use your_probe as _;` and a `main` that calls [`main`]. Inside, from
 //! the arguments to the answer:
 //!
-//! - `cli` reads the command line, which is made from the linked plugins; `by_hand` runs one probe
-//!   for a person, `terminal` is where they look.
+//! - `cli` reads the command line, which is made from the linked plugins; `by_hand` probes some
+//!   targets or sweeps very many for a person, `terminal` is where they look.
 //! - `config` reads the configuration, `source` knows where it lies, `check` says what it costs,
 //!   `demonstration` stands in for it.
 //! - `daemon` starts and ends everything; `host` is what is in force, and reloads it; `services` are
@@ -48,7 +48,7 @@ use leadsman_core::Registry;
 #[cfg(feature = "icmp")]
 use leadsman_icmp as _;
 
-use crate::by_hand::{ByHand, Outcome, by_hand};
+use crate::by_hand::{ByHand, ByHandError, Outcome, SweepByHand, by_hand, sweep_by_hand};
 use crate::cli::Ask;
 use crate::resolver::Resolver;
 use crate::source::Source;
@@ -89,6 +89,7 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::SUCCESS)
         }
         Ask::ByHand(request) => Ok(measure(request)?),
+        Ask::Sweep(request) => Ok(sweep(request)?),
         Ask::About(about) => {
             about.tell(&registry, &mut Terminal::stdout())?;
             Ok(ExitCode::SUCCESS)
@@ -115,20 +116,35 @@ fn measure(request: ByHand) -> Result<ExitCode, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let measured = runtime.block_on(by_hand(
-        request,
-        Arc::new(Resolver::system()),
-        Terminal::stdout(),
-    ));
+    let resolver = Arc::new(Resolver::system());
+    let measured = runtime.block_on(by_hand(request, resolver, Terminal::stdout()));
     // A page that nobody reads may never come to its end.
     runtime.shutdown_background();
-    Ok(match measured {
-        Ok(outcome) => outcome.into(),
-        Err(why) => {
-            complain(&format!("leadsman: {}", chain(&why)));
-            Outcome::NotAsked.into()
-        }
-    })
+    Ok(status(measured))
+}
+
+fn sweep(mut request: SweepByHand) -> Result<ExitCode, Box<dyn Error>> {
+    if let Err(why) = request.read_files() {
+        complain(&format!("leadsman: {}", chain(&why)));
+        return Ok(Outcome::NotAsked.into());
+    }
+    // All that is to be done on this thread is to wait, once the names have been looked up.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let resolver = Arc::new(Resolver::system());
+    let (out, err) = (Terminal::stdout(), Terminal::stderr());
+    let swept = runtime.block_on(sweep_by_hand(request, resolver, out, err));
+    runtime.shutdown_background();
+    Ok(status(swept))
+}
+
+fn status(measured: Result<Outcome, ByHandError>) -> ExitCode {
+    let outcome = measured.unwrap_or_else(|why| {
+        complain(&format!("leadsman: {}", chain(&why)));
+        Outcome::NotAsked
+    });
+    outcome.into()
 }
 
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {

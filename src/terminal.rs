@@ -1,9 +1,9 @@
 //! How does text reach a person, and how is a table drawn anew in its place?
 //!
-//! One [`Terminal`] stands for the standard output, whatever that is. On a screen, lines scroll by
-//! above a table that is overwritten in place, each frame in one write, so that nothing flickers.
-//! Elsewhere text is written as it is. How wide things are is asked for at every frame, for a
-//! window can change its size.
+//! One [`Terminal`] stands for the standard output or error, whatever that is. On a screen, lines
+//! scroll by above a table that is overwritten in place, each frame in one write, so that nothing
+//! flickers. Elsewhere text is written as it is. How wide things are is asked for at every frame,
+//! for a window can change its size.
 //!
 //! What to write is not decided here; nor does this module read keys or leave the screen in any
 //! state that would have to be restored.
@@ -14,10 +14,11 @@ use std::env;
 use std::fmt;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 pub(crate) use self::layout::{clip, columns, visible_width, wrap};
 
-/// The standard output, or what stands for it in a test.
+/// The standard output or error, or what stands for it in a test.
 pub(crate) struct Terminal {
     out: Box<dyn Write + Send>,
     screen: Option<Box<dyn Fn() -> Size + Send>>,
@@ -36,7 +37,15 @@ pub(crate) struct Size {
 impl Terminal {
     /// The process's standard output.
     pub(crate) fn stdout() -> Self {
-        let out = io::stdout();
+        Self::on(io::stdout(), || size(io::stdout()))
+    }
+
+    /// The process's standard error.
+    pub(crate) fn stderr() -> Self {
+        Self::on(io::stderr(), || size(io::stderr()))
+    }
+
+    fn on(out: impl Write + IsTerminal + Send + 'static, size: fn() -> Size) -> Self {
         Self {
             color: color_on(&out),
             screen: is_screen(&out).then(|| Box::new(size) as Box<dyn Fn() -> Size + Send>),
@@ -155,7 +164,6 @@ fn to_the_start(drawn: &[usize], size: Size) -> String {
     moves
 }
 
-/// Follows <https://no-color.org> and <https://bixense.com/clicolors>; values as in the environment.
 /// Whether colour is wanted in what is written to `stream`.
 pub(crate) fn color_on(stream: &impl IsTerminal) -> bool {
     let force = variable("CLICOLOR_FORCE");
@@ -171,12 +179,13 @@ fn variable(name: &str) -> String {
     env::var(name).unwrap_or_default()
 }
 
+/// Follows <https://no-color.org> and <https://bixense.com/clicolors>; values as in the environment.
 fn wants_color(screen: bool, no_color: &str, force: &str) -> bool {
     no_color.is_empty() && (screen || !matches!(force, "" | "0"))
 }
 
-fn size() -> Size {
-    let known = terminal_size::terminal_size_of(io::stdout());
+fn size(stream: impl AsFd) -> Size {
+    let known = terminal_size::terminal_size_of(stream);
     // A serial console may report 0 by 0.
     match known {
         Some((columns, rows)) if columns.0 > 0 && rows.0 > 0 => Size {

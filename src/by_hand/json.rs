@@ -25,7 +25,6 @@ impl Json {
         Self { plugin, stage }
     }
 
-    /// Adds a line of what every object has, and then `fields`.
     fn line(
         &self,
         at: SystemTime,
@@ -34,19 +33,8 @@ impl Json {
         fields: impl IntoIterator<Item = (String, Value)>,
         page: &mut String,
     ) {
-        let mut object = Map::new();
-        object.insert("time".into(), time(at));
-        object.insert("probe".into(), self.plugin.name().into());
-        object.insert(
-            "target".into(),
-            (*self.stage.targets[target].address).into(),
-        );
-        object.insert("event".into(), event.into());
-        for (name, value) in fields {
-            object.entry(name).or_insert(value);
-        }
-        page.push_str(&Value::Object(object).to_string());
-        page.push('\n');
+        let target = Some(&*self.stage.targets[target].address);
+        line(at, self.plugin.name(), target, event, fields, page);
     }
 }
 
@@ -69,6 +57,29 @@ impl Draw for Json {
     }
 
     fn summary(&mut self, _: &mut String) {}
+}
+
+/// Adds a line of what every object has, and then `fields`; an object may be about no target.
+pub(super) fn line(
+    at: SystemTime,
+    probe: &str,
+    target: Option<&str>,
+    event: &str,
+    fields: impl IntoIterator<Item = (String, Value)>,
+    page: &mut String,
+) {
+    let mut object = Map::new();
+    object.insert("time".into(), time(at));
+    object.insert("probe".into(), probe.into());
+    if let Some(target) = target {
+        object.insert("target".into(), target.into());
+    }
+    object.insert("event".into(), event.into());
+    for (name, value) in fields {
+        object.entry(name).or_insert(value);
+    }
+    page.push_str(&Value::Object(object).to_string());
+    page.push('\n');
 }
 
 /// Says that so many objects are missing.

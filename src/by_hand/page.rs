@@ -188,7 +188,7 @@ impl Page {
 
 /// Ends the runs when it is dropped: none shall go on unseen, even if a drawing panics.
 #[derive(Clone)]
-struct EndsRuns(Arc<Stopper>);
+pub(super) struct EndsRuns(pub(super) Arc<Stopper>);
 
 impl Drop for EndsRuns {
     fn drop(&mut self) {

@@ -10,11 +10,11 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 use leadsman_core::options::{OptionsError, Period, Step};
-use leadsman_core::{Plugin, Target};
+use leadsman_core::{Aim, Plugin, Target};
 
-use super::json;
 use super::properties::Properties;
-use crate::by_hand::{Aimed, ByHand};
+use super::{Ask, json, sweep};
+use crate::by_hand::{Aimed, ByHand, SweepByHand};
 
 /// The subcommand of a plugin that has one.
 pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Command) -> Command {
@@ -27,36 +27,74 @@ pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Co
         } else {
             "Give up after this time [default: 10s]"
         });
-    let target = Arg::new("target")
-        .value_name(offer.target)
-        .num_args(1..)
-        .required(true)
-        .help("What to probe; several are probed at the same time");
+    let target = Arg::new("target").value_name(offer.target).num_args(1..);
+    let sweeps = sweep::is_offered(plugin);
+    let (target, sweep) = if sweeps {
+        let is_taken = |letter| offer.shorts.iter().any(|(short, _)| *short == letter);
+        let target = target
+            .required_unless_present("file")
+            .help("What to probe: hosts, or ranges such as 192.0.2.0/24 or 192.0.2.1-192.0.2.9");
+        (target, sweep::flags(is_taken))
+    } else {
+        let target = target.required(true);
+        let target = target.help("What to probe; several are probed at the same time");
+        (target, Vec::new())
+    };
     Command::new(offer.name)
         .about(plugin.summary())
         .arg(target)
         .arg(timeout)
-        .arg(json(
-            "Print one JSON object a line: every event, then every run",
-        ))
+        .arg(json(if sweeps {
+            "Print one JSON object a line: every event, then every run; in a sweep, every target"
+        } else {
+            "Print one JSON object a line: every event, then every run"
+        }))
+        .args(sweep)
         .next_help_heading(format!("Options of {}", plugin.name()))
         .args(Properties::new(plugin, offer).flags())
+        .after_help(STATUS)
 }
 
-/// Aims at every target with the options given, or says what is wrong with them; `command` is the
+/// Reads the options given and aims at every target, or says what is wrong; `command` is the
 /// plugin's, for its errors.
 pub(super) fn read(
     plugin: &'static Plugin,
     offer: &'static leadsman_core::Command,
     command: &mut Command,
     given: &ArgMatches,
-) -> Result<ByHand, clap::Error> {
+) -> Result<Ask, clap::Error> {
     let properties = Properties::new(plugin, offer);
-    let aimed = aim(plugin, &properties, given).map_err(|mut complaints| {
+    let asked = if sweep::is_offered(plugin) && sweep::is_asked_for(given) {
+        to_sweep(plugin, &properties, given).map(Ask::Sweep)
+    } else {
+        to_probe(plugin, offer, &properties, given).map(Ask::ByHand)
+    };
+    asked.map_err(|mut complaints| {
         // A mistake in an option is the same for every target.
         complaints.dedup();
         command.error(ErrorKind::ValueValidation, complaints.join("\n       "))
-    })?;
+    })
+}
+
+fn to_probe(
+    plugin: &'static Plugin,
+    offer: &'static leadsman_core::Command,
+    properties: &Properties,
+    given: &ArgMatches,
+) -> Result<ByHand, Vec<String>> {
+    let aim = parse(plugin, properties, given)?;
+    let (mut aimed, mut complaints) = (Vec::new(), Vec::new());
+    for address in given.get_many::<String>("target").into_iter().flatten() {
+        let target = Arc::new(Target::new(address.as_str()));
+        match aim.aim(&target) {
+            Ok(probe) => aimed.push(Aimed { target, probe }),
+            Err(error) if error.path.is_empty() => complaints.push(format!("{address}: {error}")),
+            Err(error) => complaints.push(spoken(properties, &error)),
+        }
+    }
+    if !complaints.is_empty() {
+        return Err(complaints);
+    }
     let usual = if offer.open_ended {
         Duration::MAX
     } else {
@@ -71,29 +109,31 @@ pub(super) fn read(
     })
 }
 
-fn aim(
+fn to_sweep(
     plugin: &'static Plugin,
     properties: &Properties,
     given: &ArgMatches,
-) -> Result<Vec<Aimed>, Vec<String>> {
-    let spoken = |error: &OptionsError| spoken(properties, error);
-    let aim = plugin
-        .parse(&properties.options(given))
-        .map_err(|errors| errors.iter().map(spoken).collect::<Vec<_>>())?;
-    let (mut aimed, mut complaints) = (Vec::new(), Vec::new());
-    for address in given.get_many::<String>("target").into_iter().flatten() {
-        let target = Arc::new(Target::new(address.as_str()));
-        match aim.aim(&target) {
-            Ok(probe) => aimed.push(Aimed { target, probe }),
-            Err(error) if error.path.is_empty() => complaints.push(format!("{address}: {error}")),
-            Err(error) => complaints.push(spoken(&error)),
-        }
+) -> Result<SweepByHand, Vec<String>> {
+    let aim = parse(plugin, properties, given)?;
+    // Some mistakes in options show only where they are aimed, and then at any target.
+    if let Err(error) = aim.aim(&Target::new("localhost"))
+        && !error.path.is_empty()
+    {
+        return Err(vec![spoken(properties, &error)]);
     }
-    if complaints.is_empty() {
-        Ok(aimed)
-    } else {
-        Err(complaints)
-    }
+    sweep::read(plugin, &aim, Properties::preference(&aim.shown()), given)
+}
+
+fn parse(
+    plugin: &'static Plugin,
+    properties: &Properties,
+    given: &ArgMatches,
+) -> Result<Arc<dyn Aim>, Vec<String>> {
+    let aim = plugin.parse(&properties.options(given));
+    aim.map_err(|errors| {
+        let errors = errors.iter();
+        errors.map(|error| spoken(properties, error)).collect()
+    })
 }
 
 /// A mistake, beginning with the flag that made it.
@@ -114,6 +154,9 @@ fn spoken(properties: &Properties, error: &OptionsError) -> String {
         None => format!("-o {error}"),
     }
 }
+
+/// What scripts go by.
+const STATUS: &str = "Exit status: 0 every target answered, 1 one did not, 2 one was not asked";
 
 /// How long a run by hand may take if nobody says.
 const TIMEOUT: Duration = Duration::from_secs(10);

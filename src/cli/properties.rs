@@ -7,18 +7,20 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 use leadsman_core::options::Node;
 use leadsman_core::schemars::Schema;
-use leadsman_core::{Command, Plugin};
+use leadsman_core::{Command, Plugin, Preference};
 use serde_json::Value;
 
 use super::assign::{Assignment, assignment};
-use super::required;
 use super::word::{Word, brief};
+use super::{required, sweep};
 
 /// The options of a plugin that has a command.
 pub(super) struct Properties {
     plugin: &'static Plugin,
     offer: &'static Command,
     schema: Schema,
+    /// Whether its command has the flags of a sweep.
+    sweeps: bool,
 }
 
 impl Properties {
@@ -27,6 +29,7 @@ impl Properties {
             plugin,
             offer,
             schema: plugin.schema(),
+            sweeps: sweep::is_offered(plugin),
         }
     }
 
@@ -89,12 +92,20 @@ impl Properties {
         tree
     }
 
+    /// The family wanted by options, given as they are shown; any will do for a plugin that cannot
+    /// be told.
+    pub(super) fn preference(shown: &Value) -> Preference {
+        let preferred = shown[PREFERRED].as_str().unwrap_or_default();
+        Preference::new(preferred, shown[FALLBACK].as_bool().unwrap_or(true))
+    }
+
     /// The flag of one option.
     fn flag(&self, name: &str, property: &Value) -> Option<Arg> {
         let word = Word::of(&self.schema, property)?;
         let short = self.offer.shorts.iter().find(|(_, of)| *of == name);
         let long = name.replace('_', "-");
-        let is_free = !RESERVED.contains(&long.as_str());
+        let of_sweep = self.sweeps && sweep::NAMES.contains(&long.as_str());
+        let is_free = !of_sweep && !RESERVED.contains(&long.as_str());
         if !is_free && short.is_none() {
             return None;
         }

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +11,13 @@ use std::time::Duration;
 use leadsman_core::options::{OptionsError, Period};
 use leadsman_core::schemars::JsonSchema;
 use leadsman_core::{
-    Context, Fault, Need, Options, Probe, Responder, ResponderOptions, ResponderPlugin, Target,
-    async_trait,
+    Context, Fault, Need, Options, Probe, Responder, ResponderOptions, ResponderPlugin, Sweep,
+    SweepOrder, Target, async_trait,
 };
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::by_hand::Shown;
 use crate::terminal::{Size, Terminal};
 
 /// Options with one of each shape.
@@ -116,6 +118,58 @@ impl ResponderOptions for Line {
     }
 }
 
+/// Options that a command with the flags of a sweep has to get along with.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(crate = "leadsman_core::schemars")]
+struct Sonar {
+    /// Pings a second.
+    rate: u32,
+    /// Whether to listen only, so that nobody can be swept.
+    passive: bool,
+    /// The ship's own noise; no ship is quieter than 1.
+    noise: u32,
+    /// Family of addresses that is preferred.
+    preferred_ip_protocol: String,
+    /// Whether the other family will do.
+    ip_protocol_fallback: bool,
+}
+
+impl Default for Sonar {
+    fn default() -> Self {
+        Self {
+            rate: 0,
+            passive: false,
+            noise: 0,
+            preferred_ip_protocol: String::new(),
+            ip_protocol_fallback: true,
+        }
+    }
+}
+
+impl Options for Sonar {
+    type Probe = Never;
+
+    fn aim(self: &Arc<Self>, _: &Target) -> Result<Never, OptionsError> {
+        match self.noise {
+            1 => Err(OptionsError::field("noise", "must be more than 1")),
+            _ => Ok(Never),
+        }
+    }
+
+    fn sweep(self: &Arc<Self>) -> Option<Box<dyn Sweep>> {
+        (!self.passive).then(|| Box::new(Silence) as Box<dyn Sweep>)
+    }
+}
+
+struct Silence;
+
+impl Sweep for Silence {
+    fn sweep(self: Box<Self>, _: SweepOrder<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
 static LEAD: Plugin = Plugin::new::<Lead>("lead", "Depth of the water")
     .needs(&[Need::IcmpSocket])
     .command(leadsman_core::Command {
@@ -128,10 +182,16 @@ static LOG: Plugin = Plugin::new::<Lead>("log", "Speed through the water, by a c
     .command(leadsman_core::Command::new("stream", "SHIP"))
     .docs("# The log\n\nKnots are counted.\n\n<!-- generated: metrics -->\n<!-- end -->\n");
 static ECHO: Plugin = Plugin::new::<Lead>("echo", "Depth by sound");
+static SONAR: Plugin =
+    Plugin::new::<Sonar>("sonar", "Who is below").command(leadsman_core::Command {
+        shorts: &[('q', "noise"), ('r', "rate")],
+        open_ended: true,
+        ..leadsman_core::Command::new("listen", "SHIP")
+    });
 static BUOY: ResponderPlugin = ResponderPlugin::new::<Line>("buoy", "Something to be sounded");
 
 fn registry() -> Registry {
-    Registry::of([&LEAD, &LOG, &ECHO], [&BUOY]).unwrap()
+    Registry::of([&LEAD, &LOG, &ECHO, &SONAR], [&BUOY]).unwrap()
 }
 
 fn given(line: &str) -> Result<Ask, clap::Error> {
@@ -195,6 +255,7 @@ fn what_people_read_is_as_checked_in() {
     golden("help.txt", &help("--help"));
     golden("help-command.txt", &help("heave -h"));
     golden("help-command-long.txt", &help("heave --help"));
+    golden("help-sweep.txt", &help("listen -h"));
     golden("list.txt", &list::table(&registry(), |_| false, 80));
     golden("list.json", &list::json(&registry(), |_| true));
     let file = Terminal::test(std::io::sink(), None::<fn() -> Size>);
@@ -382,6 +443,26 @@ fn mistakes_are_told_all_at_once_beside_the_flag() {
         ),
         ("heave --timeout 3 a", &["a duration needs a unit"]),
         ("heave", &["<WATER>..."]),
+        ("heave -f hosts", &["unexpected argument '-f'"]),
+        ("heave 192.0.2.0/24 -c 13", &["--count: brings bad luck"]),
+        ("listen", &["<SHIP>..."]),
+        ("listen -au a", &["cannot be used with"]),
+        ("listen --rate 0 a", &["--rate"]),
+        (
+            "listen --sweep a/ 192.0.2.0/8 b",
+            &[
+                "a/: not the name or address of a host",
+                "192.0.2.0/8: the range holds more than",
+            ],
+        ),
+        (
+            "listen --sweep --noise 1 a",
+            &["--noise: must be more than 1\n\nUsage"],
+        ),
+        (
+            "listen -a --passive a",
+            &["these options leave no room for a sweep"],
+        ),
     ] {
         let complaint = complaint(line);
         for part in expected {
@@ -418,6 +499,47 @@ fn a_request_by_hand_is_ready_to_be_carried_out() {
             (targets, timeout, json)
         );
     }
+}
+
+#[test]
+fn targets_are_swept_if_they_are_many_or_a_flag_asks_for_it() {
+    let many = |count| format!("listen {}", vec!["a"; count].join(" "));
+    for (line, swept) in [
+        ("listen a b", None),
+        ("listen --json --timeout 3s a", None),
+        (&many(50), None),
+        (&many(51), Some((51, Shown::All))),
+        ("listen 192.0.2.0/29 a", Some((7, Shown::All))),
+        ("listen ::1-::9", Some((9, Shown::All))),
+        ("listen --sweep a", Some((1, Shown::All))),
+        ("listen --rate 50 a", Some((1, Shown::All))),
+        ("listen -f hosts", Some((0, Shown::All))),
+        ("listen --file hosts a", Some((1, Shown::All))),
+        ("listen -a a", Some((1, Shown::Answered))),
+        ("listen -u a", Some((1, Shown::Unanswered))),
+        ("listen --quiet a", Some((1, Shown::Nothing))),
+        ("listen --quiet -a a", Some((1, Shown::Answered))),
+    ] {
+        let found = match given(line) {
+            Ok(Ask::Sweep(sweep)) => Some((sweep.targets.len(), sweep.shown)),
+            Ok(Ask::ByHand(_)) => None,
+            other => panic!("{line:?}: {other:?}"),
+        };
+        assert_eq!(found, swept, "{line}");
+    }
+}
+
+#[test]
+fn a_sweep_is_ready_to_be_carried_out() {
+    let line = "listen -4 -f hosts -f - --rate 500 --timeout 3s --json -r 7 192.0.2.1";
+    let Ok(Ask::Sweep(sweep)) = given(line) else {
+        panic!("{line}");
+    };
+    assert_eq!(sweep.files, [Path::new("hosts"), Path::new("-")]);
+    assert_eq!(sweep.rate.map(NonZeroU32::get), Some(500));
+    assert_eq!(sweep.timeout, Some(Duration::from_secs(3)));
+    assert!(sweep.json);
+    assert!(complaint("listen -4 ::/120").contains("the range is not of IPv4"));
 }
 
 #[test]

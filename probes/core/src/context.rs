@@ -7,13 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::metric::{Counter, Gauge, Histogram, Info, common};
-use crate::{
-    Blocker, Cause, Event, Family, Fault, Preference, Recording, Resolve, ResolveError, Sink, Stop,
-    Target,
-};
+use crate::{Blocker, Cause, Event, Fault, Preference, Recording, Resolve, Sink, Stop, Target};
 
 /// What a probe has while it measures: its target, its deadline, and where to record.
 pub struct Context<'a> {
@@ -120,7 +117,7 @@ impl<'a> Context<'a> {
         self.set(&common::ADDRESS_HASH, 0.0);
         let begin = Instant::now();
         *self.looking_up() = Some((host.to_owned(), begin));
-        let found = self.look_up(host, preference).await;
+        let found = preference.look_up(host, self.resolver).await;
         *self.looking_up() = None;
         self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
         let address = found?;
@@ -140,70 +137,6 @@ impl<'a> Context<'a> {
         self.set(&common::LOOKUP, since.elapsed().as_secs_f64());
         let detail = format!("no resolver has said within {timeout:?} what address {host} has");
         Fault::Own(Blocker::Resolver, detail.into())
-    }
-
-    async fn look_up(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
-        if let Ok(address) = host.parse() {
-            if preference.fallback || Family::of(address) == preference.family {
-                return Ok(address);
-            }
-            let detail = format!(
-                "{host} is not an {} address, and no other is wanted",
-                preference.family
-            );
-            return Err(Fault::target(Cause::Resolve, detail));
-        }
-        let refused = match self.ask(host, preference).await {
-            Ok(addresses) => return first(host, &addresses),
-            Err(error) => error,
-        };
-        Err(match refused {
-            ResolveError::NoRecord(_) if preference.fallback => {
-                Fault::target(Cause::Resolve, format!("{host} has no address"))
-            }
-            ResolveError::NoRecord(_) => {
-                let detail = format!("{host} has no {} address", preference.family);
-                Fault::target(Cause::Resolve, detail)
-            }
-            ResolveError::Failed(..) => Fault::target(Cause::Resolve, refused.to_string()),
-            ResolveError::Unanswered(..) => Fault::Own(Blocker::Resolver, Box::new(refused)),
-        })
-    }
-
-    /// Asks for the preferred family, and for the other one where that will do.
-    ///
-    /// Both are asked at once unless the first is known already: a resolver that is silent about
-    /// one family must not keep back what it has said of the other.
-    async fn ask(&self, host: &str, preference: Preference) -> Result<Vec<IpAddr>, ResolveError> {
-        let family = preference.family;
-        let mut preferred = self.resolver.addresses(host, family);
-        if !preference.fallback {
-            return preferred.await;
-        }
-        let mut other = self.resolver.addresses(host, family.other());
-        let (preferred, other) = tokio::select! {
-            biased;
-            found = &mut preferred => match found {
-                Ok(addresses) => return Ok(addresses),
-                Err(error) => (error, other.await),
-            },
-            found = &mut other => {
-                let preferred = match &found {
-                    Ok(_) => timeout(RESOLUTION_DELAY, preferred).await,
-                    Err(_) => Ok(preferred.await),
-                };
-                match preferred {
-                    Ok(Ok(addresses)) => return Ok(addresses),
-                    Ok(Err(error)) => (error, found),
-                    Err(_) => return found,
-                }
-            }
-        };
-        match other {
-            // A name that has no record of one family but fails for the other has failed.
-            Err(ResolveError::NoRecord(_)) => Err(preferred),
-            other => other,
-        }
     }
 
     fn looking_up(&self) -> MutexGuard<'_, Option<(String, Instant)>> {
@@ -229,15 +162,6 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
-/// How long the preferred family is waited for once the other is known. RFC 8305, section 3,
-/// suggests 50 ms where a person waits; here a change of family is worse than the delay.
-const RESOLUTION_DELAY: Duration = Duration::from_millis(300);
-
-fn first(host: &str, addresses: &[IpAddr]) -> Result<IpAddr, Fault> {
-    let none = || Fault::target(Cause::Resolve, format!("{host} has no address"));
-    addresses.first().copied().ok_or_else(none)
-}
-
 /// FNV-1a, 32 bits, over the 4 or 16 bytes of the address.
 fn hash(address: IpAddr) -> u32 {
     let fold = |bytes: &[u8]| {
@@ -257,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::metric::Declared;
-    use crate::{Layout, Run};
+    use crate::{Family, Layout, ResolveError, Run};
 
     /// What a resolver says of each family, and after how many milliseconds.
     #[derive(Debug)]

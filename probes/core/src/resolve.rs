@@ -1,12 +1,16 @@
 //! Which address does a name lead to, and which family is wanted?
 //!
 //! The trait is the host's to implement, with a cache that honours TTL; probes reach it through
-//! [`crate::Context::resolve`], which times it.
+//! [`crate::Context::resolve`], which times it. [`Preference::look_up`] does the same untimed.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::timeout;
+
+use crate::{Blocker, Cause, Fault};
 
 /// A family of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +71,78 @@ impl Preference {
             fallback: ip_protocol_fallback,
         }
     }
+
+    /// Finds the address of a host, and says whose fault it is if there is none.
+    ///
+    /// An address in place of a name is taken as it is, if its family is acceptable.
+    pub async fn look_up(self, host: &str, resolver: &dyn Resolve) -> Result<IpAddr, Fault> {
+        if let Ok(address) = host.parse() {
+            if self.accepts(address) {
+                return Ok(address);
+            }
+            let detail = format!(
+                "{host} is not an {} address, and no other is wanted",
+                self.family
+            );
+            return Err(Fault::target(Cause::Resolve, detail));
+        }
+        let refused = match self.ask(host, resolver).await {
+            Ok(addresses) => return first(host, &addresses),
+            Err(error) => error,
+        };
+        Err(match refused {
+            ResolveError::NoRecord(_) if self.fallback => {
+                Fault::target(Cause::Resolve, format!("{host} has no address"))
+            }
+            ResolveError::NoRecord(_) => {
+                let detail = format!("{host} has no {} address", self.family);
+                Fault::target(Cause::Resolve, detail)
+            }
+            ResolveError::Failed(..) => Fault::target(Cause::Resolve, refused.to_string()),
+            ResolveError::Unanswered(..) => Fault::Own(Blocker::Resolver, Box::new(refused)),
+        })
+    }
+
+    /// Whether an address of this family will do.
+    pub fn accepts(self, address: IpAddr) -> bool {
+        self.fallback || Family::of(address) == self.family
+    }
+
+    /// Asks for the preferred family, and for the other one where that will do.
+    ///
+    /// Both are asked at once unless the first is known already: a resolver that is silent about
+    /// one family must not keep back what it has said of the other.
+    async fn ask(self, host: &str, resolver: &dyn Resolve) -> Result<Vec<IpAddr>, ResolveError> {
+        let family = self.family;
+        let mut preferred = resolver.addresses(host, family);
+        if !self.fallback {
+            return preferred.await;
+        }
+        let mut other = resolver.addresses(host, family.other());
+        let (preferred, other) = tokio::select! {
+            biased;
+            found = &mut preferred => match found {
+                Ok(addresses) => return Ok(addresses),
+                Err(error) => (error, other.await),
+            },
+            found = &mut other => {
+                let preferred = match &found {
+                    Ok(_) => timeout(RESOLUTION_DELAY, preferred).await,
+                    Err(_) => Ok(preferred.await),
+                };
+                match preferred {
+                    Ok(Ok(addresses)) => return Ok(addresses),
+                    Ok(Err(error)) => (error, found),
+                    Err(_) => return found,
+                }
+            }
+        };
+        match other {
+            // A name that has no record of one family but fails for the other has failed.
+            Err(ResolveError::NoRecord(_)) => Err(preferred),
+            other => other,
+        }
+    }
 }
 
 /// Why a name led to no address.
@@ -89,3 +165,12 @@ pub trait Resolve: fmt::Debug + Send + Sync {
     /// The addresses of `name` in this family, never empty, in the order that they were given.
     async fn addresses(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, ResolveError>;
 }
+
+fn first(host: &str, addresses: &[IpAddr]) -> Result<IpAddr, Fault> {
+    let none = || Fault::target(Cause::Resolve, format!("{host} has no address"));
+    addresses.first().copied().ok_or_else(none)
+}
+
+/// How long the preferred family is waited for once the other is known. RFC 8305, section 3,
+/// suggests 50 ms where a person waits; here a change of family is worse than the delay.
+const RESOLUTION_DELAY: Duration = Duration::from_millis(300);
