@@ -127,6 +127,7 @@ async fn carry_out(
         runs.spawn(async move {
             let order = Order {
                 plugin: request.plugin,
+                layout: request.plugin.layout(),
                 target: &aimed.target,
                 timeout: request.timeout,
                 stop: &stop,

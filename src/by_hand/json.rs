@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use leadsman_core::draw::{Draw, Stage};
 use leadsman_core::metric::{Metric, MetricKind};
-use leadsman_core::{Event, Fault, Plugin, Recording, Run};
+use leadsman_core::{Event, Fault, Place, Plugin, Recording, Run};
 use serde_json::{Map, Value, json};
 
 /// Lines for a program.
@@ -92,7 +92,7 @@ fn metrics(recording: &Recording) -> Value {
         let values: Vec<_> = recording.values(place).collect();
         let metric = place.metric;
         let value = match metric.kind {
-            MetricKind::Histogram => Some(histogram(metric, &values)),
+            MetricKind::Histogram => Some(histogram(place, &values)),
             MetricKind::Info => recording.text(place).map(|texts| {
                 let labels = iter::zip(metric.labels, texts);
                 labels
@@ -119,7 +119,7 @@ fn by_label(metric: &Metric, values: &[Option<f64>]) -> Option<Value> {
 }
 
 /// Counts as the exposition has them: each bucket holds those below it too.
-fn histogram(metric: &Metric, values: &[Option<f64>]) -> Value {
+fn histogram(place: &Place, values: &[Option<f64>]) -> Value {
     let mut values: Vec<f64> = values.iter().copied().flatten().collect();
     let sum = values.pop().unwrap_or_default();
     let mut count = 0.0;
@@ -130,7 +130,7 @@ fn histogram(metric: &Metric, values: &[Option<f64>]) -> Value {
             count
         })
         .collect();
-    let buckets: Map<_, _> = iter::zip(metric.buckets, cumulative)
+    let buckets: Map<_, _> = iter::zip(place.buckets, cumulative)
         .map(|(bound, count)| (bound.to_string(), count.into()))
         .collect();
     json!({ "count": count, "sum": sum, "buckets": buckets })

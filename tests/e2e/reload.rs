@@ -90,6 +90,30 @@ fn changed_options_take_effect_and_the_counters_stay() {
 }
 
 #[test]
+fn other_buckets_start_their_histogram_anew_and_the_counters_stay() {
+    let program = Program::configured(&probing(&["127.0.0.2"]));
+    let before = program.wait(PATIENCE, |m| runs(m, "127.0.0.2") >= Some(4.0));
+    assert!(before.body.contains("probe_icmp_rtt_seconds_bucket"));
+    program.write(&probing(&["127.0.0.2"]).replace("icmp: {}", "icmp: {}\n  buckets: [7ms, 70ms]"));
+    assert_eq!(ask(program.address, "POST", "/-/reload", "").status, 200);
+    let after = program.get("/metrics");
+    let bounds: Vec<_> = after
+        .body
+        .lines()
+        .filter(|line| line.starts_with("probe_icmp_rtt_seconds_bucket"))
+        .filter_map(|line| line.split('"').nth(5))
+        .collect();
+    assert_eq!(bounds, ["0.007", "0.07", "+Inf"]);
+    assert!(
+        runs(&after, "127.0.0.2") >= runs(&before, "127.0.0.2"),
+        "{}",
+        after.body
+    );
+    let count = "probe_icmp_rtt_seconds_count{probe=\"edge\",target=\"127.0.0.2\"}";
+    assert!(after.value(count) < runs(&after, "127.0.0.2"));
+}
+
+#[test]
 fn the_configuration_shown_has_the_address_served_at_before_and_after() {
     let program = Program::configured("web: { listen: ':1' }\n");
     let line = format!("listen: {}\n", program.address);
