@@ -88,7 +88,12 @@ impl Host {
                 self.lost += 1;
                 self.ended(lost.sequence, Fate::Lost, Mark::Lost);
             }
-            Said::NotSent(_) => self.not_sent += 1,
+            Said::NotSent(not_sent) => {
+                self.not_sent += 1;
+                if let Some(sequence) = not_sent.sequence {
+                    self.ended(sequence, Fate::Unknown, Mark::Unknown);
+                }
+            }
         }
     }
 

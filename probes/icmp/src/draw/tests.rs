@@ -296,6 +296,9 @@ fn unreachable(sequence: u64) -> Event {
         sequence: sequence + 1,
         from: IpAddr::from([10, 0, 0, 1]),
         outcome: Outcome::Unreachable,
+        icmp_type: Some(3),
+        code: Some(1),
+        mtu: None,
         what: "Destination Host Unreachable".to_owned(),
         arrived: Arrival::InTime,
     };
@@ -309,7 +312,7 @@ fn lost(sequence: u64) -> Event {
         Lost {
             sequence: sequence + 1,
             waited,
-            outcome: Outcome::Lost,
+            outcome: Outcome::Timeout,
         },
     )
 }
@@ -318,6 +321,7 @@ fn not_sent() -> Event {
     event(
         NotSent::NAME,
         NotSent {
+            sequence: None,
             error: "cannot send".to_owned(),
         },
     )

@@ -201,7 +201,7 @@ fn course(ends: &[End]) -> Vec<Said> {
             End::Reply(nanos, apart, copies) => {
                 let is_late = nanos > WAIT;
                 if is_late {
-                    says(WAIT, silence(Outcome::Lost));
+                    says(WAIT, silence(Outcome::Timeout));
                 }
                 for copy in 0..copies {
                     let arrived = match copy {
@@ -212,7 +212,7 @@ fn course(ends: &[End]) -> Vec<Said> {
                     says(nanos + copy, reply(sequence, nanos, apart, arrived));
                 }
             }
-            End::Silence => says(WAIT, silence(Outcome::Lost)),
+            End::Silence => says(WAIT, silence(Outcome::Timeout)),
             End::Error(nanos) => says(nanos, error(sequence)),
             End::Suspect => says(WAIT, silence(Outcome::LocalSuspect)),
             End::InFlight => {}
@@ -240,6 +240,9 @@ fn error(sequence: u64) -> Said {
         sequence,
         from: HOST,
         outcome: Outcome::Unreachable,
+        icmp_type: Some(3),
+        code: Some(1),
+        mtu: None,
         what: "Destination Host Unreachable".to_owned(),
         arrived: Arrival::InTime,
     })
