@@ -36,10 +36,18 @@ fn report(name: &str, config: &Config) -> String {
     let used: BTreeSet<_> = config
         .probes
         .iter()
-        .map(|p| (p.plugin.name(), series_per_target(p.plugin, p.layout())))
+        .map(|p| {
+            let own = p.buckets.as_ref().map(|_| &*p.name);
+            (
+                p.plugin.name(),
+                own,
+                series_per_target(p.plugin, p.layout()),
+            )
+        })
         .collect();
-    for (name, each) in used {
-        writeln!(text, "\n{name} has {each} series for each target.")
+    for (name, own, each) in used {
+        let of = own.map_or_else(String::new, |probe| format!(" of `{probe}`"));
+        writeln!(text, "\n{name} has {each} series for each target{of}.")
             .expect("writing to a String cannot fail");
     }
     text

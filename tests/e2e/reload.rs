@@ -1,9 +1,10 @@
 //! What does a new configuration change, and what must it not?
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::ask::{Answer, ask};
-use crate::program::Program;
+use crate::program::{LEADSMAN, Program};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -111,6 +112,16 @@ fn other_buckets_start_their_histogram_anew_and_the_counters_stay() {
     );
     let count = "probe_icmp_rtt_seconds_count{probe=\"edge\",target=\"127.0.0.2\"}";
     assert!(after.value(count) < runs(&after, "127.0.0.2"));
+
+    let counted = after.value("leadsman_series").expect("it is there");
+    let checked = Command::new(LEADSMAN)
+        .arg("check")
+        .arg(program.configuration())
+        .output()
+        .expect("it was built");
+    let checked = String::from_utf8_lossy(&checked.stdout);
+    let line = format!("has {counted} series for each target of `edge`.");
+    assert!(checked.contains(&line), "{line} in:\n{checked}");
 }
 
 #[test]

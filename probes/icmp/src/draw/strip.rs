@@ -112,7 +112,7 @@ impl Scale {
         let ends = [0, LEVELS - 1].map(|level| {
             let from = self.bottom * self.factor.powf(level as f64);
             let from = milliseconds(Duration::from_secs_f64(from));
-            format!("{}{from}", self.glyphs[level])
+            format!("{}:{from}", self.glyphs[level])
         });
         ends.join(" ")
     }
@@ -193,7 +193,7 @@ mod tests {
     fn the_legend_says_where_the_lowest_and_the_highest_begin() {
         let trips = [100, 25_600].map(Duration::from_micros);
         let legend = Scale::of(trips.into_iter(), true).legend();
-        assert_eq!(legend, "▁0.100 █12.8");
+        assert_eq!(legend, "▁:0.100 █:12.8");
         assert_eq!(Scale::of([].into_iter(), true).legend(), "");
     }
 }

@@ -151,4 +151,4 @@ fn shortened(name: &str, width: usize, ellipsis: char) -> String {
 const FIGURES_WIDTH: usize = 7 * 7;
 const LEAST_NAME: usize = 8;
 /// What the legend of a strip needs.
-const LEAST_STRIP: usize = 13;
+const LEAST_STRIP: usize = 15;

@@ -114,7 +114,7 @@ example.invalid: example.invalid has no address
 ";
     assert_eq!(page, complaints);
     let table = "\
-host              sent   loss   last    avg    min    max    p95     ▁0.045 █344
+host              sent   loss   last    avg    min    max    p95   ▁:0.045 █:344
 192.0.2.1            3  33.3%  0.045    617  0.045   1235   1235             █▁x
 a-host-with-a-…      2   100%      -      -      -      -      -              !!
 example.invalid      0      -      -      -      -      -      -
