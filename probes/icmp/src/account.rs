@@ -29,12 +29,20 @@ impl Account {
         outcome: Outcome,
         rtt: Option<Duration>,
     ) {
-        let fate = match outcome {
-            Outcome::Ok => Fate::Received(rtt),
-            Outcome::SendError | Outcome::LocalSuspect | Outcome::Abandoned => Fate::Unknown,
-            _ => Fate::Lost,
-        };
-        self.0.ended(sequence, fate);
+        self.0.ended(sequence, fate(outcome, rtt));
+        self.take_steps(cx);
+    }
+
+    /// Ends whatever has not ended with `outcome`, and records what every run records anew.
+    pub(crate) fn close(&mut self, cx: &Context<'_>, outcome: Outcome) {
+        self.0.end_all(fate(outcome, None));
+        self.take_steps(cx);
+        if let Some(jitter) = self.0.jitter() {
+            cx.set(&JITTER, jitter);
+        }
+    }
+
+    fn take_steps(&mut self, cx: &Context<'_>) {
         while let Some(step) = self.0.step() {
             if let Some(variation) = step.variation {
                 cx.add_time(&IPDV, Duration::from_secs_f64(variation.abs()));
@@ -45,11 +53,12 @@ impl Account {
             }
         }
     }
+}
 
-    /// Records what every run records anew.
-    pub(crate) fn close(&self, cx: &Context<'_>) {
-        if let Some(jitter) = self.0.jitter() {
-            cx.set(&JITTER, jitter);
-        }
+fn fate(outcome: Outcome, rtt: Option<Duration>) -> Fate {
+    match outcome {
+        Outcome::Ok => Fate::Received(rtt),
+        Outcome::SendError | Outcome::LocalSuspect | Outcome::Abandoned => Fate::Unknown,
+        _ => Fate::Lost,
     }
 }

@@ -4,7 +4,7 @@
 //! means for a request is decided elsewhere.
 
 use leadsman_core::Context;
-use leadsman_wire::{Heard, What};
+use leadsman_wire::{Answer, What};
 
 use crate::metrics::{ERROR, NEXT_HOP_MTU};
 
@@ -19,16 +19,16 @@ pub(crate) struct Complaint {
 
 impl Complaint {
     /// Reads an answer; `None` if it is an echo reply, be it a bad one.
-    pub(crate) fn of(heard: &Heard) -> Option<Self> {
-        let (v4, v6) = match heard.what {
+    pub(crate) fn of(answer: &Answer) -> Option<Self> {
+        let (v4, v6) = match answer.what {
             What::Reply { .. } | What::Corrupt | What::WrongSource => return None,
             What::Unreachable { code } => ((3, code), (1, code)),
             What::TooBig { .. } => ((3, 4), (2, 0)),
             What::TimeExceeded { code } => ((11, code), (3, code)),
             What::ParameterProblem { code, .. } => ((12, code), (4, code)),
         };
-        let (icmp_type, code) = if heard.from.is_ipv4() { v4 } else { v6 };
-        let mtu = match heard.what {
+        let (icmp_type, code) = if answer.from.is_ipv4() { v4 } else { v6 };
+        let mtu = match answer.what {
             What::TooBig { mtu } => mtu,
             _ => None,
         };
@@ -40,12 +40,12 @@ impl Complaint {
     }
 
     /// Records it as the last of its run.
-    pub(crate) fn record(self, cx: &Context<'_>, heard: &Heard) {
+    pub(crate) fn record(self, cx: &Context<'_>, answer: &Answer) {
         // Without the numbers in ping(8)'s words: each would be a series of its own.
-        let meaning = match heard.what {
+        let meaning = match answer.what {
             What::TooBig { .. } => "Packet too big".to_owned(),
             What::ParameterProblem { .. } => "Parameter problem".to_owned(),
-            _ => heard.to_string(),
+            _ => answer.to_string(),
         };
         let (icmp_type, code) = (self.icmp_type.to_string(), self.code.to_string());
         cx.inform(&ERROR, &[&icmp_type, &code, &meaning]);
@@ -59,21 +59,22 @@ impl Complaint {
 mod tests {
     use std::time::Duration;
 
-    use leadsman_wire::RttSource;
+    use leadsman_wire::{Arrived, RttSource};
 
     use super::*;
 
     #[track_caller]
     fn check(what: What, from: &str, expected: Option<(u8, u8, Option<u32>)>) {
-        let heard = Heard {
+        let answer = Answer {
             sequence: 0,
+            arrived: Arrived::InTime,
             rtt: Duration::ZERO,
             rtt_source: RttSource::User,
             from: from.parse().unwrap(),
             hop_limit: None,
             what,
         };
-        let complaint = Complaint::of(&heard).map(|c| (c.icmp_type, c.code, c.mtu));
+        let complaint = Complaint::of(&answer).map(|c| (c.icmp_type, c.code, c.mtu));
         assert_eq!(complaint, expected, "{what:?} from {from}");
     }
 

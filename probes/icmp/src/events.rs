@@ -41,7 +41,7 @@ impl Said {
     }
 }
 
-/// An echo request left this host.
+/// An echo request is about to leave this host.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Sent {
     pub(crate) sequence: u64,
@@ -94,11 +94,10 @@ pub(crate) struct Lost {
     pub(crate) outcome: Outcome,
 }
 
-/// This host could not send an echo request.
+/// This host could not send an echo request, which it had announced as sent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NotSent {
-    /// Its number, if it had got one.
-    pub(crate) sequence: Option<u64>,
+    pub(crate) sequence: u64,
     pub(crate) error: String,
 }
 

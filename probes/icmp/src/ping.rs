@@ -11,7 +11,6 @@ use leadsman_wire::{Flow, OpenError};
 use tokio::time::Instant;
 
 use crate::account::Account;
-use crate::exchange::Exchange;
 use crate::metrics::{DURATION, PHASES};
 use crate::options::PingOptions;
 use crate::round::Round;
@@ -29,7 +28,8 @@ pub(crate) struct Ping {
 pub(crate) struct Line {
     pub(crate) address: IpAddr,
     pub(crate) flow: Flow,
-    pub(crate) exchange: Exchange,
+    /// Requests so far: those of earlier runs have numbers below.
+    pub(crate) asked: u64,
     pub(crate) standard: Standard,
     pub(crate) account: Account,
 }
@@ -49,7 +49,7 @@ impl Ping {
             _ => Line {
                 address,
                 flow: Flow::open(address, self.options.echo()).map_err(not_opened)?,
-                exchange: Exchange::default(),
+                asked: 0,
                 standard: Standard::default(),
                 account: Account::default(),
             },
@@ -80,8 +80,12 @@ impl Probe for Ping {
 
 fn not_opened(error: OpenError) -> Fault {
     match error {
-        OpenError::NotPermitted { .. } => Fault::Own(Blocker::Permission, Box::new(error)),
-        OpenError::SourceFamily { .. } => Fault::Own(Blocker::Network, Box::new(error)),
+        OpenError::NotPermitted { .. } | OpenError::Mark { .. } => {
+            Fault::Own(Blocker::Permission, Box::new(error))
+        }
+        OpenError::SourceFamily { .. } | OpenError::Source { .. } | OpenError::Interface { .. } => {
+            Fault::Own(Blocker::Network, Box::new(error))
+        }
         error => Fault::own(error),
     }
 }

@@ -89,10 +89,10 @@ impl Host {
                 self.ended(lost.sequence, Fate::Lost, Mark::Lost);
             }
             Said::NotSent(not_sent) => {
+                // It was about to be when it was announced.
+                self.sent = self.sent.saturating_sub(1);
                 self.not_sent += 1;
-                if let Some(sequence) = not_sent.sequence {
-                    self.ended(sequence, Fate::Unknown, Mark::Unknown);
-                }
+                self.ended(not_sent.sequence, Fate::Unknown, Mark::Unknown);
             }
         }
     }

@@ -76,6 +76,13 @@ impl Course {
         }
     }
 
+    /// All requests that have not ended end like this.
+    pub(crate) fn end_all(&mut self, fate: Fate) {
+        for waiting in &mut self.waiting {
+            waiting.get_or_insert(fate);
+        }
+    }
+
     /// Looks at the next request whose turn has come; `None` if it has not ended.
     pub(crate) fn step(&mut self) -> Option<Step> {
         let fate = self.waiting.front().copied().flatten()?;
