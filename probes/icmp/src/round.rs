@@ -12,14 +12,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use leadsman_core::{Blocker, Cause, Context, Fault};
-use leadsman_wire::{Answer, Flow, Heard, Refusal, SendError, Silence, What};
+use leadsman_wire::{self as wire, Answer, Flow, Heard, SendError, Silence, What};
 use tokio::task::coop;
 use tokio::time::{Instant, sleep_until};
 
+use crate::account::Account;
+use crate::complaint::Complaint;
 use crate::events::{IcmpError, Lost, NotSent, Reply, Sent};
 use crate::exchange::{Arrival, Outcome};
 use crate::metrics::{
-    DUPLICATES, DURATION, ECHOES, LATE, LOSS, REPLY_HOP_LIMIT, ROUND_TRIPS, RTT, RTT_SOURCE, SENT,
+    DUPLICATES, DURATION, ECHOES, LATE, LOSS, REPLY_HOP_LIMIT, RTT, RTT_SOURCE, SENT,
 };
 use crate::options::PingOptions;
 use crate::ping::Line;
@@ -32,6 +34,7 @@ pub(crate) struct Round<'a> {
     address: IpAddr,
     flow: &'a Flow,
     standard: &'a mut Standard,
+    account: &'a mut Account,
     /// Requests of this line so far.
     line_asked: &'a mut u64,
     begin: Instant,
@@ -63,6 +66,7 @@ impl<'a> Round<'a> {
             address: line.address,
             flow: &line.flow,
             standard: &mut line.standard,
+            account: &mut line.account,
             first: line.asked,
             line_asked: &mut line.asked,
             begin,
@@ -104,6 +108,7 @@ impl<'a> Round<'a> {
         let rest = self.cx.deadline().saturating_duration_since(Instant::now());
         let wait = self.options.wait.map_or(rest, |wait| (*wait).min(rest));
         let sequence = self.flow.send(wait);
+        self.account.sent(sequence);
         self.cx.event(Sent::NAME, || Sent {
             sequence: sequence + 1,
             to: self.address,
@@ -133,7 +138,7 @@ impl<'a> Round<'a> {
         match heard {
             Heard::Answer(answer) => self.answer(answer, current),
             Heard::Silence(silence) if current => self.silence(silence),
-            Heard::NotSent(not_sent) if current => self.not_sent(not_sent.refusal),
+            Heard::NotSent(not_sent) if current => self.not_sent(not_sent),
             Heard::Silence(_) | Heard::NotSent(_) => {}
         }
     }
@@ -143,9 +148,14 @@ impl<'a> Round<'a> {
             Arrival::InTime if !current => Arrival::Late,
             arrived => arrived,
         };
+        let mut rtt = None;
         if let What::Reply { bytes } = answer.what {
-            self.reply(answer, bytes, arrived);
+            rtt = self.reply(answer, bytes, arrived);
         } else {
+            let complaint = Complaint::of(answer);
+            if let Some(complaint) = complaint {
+                complaint.record(self.cx, answer);
+            }
             // One that comes too late is about a request that is already accounted for.
             if arrived == Arrival::InTime {
                 let detail = format!("from {}: {answer}", answer.from);
@@ -155,24 +165,27 @@ impl<'a> Round<'a> {
                 sequence: answer.sequence + 1,
                 from: answer.from,
                 outcome: Outcome::of(answer.what),
+                icmp_type: complaint.map(|complaint| complaint.icmp_type),
+                code: complaint.map(|complaint| complaint.code),
+                mtu: complaint.and_then(|complaint| complaint.mtu),
                 what: answer.to_string(),
                 arrived,
             });
         }
         match arrived {
-            Arrival::InTime => self.end(Outcome::of(answer.what)),
+            Arrival::InTime => self.end(answer.sequence, Outcome::of(answer.what), rtt),
             Arrival::Late => self.cx.add(&LATE, 1),
             Arrival::Again => {}
         }
     }
 
-    fn reply(&mut self, reply: &Answer, bytes: usize, arrived: Arrival) {
+    /// Records a reply, and returns its round trip if that may be compared to the others.
+    fn reply(&mut self, reply: &Answer, bytes: usize, arrived: Arrival) -> Option<Duration> {
         let source = source::label(reply.rtt_source);
         let mut apart = false;
         match arrived {
             Arrival::InTime => {
                 apart = !self.standard.admits(reply.rtt_source);
-                self.cx.add_for(&ROUND_TRIPS, source, 1);
                 if !apart {
                     self.cx.observe(&RTT, reply.rtt);
                     self.cx.inform(&RTT_SOURCE, &[source]);
@@ -195,15 +208,16 @@ impl<'a> Round<'a> {
             apart,
             arrived,
         });
+        (!apart).then_some(reply.rtt)
     }
 
     fn silence(&mut self, silence: &Silence) {
         let outcome = if silence.suspect {
             Outcome::LocalSuspect
         } else {
-            Outcome::Lost
+            Outcome::Timeout
         };
-        self.end(outcome);
+        self.end(silence.sequence, outcome, None);
         self.cx.event(Lost::NAME, || Lost {
             sequence: silence.sequence + 1,
             waited: silence.waited,
@@ -211,17 +225,23 @@ impl<'a> Round<'a> {
         });
     }
 
-    fn not_sent(&mut self, refusal: Refusal) {
-        let error = self.flow.explain(refusal);
-        self.end(Outcome::SendError);
+    fn not_sent(&mut self, not_sent: &wire::NotSent) {
+        let error = self.flow.explain(not_sent.refusal);
+        self.end(not_sent.sequence, Outcome::SendError, None);
         self.cx.event(NotSent::NAME, || NotSent {
+            sequence: not_sent.sequence + 1,
             error: error.to_string(),
         });
         self.blocked = Some(error);
     }
 
     /// Gives a request its outcome.
-    fn end(&mut self, outcome: Outcome) {
+    fn end(&mut self, sequence: u64, outcome: Outcome, rtt: Option<Duration>) {
+        self.account.ended(self.cx, sequence, outcome, rtt);
+        self.count(outcome);
+    }
+
+    fn count(&mut self, outcome: Outcome) {
         self.in_flight -= 1;
         self.cx.add_for(&ECHOES, outcome.label(), 1);
         match outcome {
@@ -247,13 +267,15 @@ impl<'a> Round<'a> {
         }
         // At the deadline the time of all is over, to within the moment it takes to ask.
         let over = self.cx.deadline() <= Instant::now();
+        let outcome = if over {
+            Outcome::Timeout
+        } else {
+            Outcome::Abandoned
+        };
         while self.in_flight > 0 {
-            self.end(if over {
-                Outcome::Lost
-            } else {
-                Outcome::Abandoned
-            });
+            self.count(outcome);
         }
+        self.account.close(self.cx, outcome);
         if self.telling > 0 {
             let lost = self.telling - self.answered;
             self.cx.set(&LOSS, lost as f64 / self.telling as f64);
