@@ -187,7 +187,7 @@ impl Page {
 }
 
 /// Ends the runs when it is dropped: none shall go on unseen, even if a drawing panics.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct EndsRuns(pub(super) Arc<Stopper>);
 
 impl Drop for EndsRuns {

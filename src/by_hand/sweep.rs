@@ -19,11 +19,9 @@ mod targets;
 mod writer;
 
 use std::fmt;
-use std::io;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use leadsman_core::{Fault, Plugin, Resolve, Stop, Stopper, Sweep, SweepOrder};
@@ -32,7 +30,7 @@ use tokio::task::spawn_blocking;
 use self::look_up::look_up;
 use self::report::Report;
 use self::targets::FileError;
-use super::page::EndsRuns;
+use self::writer::Writer;
 use super::{ByHandError, Outcome, interruptible};
 use crate::terminal::Terminal;
 
@@ -98,20 +96,14 @@ async fn carry_out(
         rate,
         ..
     } = request;
-    // Without a bound: there is one line for each target at most.
-    let (notes, inbox) = mpsc::channel();
-    let end = EndsRuns(Arc::clone(&stopper));
-    let writer = spawn_blocking(move || {
-        let _end = end;
-        writer::write(&inbox, out, err)
-    });
+    let writer = Writer::new(out, err, Arc::clone(&stopper));
     if let Some(timeout) = request.timeout {
         tokio::spawn(async move {
             tokio::time::sleep(timeout).await;
             stopper.stop();
         });
     }
-    let mut report = Report::new(plugin, request.shown, request.json, targets.len(), notes);
+    let mut report = Report::new(plugin, request.shown, request.json, targets.len(), writer);
     look_up(&mut targets, resolver, &stop, &mut report).await;
     let swept = spawn_blocking(move || {
         let swept = carry_on(sweep, &targets, rate, &stop, &mut report);
@@ -120,13 +112,10 @@ async fn carry_out(
         }
         report.close()
     });
-    let outcome = swept
-        .await
-        .map_err(|_| ByHandError::Sweeping(plugin.name()))?;
-    match writer.await.expect("the writer does not panic") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ByHandError::Output(error)),
-        _ => Ok(outcome),
-    }
+    let outcome = swept.await;
+    outcome
+        .map_err(|_| ByHandError::Sweeping(plugin.name()))?
+        .map_err(ByHandError::Output)
 }
 
 /// Sweeps those whose address is known.

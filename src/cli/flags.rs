@@ -28,8 +28,8 @@ pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Co
             "Give up after this time [default: 10s]"
         });
     let target = Arg::new("target").value_name(offer.target).num_args(1..);
-    let sweeps = sweep::is_offered(plugin);
-    let (target, sweep) = if sweeps {
+    let properties = Properties::new(plugin, offer);
+    let (target, sweep) = if properties.sweeps {
         let is_taken = |letter| offer.shorts.iter().any(|(short, _)| *short == letter);
         let target = target
             .required_unless_present("file")
@@ -44,14 +44,14 @@ pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Co
         .about(plugin.summary())
         .arg(target)
         .arg(timeout)
-        .arg(json(if sweeps {
+        .arg(json(if properties.sweeps {
             "Print one JSON object a line: every event, then every run; in a sweep, every target"
         } else {
             "Print one JSON object a line: every event, then every run"
         }))
         .args(sweep)
         .next_help_heading(format!("Options of {}", plugin.name()))
-        .args(Properties::new(plugin, offer).flags())
+        .args(properties.flags())
         .after_help(STATUS)
 }
 
@@ -64,7 +64,7 @@ pub(super) fn read(
     given: &ArgMatches,
 ) -> Result<Ask, clap::Error> {
     let properties = Properties::new(plugin, offer);
-    let asked = if sweep::is_offered(plugin) && sweep::is_asked_for(given) {
+    let asked = if properties.sweeps && sweep::is_asked_for(given) {
         to_sweep(plugin, &properties, given).map(Ask::Sweep)
     } else {
         to_probe(plugin, offer, &properties, given).map(Ask::ByHand)

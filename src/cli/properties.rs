@@ -20,7 +20,7 @@ pub(super) struct Properties {
     offer: &'static Command,
     schema: Schema,
     /// Whether its command has the flags of a sweep.
-    sweeps: bool,
+    pub(super) sweeps: bool,
 }
 
 impl Properties {

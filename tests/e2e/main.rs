@@ -11,6 +11,7 @@
 //! - `ending`: signals, and what is in flight when they come.
 //! - `listening`: where it lets people in.
 //! - `ping`: the command, by hand and for programs.
+//! - `sweep`: the same for very many targets.
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
 mod acme;
@@ -23,3 +24,4 @@ mod listening;
 mod ping;
 mod program;
 mod reload;
+mod sweep;

@@ -144,7 +144,7 @@ fn a_second_signal_ends_it_although_its_output_stalls() {
 }
 
 /// Whether a process has a handler for SIGINT yet, whose number is 2.
-fn catches_interrupts(process: u32) -> bool {
+pub(crate) fn catches_interrupts(process: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it is there");
     let caught = status
         .lines()

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::io;
 use std::mem;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
 
 use leadsman_core::{Ending, Fault, Finding, Plugin, Progress, Watcher};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::targets::Targets;
-use super::writer::Note;
+use super::writer::{Note, Writer};
 use crate::by_hand::{Outcome, json};
 
 /// Which targets are shown.
@@ -50,7 +50,7 @@ pub(super) struct Report {
     /// What was not passed on yet.
     note: Note,
     next_note: Instant,
-    notes: Sender<Note>,
+    writer: Writer,
 }
 
 impl Report {
@@ -59,7 +59,7 @@ impl Report {
         shown: Shown,
         json: bool,
         targets: usize,
-        notes: Sender<Note>,
+        writer: Writer,
     ) -> Self {
         Self {
             plugin,
@@ -72,8 +72,8 @@ impl Report {
             sent: 0,
             elapsed: Duration::ZERO,
             note: Note::default(),
-            next_note: Instant::now(),
-            notes,
+            next_note: Instant::now() + FRAME,
+            writer,
         }
     }
 
@@ -122,8 +122,8 @@ impl Report {
     }
 
     /// Says the last words, and what it all comes to. Targets that were not told of were left out
-    /// because somebody had seen enough.
-    pub(super) fn close(mut self) -> Outcome {
+    /// because somebody had seen enough. Waits until all is written.
+    pub(super) fn close(mut self) -> io::Result<Outcome> {
         let unanswered = self.unanswered.values().sum::<usize>();
         let told = self.answered + unanswered + self.not_asked.values().sum::<usize>();
         if told < self.targets {
@@ -143,15 +143,14 @@ impl Report {
             let summary = self.summary();
             self.note.told.push_str(&summary);
         }
-        self.note.progress.clear();
-        self.pass_on(Instant::now());
-        if !self.not_asked.is_empty() {
+        self.writer.finish(self.note)?;
+        Ok(if !self.not_asked.is_empty() {
             Outcome::NotAsked
         } else if unanswered > 0 {
             Outcome::Unanswered
         } else {
             Outcome::Answered
-        }
+        })
     }
 
     fn summary(&self) -> String {
@@ -202,8 +201,7 @@ impl Report {
 
     fn pass_on(&mut self, now: Instant) {
         self.next_note = now + FRAME;
-        // A writer that has ended has asked the sweep to stop; nobody is left to be told.
-        drop(self.notes.send(mem::take(&mut self.note)));
+        self.writer.pass_on(mem::take(&mut self.note));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whom does a sweep ask, and what do people and programs see of it?
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
@@ -57,6 +57,7 @@ impl Sweep for Ping {
                 5 => (Ending::NotAsked(Blocker::Network), "no water"),
                 6 => {
                     while !order.stop.is_requested() {
+                        order.watcher.progress(progress);
                         std::thread::yield_now();
                     }
                     break;
@@ -323,7 +324,7 @@ async fn progress_stands_on_the_screen_until_there_is_something_else() {
         rows: 24,
     };
     let terminal = || Terminal::test(screen.clone(), Some(size));
-    let (notes, inbox) = mpsc::channel();
+    let mut writer = Writer::new(terminal(), terminal(), Arc::new(Stopper::new().0));
     for (found, told, progress) in [
         ("", "", "1 of 9 done"),
         ("", "", "2 of 9 done and this is too long"),
@@ -336,10 +337,9 @@ async fn progress_stands_on_the_screen_until_there_is_something_else() {
             told: told.into(),
             progress: progress.into(),
         };
-        notes.send(note).unwrap();
+        writer.pass_on(note);
     }
-    drop(notes);
-    writer::write(&inbox, terminal(), terminal()).unwrap();
+    writer.finish(writer::Note::default()).unwrap();
     assert_eq!(
         seen(&screen.text()),
         ["one", "two: no water", "three", "9 targets"]
