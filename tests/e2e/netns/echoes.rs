@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -131,6 +132,20 @@ impl Ping {
             .map(|line| serde_json::from_str(line).expect("a line is an object"));
         events.collect()
     }
+}
+
+/// The round trips that a ping by hand tells, by sequence number.
+pub(super) fn round_trips(events: &[Value]) -> Vec<Duration> {
+    let mut replies: Vec<_> = events
+        .iter()
+        .filter(|event| event["event"] == "reply" && event["arrived"] == "in_time")
+        .map(|reply| (reply["sequence"].as_u64(), reply["rtt_seconds"].as_f64()))
+        .collect();
+    replies.sort_by_key(|(sequence, _)| *sequence);
+    let seconds = replies
+        .iter()
+        .map(|(_, rtt)| rtt.expect("a reply has its round trip"));
+    seconds.map(Duration::from_secs_f64).collect()
 }
 
 /// What leads to the program without any privilege, by name of those it must not have.

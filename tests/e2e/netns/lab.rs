@@ -119,8 +119,16 @@ impl Namespace {
             .spawn()?;
         let inside = (|| {
             // What is written comes back once it runs inside.
-            holder.stdin.as_mut().expect("it is piped").write_all(b"\n")?;
-            holder.stdout.as_mut().expect("it is piped").read_exact(&mut [0])?;
+            holder
+                .stdin
+                .as_mut()
+                .expect("it is piped")
+                .write_all(b"\n")?;
+            holder
+                .stdout
+                .as_mut()
+                .expect("it is piped")
+                .read_exact(&mut [0])?;
             File::open(format!("/proc/{}/ns/net", holder.id()))
         })();
         match inside {

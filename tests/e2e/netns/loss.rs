@@ -42,14 +42,19 @@ fn every_scrape_adds_up() {
     let mut seen = 0;
     for _ in 0..60 {
         // Anything but a grid, lest each scrape find the runs at the same point.
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         thread::sleep(Duration::from_micros(random >> 49));
         let metrics = scrape();
         for host in 1..=20 {
             for target in [format!("10.77.0.{host}"), format!("fd77::{host}")] {
                 let echoes = Echoes::scraped(&metrics, |of| of == target);
                 let in_flight = echoes.sent.checked_sub(echoes.ended());
-                assert!(in_flight <= Some(10) && in_flight.is_some(), "{target}: {echoes:?}");
+                assert!(
+                    in_flight <= Some(10) && in_flight.is_some(),
+                    "{target}: {echoes:?}"
+                );
             }
         }
         let all = Echoes::scraped(&metrics, |_| true);
