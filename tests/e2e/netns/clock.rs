@@ -65,7 +65,9 @@ impl Step {
         let alone = File::create(std::env::temp_dir().join("leadsman-test-clock.lock"))
             .expect("there is room");
         alone.lock().expect("whoever holds it lets it go");
-        let offset = read(ClockId::Realtime) - read(ClockId::Monotonic);
+        let offset = read(ClockId::Realtime)
+            .checked_sub(read(ClockId::Monotonic))
+            .expect("this machine was not started before 1970");
         set(offset + by)?;
         Ok(Self {
             offset,

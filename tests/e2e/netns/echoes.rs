@@ -3,7 +3,9 @@
 //! The one place of these tests that knows how outcomes, events and metrics are called.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -81,6 +83,20 @@ impl Echoes {
         echoes
     }
 
+    /// Of all targets, as a ping by hand adds them up at its end.
+    pub(super) fn added(events: &[Value]) -> Self {
+        let mut echoes = Self::default();
+        for run in events.iter().filter(|event| event["event"] == "run") {
+            let count = |value: &Value| value.as_f64().expect("a counter is a number") as u64;
+            echoes.sent += count(&run["metrics"]["probe_icmp_sent_total"]);
+            let outcomes = run["metrics"]["probe_icmp_echoes_total"].as_object();
+            for (outcome, value) in outcomes.expect("each outcome has its count") {
+                *echoes.outcomes.entry(outcome.clone()).or_default() += count(value);
+            }
+        }
+        echoes
+    }
+
     /// How many had this outcome.
     pub(super) fn of(&self, outcome: &str) -> u64 {
         self.outcomes.get(outcome).copied().unwrap_or_default()
@@ -103,7 +119,10 @@ impl Echoes {
 }
 
 /// A ping by hand that tells what happens to each request.
-pub(super) struct Ping(Child);
+pub(super) struct Ping {
+    child: Child,
+    told: JoinHandle<Vec<Value>>,
+}
 
 impl Ping {
     /// Starts it in a network, with these arguments.
@@ -115,22 +134,29 @@ impl Ping {
     pub(super) fn with(network: &Namespace, mut command: Command, arguments: &[&str]) -> Self {
         command.args(["ping", "--json"]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        Self(network.within(|| command.spawn()).expect("it was built"))
+        let spawned = network.within(|| command.spawn());
+        let mut child = spawned.expect("it was built");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        // Read at once, for a program whose output stalls leaves things out.
+        let told = thread::spawn(move || {
+            let events = output.lines().map(|line| {
+                let line = line.expect("it writes text");
+                serde_json::from_str(&line).expect("a line is an object")
+            });
+            events.collect()
+        });
+        Self { child, told }
     }
 
     /// The number of its process.
     pub(super) fn process(&self) -> u32 {
-        self.0.id()
+        self.child.id()
     }
 
     /// Waits for its end, and returns its events.
-    pub(super) fn events(self) -> Vec<Value> {
-        let output = self.0.wait_with_output().expect("it is our child");
-        let told = String::from_utf8(output.stdout).expect("it writes text");
-        let events = told
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("a line is an object"));
-        events.collect()
+    pub(super) fn events(mut self) -> Vec<Value> {
+        self.child.wait().expect("it is our child");
+        self.told.join().expect("it could be read")
     }
 }
 

@@ -135,7 +135,7 @@ fn route(lab: &Lab) {
     }
 }
 
-/// Has fd76::2 answer echo requests with parameter problems (RFC 4443, section 3.4).
+/// Has `fd76::2` answer echo requests with parameter problems (RFC 4443, section 3.4).
 fn complain(lab: &Lab) -> Background {
     let [host, router] = ["fd76::1", "fd76::2"].map(|a| a.parse::<Ipv6Addr>().expect("an address"));
     lab.far.set("ipv6/icmp/echo_ignore_all", "1");

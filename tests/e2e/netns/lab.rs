@@ -68,18 +68,18 @@ impl Lab {
 
     /// Has the far side drop so many of a hundred echo requests at random, and count them.
     pub(super) fn lose(&self, percent: u32) {
-        let mut rules = String::new();
-        for (family, protocol) in [("v4", "icmp"), ("v6", "icmpv6")] {
-            rules += &format!(
+        let rules = [("v4", "icmp"), ("v6", "icmpv6")].map(|(family, protocol)| {
+            format!(
                 "nft add counter inet lab {family}
                  nft add rule inet lab input {protocol} type echo-request \
-                     numgen random mod 100 '<' {percent} counter name {family} drop\n"
-            );
-        }
+                     numgen random mod 100 '<' {percent} counter name {family} drop"
+            )
+        });
         self.far.run(&format!(
             "nft add table inet lab
              nft add chain inet lab input '{{ type filter hook input priority 0; }}'
-             {rules}"
+             {}",
+            rules.join("\n")
         ));
     }
 

@@ -29,13 +29,13 @@ fn every_scrape_adds_up() {
         return;
     };
     lab.lose(30);
-    let mut targets = String::new();
-    for host in 1..=20 {
-        targets += &format!("  - 10.77.0.{host}\n  - fd77::{host}\n");
-    }
+    let targets: Vec<String> = (1..=20)
+        .flat_map(|host| [format!("10.77.0.{host}"), format!("fd77::{host}")])
+        .collect();
     let program = lab.start(&format!(
         "probes:\n- name: lossy\n  every: 400ms\n  timeout: 400ms\n  \
-         icmp: {{ count: 10, interval: 10ms, wait: 50ms }}\n  targets:\n{targets}"
+         icmp: {{ count: 10, interval: 10ms, wait: 50ms }}\n  targets: ['{}']\n",
+        targets.join("', '")
     ));
     let scrape = || lab.prober.within(|| program.get("/metrics"));
     let mut random = 1_u64;
@@ -47,15 +47,13 @@ fn every_scrape_adds_up() {
             .wrapping_add(1);
         thread::sleep(Duration::from_micros(random >> 49));
         let metrics = scrape();
-        for host in 1..=20 {
-            for target in [format!("10.77.0.{host}"), format!("fd77::{host}")] {
-                let echoes = Echoes::scraped(&metrics, |of| of == target);
-                let in_flight = echoes.sent.checked_sub(echoes.ended());
-                assert!(
-                    in_flight <= Some(10) && in_flight.is_some(),
-                    "{target}: {echoes:?}"
-                );
-            }
+        for target in &targets {
+            let echoes = Echoes::scraped(&metrics, |of| of == target);
+            let in_flight = echoes.sent.checked_sub(echoes.ended());
+            assert!(
+                in_flight.is_some_and(|count| count <= 10),
+                "{target}: {echoes:?}"
+            );
         }
         let all = Echoes::scraped(&metrics, |_| true);
         assert!(all.sent >= seen, "{} after {seen}", all.sent);

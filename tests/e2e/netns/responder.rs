@@ -45,8 +45,8 @@ impl Responder {
         let (keep, requests) = channel();
         let heard = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&heard);
+        let mut bytes = vec![0; 65_536];
         let hearing = Background::start(move || {
-            let mut bytes = [0; 65_536];
             // What it cannot read for lack of any is no request either.
             let length = (&receive).read(&mut bytes).unwrap_or(0);
             if length > 20 && bytes[20] == ECHO_REQUEST {
@@ -72,7 +72,7 @@ impl Responder {
 
     /// Waits until it has heard so many.
     pub(super) fn wait(&self, count: u64) {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while self.heard() < count {
             assert!(Instant::now() < end, "{} of {count} came", self.heard());
             thread::sleep(Duration::from_millis(5));
