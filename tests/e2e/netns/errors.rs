@@ -37,11 +37,12 @@ fn errors_are_told_as_they_are_and_at_once() {
             let events = ping(&lab, privileged, options, &targets);
             let took = begin.elapsed();
             for (target, words) in expected {
-                Echoes::told(&events, |of| of == *target).check(&[(outcome, 1)]);
                 let error = events
                     .iter()
-                    .find(|event| event["target"] == *target && event["event"] == "icmp_error");
-                assert_eq!(error.expect("it was told")["what"], *words, "{target}");
+                    .find(|event| event["target"] == *target && event["event"] == "icmp_error")
+                    .unwrap_or_else(|| panic!("nothing about {target}, {privileged}: {events:?}"));
+                assert_eq!(error["what"], *words, "{target}");
+                Echoes::told(&events, |of| of == *target).check(&[(outcome, 1)]);
             }
             // A round trip takes less than a millisecond, and a neighbour a tenth of a second.
             assert!(took < Duration::from_secs(10), "{took:?}");

@@ -21,7 +21,7 @@ fn replies_without_room_are_suspects_and_none_is_lost() {
     let room = fs::read_to_string("/proc/sys/net/core/rmem_max").expect("it is there");
     let room: u64 = 2 * room.trim().parse::<u64>().expect("a number");
     let count = room / PAYLOAD + 100;
-    let options = format!("-c {count} -s {PAYLOAD} -i 1ms -W 2s 10.77.0.1");
+    let options = format!("-c {count} -s {PAYLOAD} -i 1ms -W 8s 10.77.0.1");
     let options: Vec<&str> = options.split(' ').collect();
     let ping = Ping::with(&lab.prober, without("net_admin"), &options);
 

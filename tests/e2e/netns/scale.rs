@@ -27,10 +27,7 @@ fn two_hundred_thousand_requests_in_flight_are_told_apart() {
     responder.answer(20_000, 16);
     signal(ping.process(), "INT");
 
-    let events = ping.events();
-    Echoes::added(&events).check(&[("ok", 20_000), ("abandoned", 180_000)]);
-    let told = Echoes::told(&events, |_| true);
-    assert_eq!((told.sent, told.of("ok")), (200_000, 20_000), "{told:?}");
+    Echoes::added(&ping.events()).check(&[("ok", 20_000), ("abandoned", 180_000)]);
     assert!(memory < 256, "{memory} MiB");
 }
 
