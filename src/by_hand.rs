@@ -26,7 +26,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use self::json::Json;
 use self::page::{Note, Page};
 use self::plain::Plain;
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 
 /// What is to be probed, and how that is shown.
 pub(crate) struct ByHand {
@@ -127,6 +127,7 @@ async fn carry_out(
         runs.spawn(async move {
             let order = Order {
                 plugin: request.plugin,
+                layout: request.plugin.layout(),
                 target: &aimed.target,
                 timeout: request.timeout,
                 stop: &stop,
@@ -154,10 +155,14 @@ fn drawing(request: &ByHand, terminal: &Terminal) -> Box<dyn Draw> {
         targets: targets.collect(),
         width: terminal.width(),
         color: terminal.color(),
+        utf8: terminal::utf8(),
     };
     let own = request.plugin.by_hand().and_then(|command| command.draw);
     match own {
-        _ if request.json => Box::new(Json::new(request.plugin, stage)),
+        _ if request.json => {
+            let reader = own.map(|draw| draw(stage.clone()));
+            Box::new(Json::new(request.plugin, stage, reader))
+        }
         Some(draw) => draw(stage),
         None => Box::new(Plain::new(stage)),
     }

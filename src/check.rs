@@ -3,7 +3,7 @@
 //! Every mistake with its line, or else the load that the plan puts on this host, on the network
 //! and on Prometheus. Nothing is sent and nothing is opened.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use leadsman_core::Registry;
@@ -33,14 +33,21 @@ fn report(name: &str, config: &Config) -> String {
     let more = if cost.more_packets { " and more" } else { "" };
     line("packets/s", format!("{:.1}{more}", cost.packets_per_second));
     line("series", cost.series.to_string());
-    let used: BTreeMap<_, _> = config
+    let used: BTreeSet<_> = config
         .probes
         .iter()
-        .map(|p| (p.plugin.name(), p.plugin))
+        .map(|p| {
+            let own = p.buckets.as_ref().map(|_| &*p.name);
+            (
+                p.plugin.name(),
+                own,
+                series_per_target(p.plugin, p.layout()),
+            )
+        })
         .collect();
-    for (name, plugin) in used {
-        let each = series_per_target(plugin);
-        writeln!(text, "\n{name} has {each} series for each target.")
+    for (name, own, each) in used {
+        let of = own.map_or_else(String::new, |probe| format!(" of `{probe}`"));
+        writeln!(text, "\n{name} has {each} series for each target{of}.")
             .expect("writing to a String cannot fail");
     }
     text
@@ -73,7 +80,7 @@ impl Cost {
             runs_per_second: self.runs_per_second + runs,
             packets_per_second: self.packets_per_second + runs * packets.unwrap_or(0) as f64,
             more_packets: self.more_packets || packets.is_none(),
-            series: self.series + targets * series_per_target(probe.plugin),
+            series: self.series + targets * series_per_target(probe.plugin, probe.layout()),
         }
     }
 }

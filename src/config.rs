@@ -8,6 +8,7 @@
 //! Plugins are known here by the registry alone. Nothing here probes, listens, or watches the file
 //! for changes, and nothing is looked up in the network.
 
+mod buckets;
 mod diagnose;
 mod labels;
 mod modules;

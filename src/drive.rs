@@ -243,6 +243,7 @@ impl Task {
         let order = Order {
             plugin: self.aimed.fleet.plugin,
             target: &self.aimed.target,
+            layout: self.aimed.fleet.layout,
             timeout: self.timeout,
             stop: &Stop::never(),
             resolver: &*self.services.resolver,

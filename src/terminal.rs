@@ -162,6 +162,17 @@ pub(crate) fn color_on(stream: &impl IsTerminal) -> bool {
     wants_color(is_screen(stream), &variable("NO_COLOR"), &force)
 }
 
+/// Whether whoever reads the output takes it for UTF-8, by POSIX's order of the locale's variables.
+pub(crate) fn utf8() -> bool {
+    is_utf8(["LC_ALL", "LC_CTYPE", "LANG"].map(variable))
+}
+
+fn is_utf8(variables: [String; 3]) -> bool {
+    let locale = variables.into_iter().find(|value| !value.is_empty());
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
 fn is_screen(stream: &impl IsTerminal) -> bool {
     // Such as the shell inside an editor: a terminal that cannot move its cursor.
     stream.is_terminal() && variable("TERM") != "dumb"

@@ -45,7 +45,7 @@ impl Column {
         let rows = match metric.kind {
             MetricKind::Info => vec![Row::new(metric.name, "", |_| {})],
             MetricKind::Histogram => {
-                let bounds = metric.buckets.iter().copied().chain([f64::INFINITY]);
+                let bounds = place.buckets.iter().copied().chain([f64::INFINITY]);
                 let buckets = bounds.map(|bound| {
                     Row::new(metric.name, "_bucket", |after| {
                         after.push_str(",le=\"");

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::ptr;
 
 use leadsman_core::metric::{Declared, Metric, MetricKind};
-use leadsman_core::{Place, Plugin};
+use leadsman_core::{Layout, Place, Plugin};
 
 use crate::column::Column;
 use crate::text::{push_head, suffix};
@@ -69,17 +69,66 @@ pub(crate) struct Family {
     pub(crate) name: &'static str,
     /// Its `HELP` and `TYPE` lines.
     pub(crate) head: String,
-    /// By index of the plugin; `None` where it has no such metric.
+    /// By index of the shape; `None` where it has no such metric.
     pub(crate) columns: Box<[Option<Column>]>,
 }
 
-/// The families of some plugins, not yet in any format.
+/// A plugin whose metrics stand in some layout; with other buckets it is another shape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) plugin: &'static Plugin,
+    pub(crate) layout: &'static Layout,
+}
+
+impl Shape {
+    /// As the plugin declares it.
+    pub(crate) fn of(plugin: &'static Plugin) -> Self {
+        Self {
+            plugin,
+            layout: plugin.layout(),
+        }
+    }
+
+    /// How many series a target has once every gauge and info was set.
+    pub(crate) fn series(self) -> usize {
+        let lines = |place: Place| match place.metric.kind {
+            MetricKind::Info => 1,
+            // The sum stands among the values; the count is made from the buckets.
+            MetricKind::Histogram => place.len + 1,
+            MetricKind::Counter | MetricKind::Gauge if place.metric.values.is_empty() => 1,
+            MetricKind::Counter | MetricKind::Gauge => {
+                let values = place.metric.values.iter();
+                values
+                    .filter(|value| is_declared(self.plugin, place.metric, value))
+                    .count()
+            }
+        };
+        self.places().map(|(_, place)| lines(place)).sum()
+    }
+
+    /// Where everything that is known of a target stands, and in which of its recordings.
+    fn places(self) -> impl Iterator<Item = (Source, Place)> {
+        let sources = [Source::Runs, Source::Measured].into_iter();
+        sources.flat_map(move |source| {
+            let places = source.layout(self.layout).places().iter();
+            places.map(move |place| (source, *place))
+        })
+    }
+}
+
+impl PartialEq for Shape {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(self.plugin, other.plugin) && ptr::eq(self.layout, other.layout)
+    }
+}
+
+/// The families of some shapes, not yet in any format.
 pub(crate) struct Families<'a> {
-    plugins: &'a [&'static Plugin],
+    shapes: &'a [Shape],
     by_name: BTreeMap<&'static str, Merged>,
 }
 
-/// A metric with the places that it has in the plugins' recordings.
+/// A metric with the places that it has in the recordings of each shape.
 struct Merged {
     metric: &'static Metric,
     plugin: &'static str,
@@ -87,20 +136,23 @@ struct Merged {
 }
 
 impl<'a> Families<'a> {
-    /// Merges the metrics of `plugins` and reserves their names.
-    pub(crate) fn new(plugins: &'a [&'static Plugin], own: &Own) -> Result<Self, NameError> {
+    /// Merges the metrics of `shapes`.
+    pub(crate) fn new(shapes: &'a [Shape]) -> Result<Self, NameError> {
         let mut families = Self {
-            plugins,
+            shapes,
             by_name: BTreeMap::new(),
         };
-        for (index, plugin) in plugins.iter().enumerate() {
-            for source in [Source::Runs, Source::Measured] {
-                for place in source.layout(plugin).places() {
-                    families.merge(index, source, *place)?;
-                }
+        for (index, shape) in shapes.iter().enumerate() {
+            for (source, place) in shape.places() {
+                families.merge(index, source, place)?;
             }
         }
-        for (name, merged) in &families.by_name {
+        Ok(families)
+    }
+
+    /// Reserves the names of all families.
+    pub(crate) fn reserve(&self, own: &Own) -> Result<(), NameError> {
+        for (name, merged) in &self.by_name {
             own.reserve(merged.metric)
                 .map_err(|source| NameError::Refused {
                     plugin: merged.plugin,
@@ -108,7 +160,7 @@ impl<'a> Families<'a> {
                     source,
                 })?;
         }
-        Ok(families)
+        Ok(())
     }
 
     /// Prepares the families in one format, sorted by name.
@@ -117,10 +169,10 @@ impl<'a> Families<'a> {
             let metric = merged.metric;
             let mut head = String::new();
             push_head(&mut head, format, name, metric.help, metric.kind);
-            let columns = merged.places.iter().zip(self.plugins).map(|(at, plugin)| {
+            let columns = merged.places.iter().zip(self.shapes).map(|(at, shape)| {
                 at.map(|(source, place)| {
                     Column::new(source, place, format, |value| {
-                        is_declared(plugin, metric, value)
+                        is_declared(shape.plugin, metric, value)
                     })
                 })
             });
@@ -134,7 +186,7 @@ impl<'a> Families<'a> {
 
     fn merge(&mut self, index: usize, source: Source, place: Place) -> Result<(), NameError> {
         let metric = place.metric;
-        let (name, plugin) = (metric.name, self.plugins[index].name());
+        let (name, plugin) = (metric.name, self.shapes[index].plugin.name());
         if let Some(suffix) = suffix(metric.kind).filter(|suffix| !name.ends_with(suffix)) {
             return Err(NameError::Suffix {
                 plugin,
@@ -145,7 +197,7 @@ impl<'a> Families<'a> {
         let merged = self.by_name.entry(name).or_insert_with(|| Merged {
             metric,
             plugin,
-            places: vec![None; self.plugins.len()],
+            places: vec![None; self.shapes.len()],
         });
         if merged.places[index].replace((source, place)).is_some() {
             return Err(NameError::Twice { plugin, name });
@@ -161,25 +213,9 @@ impl<'a> Families<'a> {
     }
 }
 
-/// How many series a target of `plugin` has once every gauge and info was set.
-pub fn series_per_target(plugin: &'static Plugin) -> usize {
-    let lines = |place: &Place| match place.metric.kind {
-        MetricKind::Info => 1,
-        // The sum stands among the values; the count is made from the buckets.
-        MetricKind::Histogram => place.len + 1,
-        MetricKind::Counter | MetricKind::Gauge if place.metric.values.is_empty() => 1,
-        MetricKind::Counter | MetricKind::Gauge => {
-            let values = place.metric.values.iter();
-            values
-                .filter(|value| is_declared(plugin, place.metric, value))
-                .count()
-        }
-    };
-    let sources = [Source::Runs, Source::Measured].into_iter();
-    sources
-        .flat_map(|source| source.layout(plugin).places())
-        .map(lines)
-        .sum()
+/// How many series a target of `plugin` has in this layout once every gauge and info was set.
+pub fn series_per_target(plugin: &'static Plugin, layout: &'static Layout) -> usize {
+    Shape { plugin, layout }.series()
 }
 
 /// Whether `plugin` may ever use this label value. All values of a metric are declared with it;

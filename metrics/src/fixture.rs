@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use leadsman_core::metric::{Counter, Gauge, Histogram, Info};
+use leadsman_core::metric::{Counter, Gauge, Histogram, Info, RTT_BUCKETS};
 use leadsman_core::options::OptionsError;
 use leadsman_core::schemars::JsonSchema;
 use leadsman_core::{
@@ -22,6 +22,8 @@ pub(crate) static PHASE: Gauge =
     Gauge::new("probe_test_duration_seconds", "Time by phase.").by(&["phase"], &["resolve", "rtt"]);
 pub(crate) static RTT: Histogram =
     Histogram::new("probe_test_rtt_seconds", "Round \"trips\".", &[0.1, 1.0]);
+pub(crate) static WAIT: Histogram =
+    Histogram::new("probe_test_wait_seconds", "Waits.", RTT_BUCKETS);
 pub(crate) static PEER: Info = Info::new(
     "probe_test_peer_info",
     "Who answered.",
@@ -29,7 +31,7 @@ pub(crate) static PEER: Info = Info::new(
 );
 
 pub(crate) static PLUGIN: Plugin = Plugin::new::<NoOptions>("test", "Nothing")
-    .metrics(&[&SENT, &PACKETS, &PHASE, &RTT, &PEER])
+    .metrics(&[&SENT, &PACKETS, &PHASE, &RTT, &WAIT, &PEER])
     .causes(&[Cause::Timeout, Cause::Refused]);
 
 /// A run of half a second that began at 1000 s and recorded what `record` records.

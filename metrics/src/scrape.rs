@@ -17,7 +17,7 @@ use crate::{Format, Own};
 #[derive(Debug)]
 pub struct Scrape {
     families: Arc<[Family]>,
-    /// The targets of each plugin.
+    /// The targets of each shape.
     targets: Vec<Vec<Row>>,
     parts: std::vec::IntoIter<Part>,
     /// Where the family that the last chunk broke off goes on.
@@ -46,7 +46,7 @@ enum Part {
 #[derive(Clone, Copy, Debug)]
 struct Position {
     family: usize,
-    plugin: usize,
+    shape: usize,
     row: usize,
 }
 
@@ -85,12 +85,12 @@ impl Scrape {
     fn write(&self, out: &mut String, mut at: Position) -> Option<Position> {
         let family = &self.families[at.family];
         let start = out.len();
-        let is_new = (at.plugin, at.row) == (0, 0);
+        let is_new = (at.shape, at.row) == (0, 0);
         if is_new {
             out.push_str(&family.head);
         }
         let headed = out.len();
-        for (column, rows) in iter::zip(&family.columns, &self.targets).skip(at.plugin) {
+        for (column, rows) in iter::zip(&family.columns, &self.targets).skip(at.shape) {
             if let Some(column) = column {
                 for row in &rows[at.row..] {
                     // Never right behind the head: it would stand alone if nothing follows.
@@ -101,7 +101,7 @@ impl Scrape {
                     at.row += 1;
                 }
             }
-            at.plugin += 1;
+            at.shape += 1;
             at.row = 0;
         }
         if is_new && out.len() == headed {
@@ -126,7 +126,7 @@ impl Iterator for Scrape {
                 Some(Part::Targets(family)) => {
                     self.rest = Some(Position {
                         family,
-                        plugin: 0,
+                        shape: 0,
                         row: 0,
                     });
                 }

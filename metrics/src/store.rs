@@ -12,26 +12,26 @@ use std::fmt;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use leadsman_core::{Plugin, Run, Sink, Target};
+use leadsman_core::{Layout, Plugin, Run, Sink, Target};
 
-use crate::family::{Families, Family};
+use crate::family::{Families, Family, Shape};
 use crate::scrape::Row;
 use crate::text::push_label;
 use crate::totals::Totals;
-use crate::{Format, NameError, Own, Scrape, series_per_target};
+use crate::{Format, NameError, Own, Scrape};
 
 /// The series of all targets.
 pub struct Store {
-    plugins: Box<[&'static Plugin]>,
-    text: Arc<[Family]>,
-    open_metrics: Arc<[Family]>,
     own: Own,
     tracked: Mutex<Known>,
 }
 
 /// All series that somebody holds, and some that nobody holds any more.
-#[derive(Default)]
 struct Known {
+    /// The plugins as they declare themselves, then with other buckets as these are asked for.
+    shapes: Vec<Shape>,
+    text: Arc<[Family]>,
+    open_metrics: Arc<[Family]>,
     /// By their labels as written, which is also their order in a scrape.
     by_labels: BTreeMap<Arc<str>, Weak<Tracked>>,
     /// How many there may be before those that nobody holds are removed.
@@ -46,8 +46,8 @@ struct Known {
 pub struct Series(Arc<Tracked>);
 
 struct Tracked {
-    /// Index in the store's plugins.
-    plugin: usize,
+    /// Index of the shape.
+    shape: usize,
     labels: Arc<str>,
     totals: Mutex<Arc<Totals>>,
 }
@@ -60,42 +60,47 @@ impl Store {
         plugins: impl IntoIterator<Item = &'static Plugin>,
         own: Own,
     ) -> Result<Self, NameError> {
-        let plugins: Box<[_]> = plugins.into_iter().collect();
-        let families = Families::new(&plugins, &own)?;
+        let shapes: Vec<_> = plugins.into_iter().map(Shape::of).collect();
+        Families::new(&shapes)?.reserve(&own)?;
         Ok(Self {
-            text: families.written(Format::Text).collect(),
-            open_metrics: families.written(Format::OpenMetrics).collect(),
-            plugins,
             own,
-            tracked: Mutex::default(),
+            tracked: Mutex::new(Known::new(shapes)?),
         })
     }
 
-    /// Gives out the series of `target` as probed by the probe called `probe`.
+    /// Gives out the series of `target` as probed by the probe called `probe`, whose runs record in
+    /// `layout`.
     ///
     /// If someone still holds those of the same probe, target, labels and plugin, they are the same
-    /// and go on counting, as over a reload of the configuration. The names of the target's labels
-    /// must be such that Prometheus accepts them and none of the plugin's metrics uses them.
+    /// and go on counting, as over a reload of the configuration. If they are in another layout,
+    /// all go on but the histograms whose buckets differ: these start anew, as after a restart, so
+    /// that no series mixes old buckets and new ones. The names of the target's labels must be such
+    /// that Prometheus accepts them and none of the plugin's metrics uses them.
     ///
     /// # Panics
     /// If the store was not made for `plugin`.
-    pub fn track(&self, probe: &str, plugin: &'static Plugin, target: &Target) -> Series {
-        let known = self
-            .plugins
-            .iter()
-            .position(|known| ptr::eq(*known, plugin));
-        let index = known.unwrap_or_else(|| panic!("this store was not made for {plugin:?}"));
+    pub fn track(
+        &self,
+        probe: &str,
+        plugin: &'static Plugin,
+        layout: &'static Layout,
+        target: &Target,
+    ) -> Series {
         let labels: Arc<str> = labels(probe, target).into();
         let mut tracked = self.lock();
-        if let Some(kept) = tracked.by_labels.get(&labels).and_then(Weak::upgrade)
-            && kept.plugin == index
-        {
-            return Series(kept);
-        }
+        let shape = tracked.shape(Shape { plugin, layout });
+        let kept = tracked.by_labels.get(&labels).and_then(Weak::upgrade);
+        let totals = match kept {
+            Some(kept) if kept.shape == shape => return Series(kept),
+            Some(kept) if ptr::eq(tracked.shapes[kept.shape].plugin, plugin) => {
+                kept.lock().laid_out(layout)
+            }
+            _ => Totals::new(layout),
+        };
         let new = Arc::new(Tracked {
-            plugin: index,
+            shape,
             labels: Arc::clone(&labels),
-            totals: Mutex::new(Arc::new(Totals::new(plugin))),
+            totals: Mutex::new(Arc::new(totals)),
         });
         tracked.insert(labels, Arc::downgrade(&new));
         Series(new)
@@ -106,11 +111,12 @@ impl Store {
     /// Costs some 100 ns a target before it returns, so with very many of them do not call it on
     /// the thread that runs probes.
     pub fn scrape(&self, format: Format) -> Scrape {
-        let mut rows: Vec<Vec<Row>> = self.plugins.iter().map(|_| Vec::new()).collect();
-        self.lock().by_labels.retain(|_, tracked| {
+        let mut known = self.lock();
+        let mut rows: Vec<Vec<Row>> = known.shapes.iter().map(|_| Vec::new()).collect();
+        known.by_labels.retain(|_, tracked| {
             let tracked = tracked.upgrade();
             if let Some(tracked) = &tracked {
-                rows[tracked.plugin].push(Row {
+                rows[tracked.shape].push(Row {
                     labels: Arc::clone(&tracked.labels),
                     totals: Arc::clone(&tracked.lock()),
                 });
@@ -119,14 +125,15 @@ impl Store {
         });
         let series = rows
             .iter()
-            .zip(&self.plugins)
-            .map(|(rows, plugin)| rows.len() * series_per_target(plugin));
+            .zip(&known.shapes)
+            .map(|(rows, shape)| rows.len() * shape.series());
         self.own.series(series.sum());
-        let families = match format {
-            Format::Text => &self.text,
-            Format::OpenMetrics => &self.open_metrics,
-        };
-        Scrape::new(format, Arc::clone(families), rows, &self.own)
+        let families = Arc::clone(match format {
+            Format::Text => &known.text,
+            Format::OpenMetrics => &known.open_metrics,
+        });
+        drop(known);
+        Scrape::new(format, families, rows, &self.own)
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -136,14 +143,41 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = self.lock();
         f.debug_struct("Store")
-            .field("plugins", &self.plugins)
-            .field("targets", &self.lock().by_labels.len())
+            .field("shapes", &known.shapes)
+            .field("targets", &known.by_labels.len())
             .finish_non_exhaustive()
     }
 }
 
 impl Known {
+    fn new(shapes: Vec<Shape>) -> Result<Self, NameError> {
+        let families = Families::new(&shapes)?;
+        Ok(Self {
+            text: families.written(Format::Text).collect(),
+            open_metrics: families.written(Format::OpenMetrics).collect(),
+            shapes,
+            by_labels: BTreeMap::new(),
+            most: 0,
+        })
+    }
+
+    /// The index of a shape. One with buckets that were never asked for is added.
+    fn shape(&mut self, wanted: Shape) -> usize {
+        if let Some(index) = self.shapes.iter().position(|shape| *shape == wanted) {
+            return index;
+        }
+        let mut plugins = self.shapes.iter().map(|shape| shape.plugin);
+        let is_known = plugins.any(|plugin| ptr::eq(plugin, wanted.plugin));
+        assert!(is_known, "this store was not made for {:?}", wanted.plugin);
+        self.shapes.push(wanted);
+        let families = Families::new(&self.shapes).expect("no metric is new");
+        self.text = families.written(Format::Text).collect();
+        self.open_metrics = families.written(Format::OpenMetrics).collect();
+        self.shapes.len() - 1
+    }
+
     /// Adds a series. Those that nobody holds are at most as many as the others and one, even if
     /// nobody ever scrapes: to remove them costs each addition no more than a look at two.
     fn insert(&mut self, labels: Arc<str>, tracked: Weak<Tracked>) {

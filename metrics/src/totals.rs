@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use leadsman_core::metric::{Counter, Declared, Gauge, Histogram};
-use leadsman_core::{Blocker, Cause, Fault, Layout, Plugin, Recording, Run};
+use leadsman_core::{Blocker, Cause, Fault, Layout, Recording, Run};
 
 /// All runs of one target, added up.
 #[derive(Clone, Debug)]
@@ -26,10 +26,18 @@ pub(crate) enum Source {
 
 impl Totals {
     /// Nothing has run: counts are 0, everything else is absent.
-    pub(crate) fn new(plugin: &'static Plugin) -> Self {
+    pub(crate) fn new(layout: &'static Layout) -> Self {
         Self {
             runs: Recording::new(&RUNS_LAYOUT),
-            measured: Recording::new(plugin.layout()),
+            measured: Recording::new(layout),
+        }
+    }
+
+    /// The same runs in another layout; histograms whose buckets differ start anew.
+    pub(crate) fn laid_out(&self, layout: &'static Layout) -> Self {
+        Self {
+            runs: self.runs.clone(),
+            measured: self.measured.laid_out(layout),
         }
     }
 
@@ -68,11 +76,11 @@ impl Totals {
 }
 
 impl Source {
-    /// Where the metrics of this recording stand for `plugin`.
-    pub(crate) fn layout(self, plugin: &'static Plugin) -> &'static Layout {
+    /// Where the metrics of this recording stand if those of the plugin stand in `measured`.
+    pub(crate) fn layout(self, measured: &'static Layout) -> &'static Layout {
         match self {
             Self::Runs => &RUNS_LAYOUT,
-            Self::Measured => plugin.layout(),
+            Self::Measured => measured,
         }
     }
 }
@@ -175,7 +183,7 @@ mod tests {
             (vec![Ok(()), own()], None),
             (vec![own(), Ok(())], Some(1.0)),
         ] {
-            let mut totals = Totals::new(&PLUGIN);
+            let mut totals = Totals::new(PLUGIN.layout());
             for result in results {
                 totals.take_in(&run(result, |_| {}));
             }

@@ -3,7 +3,8 @@
 //! As JSON Lines: every event is an object, and the last one of each target is the run itself. The
 //! names in an event are those of the plugin; the four in front (`time`, `probe`, `target`,
 //! `event`) are ours and are never overwritten by them. Where objects are missing because they were
-//! not read in time, one that is about no target says how many.
+//! not read in time, one that is about no target says how many. What the events come to, the plugin's
+//! drawing for people knows; its figures are in the last object as `statistics`.
 
 use std::iter;
 use std::time::SystemTime;
@@ -11,18 +12,28 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use leadsman_core::draw::{Draw, Stage};
 use leadsman_core::metric::{Metric, MetricKind};
-use leadsman_core::{Event, Fault, Plugin, Recording, Run};
+use leadsman_core::{Event, Fault, Place, Plugin, Recording, Run};
 use serde_json::{Map, Value, json};
 
 /// Lines for a program.
 pub(super) struct Json {
     plugin: &'static Plugin,
     stage: Stage,
+    /// Reads along for its figures; nobody sees what it draws.
+    reader: Option<Box<dyn Draw>>,
 }
 
 impl Json {
-    pub(super) fn new(plugin: &'static Plugin, stage: Stage) -> Self {
-        Self { plugin, stage }
+    pub(super) fn new(
+        plugin: &'static Plugin,
+        stage: Stage,
+        reader: Option<Box<dyn Draw>>,
+    ) -> Self {
+        Self {
+            plugin,
+            stage,
+            reader,
+        }
     }
 
     /// Adds a line of what every object has, and then `fields`.
@@ -52,6 +63,9 @@ impl Json {
 
 impl Draw for Json {
     fn event(&mut self, target: usize, event: &Event, page: &mut String) {
+        if let Some(reader) = &mut self.reader {
+            reader.event(target, event, &mut String::new());
+        }
         self.line(event.at, target, event.name, event.fields.clone(), page);
     }
 
@@ -64,6 +78,10 @@ impl Draw for Json {
             ("duration_seconds", run.duration.as_secs_f64().into()),
             ("metrics", metrics(&run.recording)),
         ];
+        let figures = self.reader.as_ref().map(|reader| reader.figures(target));
+        let figures = figures.filter(|figures| !figures.is_empty());
+        let fields = fields.into_iter();
+        let fields = fields.chain(figures.map(|figures| ("statistics", figures.into())));
         let fields = fields.map(|(name, value)| (name.to_owned(), value));
         self.line(run.started + run.duration, target, "run", fields, page);
     }
@@ -92,7 +110,7 @@ fn metrics(recording: &Recording) -> Value {
         let values: Vec<_> = recording.values(place).collect();
         let metric = place.metric;
         let value = match metric.kind {
-            MetricKind::Histogram => Some(histogram(metric, &values)),
+            MetricKind::Histogram => Some(histogram(place, &values)),
             MetricKind::Info => recording.text(place).map(|texts| {
                 let labels = iter::zip(metric.labels, texts);
                 labels
@@ -119,7 +137,7 @@ fn by_label(metric: &Metric, values: &[Option<f64>]) -> Option<Value> {
 }
 
 /// Counts as the exposition has them: each bucket holds those below it too.
-fn histogram(metric: &Metric, values: &[Option<f64>]) -> Value {
+fn histogram(place: &Place, values: &[Option<f64>]) -> Value {
     let mut values: Vec<f64> = values.iter().copied().flatten().collect();
     let sum = values.pop().unwrap_or_default();
     let mut count = 0.0;
@@ -130,7 +148,7 @@ fn histogram(metric: &Metric, values: &[Option<f64>]) -> Value {
             count
         })
         .collect();
-    let buckets: Map<_, _> = iter::zip(metric.buckets, cumulative)
+    let buckets: Map<_, _> = iter::zip(place.buckets, cumulative)
         .map(|(bound, count)| (bound.to_string(), count.into()))
         .collect();
     json!({ "count": count, "sum": sum, "buckets": buckets })

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::options::{Node, Period, closest};
-use leadsman_core::{Aim, Plugin, Target};
+use leadsman_core::{Aim, Layout, Plugin, Target};
 
+use super::buckets;
 use super::diagnose::Problem;
 use super::modules::Modules;
 use super::reading::{Reading, listed, suggestion};
@@ -26,8 +27,23 @@ pub(crate) struct Scheduled {
     pub(crate) plugin: &'static Plugin,
     /// With which options.
     pub(crate) options: Arc<dyn Aim>,
+    /// Upper bounds of its histograms of round trips, if others than the plugin's were asked for.
+    pub(crate) buckets: Option<Vec<Period>>,
     /// Whom it measures. Each has been aimed at, so that is known to work.
     pub(crate) targets: Vec<Arc<Target>>,
+}
+
+impl Scheduled {
+    /// Where its runs record.
+    pub(crate) fn layout(&self) -> &'static Layout {
+        let Some(buckets) = &self.buckets else {
+            return self.plugin.layout();
+        };
+        // As whole nanoseconds, so that 2.3s is the number nearest to 2.3 and is written so.
+        let bounds = buckets.iter().map(|bound| bound.as_nanos() as f64 / 1e9);
+        let bounds: Vec<_> = bounds.collect();
+        self.plugin.layout_with(&bounds)
+    }
 }
 
 /// Reads `probes:`.
@@ -53,6 +69,7 @@ struct Fields<'n> {
     every: Option<&'n Node>,
     timeout: Option<&'n Node>,
     labels: Option<&'n Node>,
+    buckets: Option<&'n Node>,
     targets: Option<&'n Node>,
     /// What says how to measure: a plugin's name or `module`, and what stands under it.
     how: Vec<(&'n Node, &'n Node)>,
@@ -79,6 +96,7 @@ impl<'n> Fields<'n> {
             every: None,
             timeout: None,
             labels: None,
+            buckets: None,
             targets: None,
             how: Vec::new(),
             strange: Vec::new(),
@@ -89,6 +107,7 @@ impl<'n> Fields<'n> {
                 "every" => fields.every = Some(value),
                 "timeout" => fields.timeout = Some(value),
                 "labels" => fields.labels = Some(value),
+                "buckets" => fields.buckets = Some(value),
                 "targets" => fields.targets = Some(value),
                 "module" => fields.how.push((key, value)),
                 name if reading.registry.probe(name).is_some() => fields.how.push((key, value)),
@@ -141,6 +160,9 @@ impl<'n> Fields<'n> {
             Some(node) => labels::read(reading, node, plugin),
             None => BTreeMap::new(),
         };
+        let buckets = self
+            .buckets
+            .map(|node| buckets::read(reading, node, plugin));
         let Some(node) = self.targets else {
             self.missing_key(reading, "targets", "it lists whom to probe");
             return None;
@@ -156,6 +178,10 @@ impl<'n> Fields<'n> {
             timeout: timeout?,
             plugin: how.plugin,
             options: how.options,
+            buckets: match buckets {
+                Some(read) => Some(read?),
+                None => None,
+            },
             targets: targets.into_iter().map(|written| written.target).collect(),
         })
     }
@@ -292,7 +318,9 @@ impl How<'_> {
 }
 
 /// What a probe has beside the plugins' names.
-const KEYS: &[&str] = &["name", "every", "timeout", "labels", "targets", "module"];
+const KEYS: &[&str] = &[
+    "name", "every", "timeout", "labels", "buckets", "targets", "module",
+];
 
 const DEFAULT_EVERY: Duration = Duration::from_secs(15);
 

@@ -7,7 +7,7 @@ use leadsman_core::Registry;
 use leadsman_core::schemars::{Schema, schema_for};
 use serde_json::{Map, Value, json};
 
-use super::Web;
+use super::{Web, buckets};
 
 /// The schema of a configuration for the plugins of `registry`.
 pub(crate) fn schema(registry: &Registry) -> Value {
@@ -176,6 +176,14 @@ fn probe(probers: &Map<String, Value>) -> Value {
         "labels": {
             "description": "Labels of all its series.",
             "$ref": "#/$defs/labels",
+        },
+        "buckets": {
+            "description": "Upper bounds of its histograms of round trips, ascending, such as [1ms, 10ms, 100ms]; those that the plugin declares if not given.",
+            "type": "array",
+            "minItems": 1,
+            "maxItems": buckets::MOST,
+            "uniqueItems": true,
+            "items": { "$ref": "#/$defs/duration" },
         },
         "targets": {
             "description": "Whom to probe.",

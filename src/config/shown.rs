@@ -32,13 +32,17 @@ impl Config {
 }
 
 fn scheduled(probe: &Scheduled) -> Value {
-    json!({
+    let mut shown = json!({
         "name": &*probe.name,
         "every": Period(probe.every.duration()),
         "timeout": Period(probe.timeout),
         probe.plugin.name(): probe.options.shown(),
         "targets": probe.targets.iter().map(|t| target(t)).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(buckets) = &probe.buckets {
+        shown["buckets"] = json!(buckets);
+    }
+    shown
 }
 
 fn target(target: &Target) -> Value {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use leadsman_core::metric::Gauge;
+use leadsman_core::metric::{Gauge, Histogram, RTT_BUCKETS};
 use leadsman_core::options::{OptionsError, Period, Secret};
 use leadsman_core::schemars::{self, JsonSchema};
 use leadsman_core::{
@@ -22,6 +22,9 @@ use super::*;
 static SONAR: Plugin = Plugin::new::<Sonar>("sonar", "Depth").metrics(&[&DEPTH]);
 static DEPTH: Gauge =
     Gauge::new("probe_sonar_depth_meters", "Depth.").by(&["side"], &["port", "starboard"]);
+/// One with a histogram of round trips.
+static RADAR: Plugin = Plugin::new::<Sonar>("radar", "Distance").metrics(&[&DISTANCE]);
+static DISTANCE: Histogram = Histogram::new("probe_radar_rtt_seconds", "Time.", RTT_BUCKETS);
 static BUOY: ResponderPlugin = ResponderPlugin::new::<Buoy>("buoy", "Answers");
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -96,7 +99,7 @@ impl ResponderOptions for Buoy {
 
 fn registry() -> Registry {
     let linked = Registry::linked().unwrap();
-    let probes = linked.probes().iter().copied().chain([&SONAR]);
+    let probes = linked.probes().iter().copied().chain([&SONAR, &RADAR]);
     let responders = linked.responders().iter().copied().chain([&BUOY]);
     Registry::of(probes, responders).unwrap()
 }
@@ -224,6 +227,7 @@ probes:
     labels: { site: '${env:SITE}', rank: 1 }
     targets: [a, { address: b, hostname: c, labels: { rank: 2 } }]
   - { name: named, module: m, targets: [7] }
+  - { name: near, radar: {}, buckets: [50us, 1.5ms, 2.3s], targets: [1] }
 modules:
   m: { prober: sonar, timeout: 1m30s, sonar: { mode: chirp } }
 responders:
@@ -275,6 +279,22 @@ probes:
     headers: {}
   targets:
   - \"7\"
+- name: near
+  every: 15s
+  timeout: 10s
+  radar:
+    mode: ping
+    wait: null
+    password: null
+    source: null
+    echoes: []
+    headers: {}
+  targets:
+  - \"1\"
+  buckets:
+  - 50us
+  - 1500us
+  - 2300ms
 responders:
 - buoy:
     port: 4
@@ -286,6 +306,14 @@ web:
   history: 100
 ",
     );
+}
+
+#[test]
+fn buckets_are_seconds_as_they_were_written() {
+    let text = "probes: [{ name: near, radar: {}, buckets: [50us, 1.5ms, 2.3s], targets: [1] }]";
+    let layout = parsed(text).probes[0].layout();
+    let rtt = layout.places().last().unwrap();
+    assert_eq!(rtt.buckets, [5e-5, 1.5e-3, 2.3]);
 }
 
 #[test]

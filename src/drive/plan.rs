@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::options::Secret;
-use leadsman_core::{Aim, Plugin, Target};
+use leadsman_core::{Aim, Layout, Plugin, Target};
 use leadsman_metrics::{Series, Store};
 use tracing::error;
 
@@ -32,6 +32,8 @@ pub(crate) struct Fleet {
     pub(crate) timeout: Duration,
     pub(crate) plugin: &'static Plugin,
     pub(crate) options: Arc<dyn Aim>,
+    /// Where its runs record, with the buckets that were asked for.
+    pub(crate) layout: &'static Layout,
 }
 
 /// One target of a fleet, and where its results go.
@@ -63,11 +65,12 @@ impl Aimed {
             timeout: scheduled.timeout,
             plugin: scheduled.plugin,
             options: Arc::clone(&scheduled.options),
+            layout: scheduled.layout(),
         });
         scheduled.targets.iter().map(move |target| Self {
             fleet: Arc::clone(&fleet),
             target: Arc::clone(target),
-            series: store.track(&fleet.name, fleet.plugin, target),
+            series: store.track(&fleet.name, fleet.plugin, fleet.layout, target),
         })
     }
 
@@ -104,7 +107,7 @@ impl Aimed {
 }
 
 impl Fleet {
-    /// Whether `next` measures in the same way. Options are compared as they are shown. A secret is
+    /// Whether `next` measures in the same way, whatever buckets its times are counted in. Options are compared as they are shown. A secret is
     /// not shown and may have changed, so options that hold one never count as the same.
     fn measures_as(&self, next: &Self) -> bool {
         let same = self.every == next.every

@@ -83,6 +83,19 @@ fn a_file_gets_plain_text_and_no_table() {
 }
 
 #[test]
+fn the_first_variable_of_the_locale_that_is_set_decides() {
+    for (all, ctype, lang, expected) in [
+        ("", "", "en_US.UTF-8", true),
+        ("", "C.utf8", "C", true),
+        ("C", "", "en_US.UTF-8", false),
+        ("", "", "", false),
+    ] {
+        let variables = [all, ctype, lang].map(str::to_owned);
+        assert_eq!(is_utf8(variables), expected, "{all:?} {ctype:?} {lang:?}");
+    }
+}
+
+#[test]
 fn colour_is_for_screens_unless_the_environment_says_otherwise() {
     for (screen, no_color, force, expected) in [
         (true, "", "", true),

@@ -80,6 +80,7 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
             let order = Order {
                 plugin,
                 target: &target,
+                layout: plugin.layout(),
                 timeout,
                 stop: hurried,
                 resolver: &*host.services.resolver,

@@ -38,7 +38,7 @@ fn each_reply_has_a_line_and_the_summary_has_every_figure() {
         "0% packet loss",
         "min/avg/max/mdev",
         "p50/p95/p99",
-        "jitter",
+        "jitter/ipdv/ipdv95/pdv99",
     ] {
         assert!(told.contains(figure), "{figure} in:\n{told}");
     }
@@ -81,6 +81,9 @@ fn programs_read_one_object_for_each_event() {
         (&"run".into(), &true.into()),
         "{told}"
     );
+    let statistics = &run["statistics"];
+    assert_eq!(statistics["received"], 2, "{told}");
+    assert!(statistics["ipdv_seconds"]["mean"].is_f64(), "{told}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What does a new configuration change, and what must it not?
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::ask::{Answer, ask};
-use crate::program::Program;
+use crate::program::{LEADSMAN, Program};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -87,6 +88,40 @@ fn changed_options_take_effect_and_the_counters_stay() {
         "{}",
         after.body
     );
+}
+
+#[test]
+fn other_buckets_start_their_histogram_anew_and_the_counters_stay() {
+    let program = Program::configured(&probing(&["127.0.0.2"]));
+    let before = program.wait(PATIENCE, |m| runs(m, "127.0.0.2") >= Some(4.0));
+    assert!(before.body.contains("probe_icmp_rtt_seconds_bucket"));
+    program.write(&probing(&["127.0.0.2"]).replace("icmp: {}", "icmp: {}\n  buckets: [7ms, 70ms]"));
+    assert_eq!(ask(program.address, "POST", "/-/reload", "").status, 200);
+    let after = program.get("/metrics");
+    let bounds: Vec<_> = after
+        .body
+        .lines()
+        .filter(|line| line.starts_with("probe_icmp_rtt_seconds_bucket"))
+        .filter_map(|line| line.split('"').nth(5))
+        .collect();
+    assert_eq!(bounds, ["0.007", "0.07", "+Inf"]);
+    assert!(
+        runs(&after, "127.0.0.2") >= runs(&before, "127.0.0.2"),
+        "{}",
+        after.body
+    );
+    let count = "probe_icmp_rtt_seconds_count{probe=\"edge\",target=\"127.0.0.2\"}";
+    assert!(after.value(count) < runs(&after, "127.0.0.2"));
+
+    let counted = after.value("leadsman_series").expect("it is there");
+    let checked = Command::new(LEADSMAN)
+        .arg("check")
+        .arg(program.configuration())
+        .output()
+        .expect("it was built");
+    let checked = String::from_utf8_lossy(&checked.stdout);
+    let line = format!("has {counted} series for each target of `edge`.");
+    assert!(checked.contains(&line), "{line} in:\n{checked}");
 }
 
 #[test]

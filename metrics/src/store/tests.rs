@@ -6,14 +6,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs, thread};
 
-use leadsman_core::metric::{Counter, Gauge};
+use leadsman_core::metric::{Counter, Gauge, RTT_BUCKETS};
 use leadsman_core::{Cause, Fault, Recording};
 
 use super::*;
 use crate::fixture::{
-    NoOptions, PACKETS, PEER, PHASE, PLUGIN, RTT, SENT, failure, run, scraped, store,
+    NoOptions, PACKETS, PEER, PHASE, PLUGIN, RTT, SENT, WAIT, failure, run, scraped, store,
 };
 use crate::parse::{Parsed, parse, read_series};
+use crate::series_per_target;
 
 fn target(address: &str, labels: &[(&str, &str)]) -> Target {
     let labels = labels
@@ -35,8 +36,13 @@ fn lines(store: &Store, labels: &str) -> Vec<String> {
 #[test]
 fn a_scrape_reads_like_this() {
     let store = store();
-    let series = store.track("edge", &PLUGIN, &target("192.0.2.1", &[("site", "fra")]));
-    let _unused = store.track("edge", &PLUGIN, &target("192.0.2.2", &[]));
+    let series = store.track(
+        "edge",
+        &PLUGIN,
+        PLUGIN.layout(),
+        &target("192.0.2.1", &[("site", "fra")]),
+    );
+    let _unused = store.track("edge", &PLUGIN, PLUGIN.layout(), &target("192.0.2.2", &[]));
     series.finished(&run(failure(Cause::Timeout), |recording| {
         recording.add(&SENT, None, 2.0);
         recording.add(&PACKETS, Some("ok"), 1.0);
@@ -79,6 +85,7 @@ fn promtool_finds_nothing_to_complain_about() {
     let series = store.track(
         "edge",
         &PLUGIN,
+        PLUGIN.layout(),
         &target("192.0.2.1", &[("site", "a\"\\\n")]),
     );
     series.finished(&run(Ok(()), |recording| {
@@ -117,7 +124,14 @@ fn promtool_finds_nothing_to_complain_about() {
 fn families_are_sorted_and_stand_in_one_piece_over_many_chunks() {
     let store = store();
     let all: Vec<Series> = (0..500)
-        .map(|n| store.track("edge", &PLUGIN, &target(&format!("192.0.2.{n}"), &[])))
+        .map(|n| {
+            store.track(
+                "edge",
+                &PLUGIN,
+                PLUGIN.layout(),
+                &target(&format!("192.0.2.{n}"), &[]),
+            )
+        })
         .collect();
     assert!(store.scrape(Format::Text).count() > 10);
     let parsed = parse(Format::Text, &scraped(&store, Format::Text));
@@ -130,11 +144,11 @@ fn families_are_sorted_and_stand_in_one_piece_over_many_chunks() {
     let absent = 3 + 3 + 2 + 2;
     assert_eq!(
         of_targets.count(),
-        all.len() * (series_per_target(&PLUGIN) - absent)
+        all.len() * (series_per_target(&PLUGIN, PLUGIN.layout()) - absent)
     );
     assert_eq!(
         parsed.samples["leadsman_series"],
-        (all.len() * series_per_target(&PLUGIN)) as f64
+        (all.len() * series_per_target(&PLUGIN, PLUGIN.layout())) as f64
     );
 }
 
@@ -153,7 +167,12 @@ fn hostile_labels_come_back_as_they_were() {
     ];
     for value in hostile {
         let store = store();
-        let series = store.track(value, &PLUGIN, &target(value, &[("site", value)]));
+        let series = store.track(
+            value,
+            &PLUGIN,
+            PLUGIN.layout(),
+            &target(value, &[("site", value)]),
+        );
         series.finished(&run(Ok(()), |recording| {
             recording.inform(&PEER, &[value, value]);
         }));
@@ -181,14 +200,14 @@ fn series_live_as_long_as_someone_holds_them() {
             .find_map(|line| line.strip_prefix("probe_runs_total{"));
         runs.map(|line| line.rsplit_once(' ').unwrap().1.to_owned())
     };
-    let first = store.track("edge", &PLUGIN, &site("fra"));
+    let first = store.track("edge", &PLUGIN, PLUGIN.layout(), &site("fra"));
     first.finished(&run(Ok(()), |_| {}));
-    let again = store.track("edge", &PLUGIN, &site("fra"));
+    let again = store.track("edge", &PLUGIN, PLUGIN.layout(), &site("fra"));
     again.finished(&run(Ok(()), |_| {}));
     drop(first);
     assert_eq!(runs("fra").as_deref(), Some("2"));
 
-    let other = store.track("edge", &PLUGIN, &site("ams"));
+    let other = store.track("edge", &PLUGIN, PLUGIN.layout(), &site("ams"));
     assert_eq!(runs("ams").as_deref(), Some("0"));
     drop(again);
     assert_eq!(runs("fra"), None);
@@ -196,19 +215,79 @@ fn series_live_as_long_as_someone_holds_them() {
     drop(other);
     assert_eq!(lines(&store, "target="), Vec::<String>::new());
 
-    let anew = store.track("edge", &PLUGIN, &site("fra"));
+    let anew = store.track("edge", &PLUGIN, PLUGIN.layout(), &site("fra"));
     assert_eq!(runs("fra").as_deref(), Some("0"));
     drop(anew);
+}
+
+#[test]
+fn with_other_buckets_the_histogram_starts_anew_and_all_else_goes_on() {
+    let store = store();
+    let host = target("192.0.2.1", &[]);
+    let record = |layout, wait| {
+        let mut recording = Recording::new(layout);
+        recording.add(&SENT, None, 1.0);
+        recording.observe(&WAIT, wait);
+        Run {
+            recording,
+            ..run(Ok(()), |_| {})
+        }
+    };
+    let shown = || {
+        let lines = lines(&store, "192.0.2.1");
+        let of = |name: &str| {
+            let lines = lines.iter().filter(|line| line.starts_with(name));
+            lines
+                .map(|l| l.replace("probe=\"edge\",target=\"192.0.2.1\"", ""))
+                .collect::<Vec<_>>()
+        };
+        (of("probe_test_sent_total").concat(), of("probe_test_wait"))
+    };
+    let before = store.track("edge", &PLUGIN, PLUGIN.layout(), &host);
+    before.finished(&record(PLUGIN.layout(), 0.2));
+    assert_eq!(shown().1.len(), RTT_BUCKETS.len() + 3);
+
+    let layout = PLUGIN.layout_with(&[0.05, 0.3]);
+    let after = store.track("edge", &PLUGIN, layout, &host);
+    after.finished(&record(layout, 0.1));
+    // A run that was in flight: there is no series any more that it could count in.
+    before.finished(&record(PLUGIN.layout(), 0.2));
+    let (sent, wait) = shown();
+    assert_eq!(sent, "probe_test_sent_total{} 2");
+    let expected = [
+        "probe_test_wait_seconds_bucket{,le=\"0.05\"} 0",
+        "probe_test_wait_seconds_bucket{,le=\"0.3\"} 1",
+        "probe_test_wait_seconds_bucket{,le=\"+Inf\"} 1",
+        "probe_test_wait_seconds_sum{} 0.1",
+        "probe_test_wait_seconds_count{} 1",
+    ];
+    assert_eq!(wait, expected);
+    for format in [Format::Text, Format::OpenMetrics] {
+        parse(format, &scraped(&store, format));
+    }
+    assert!(series_per_target(&PLUGIN, layout) < series_per_target(&PLUGIN, PLUGIN.layout()));
 }
 
 #[test]
 fn series_that_nobody_holds_do_not_pile_up_without_a_scrape() {
     let store = store();
     let held: Vec<_> = (0..10)
-        .map(|n| store.track("edge", &PLUGIN, &target(&format!("held-{n}"), &[])))
+        .map(|n| {
+            store.track(
+                "edge",
+                &PLUGIN,
+                PLUGIN.layout(),
+                &target(&format!("held-{n}"), &[]),
+            )
+        })
         .collect();
     for n in 0..1000 {
-        drop(store.track("edge", &PLUGIN, &target(&format!("gone-{n}"), &[])));
+        drop(store.track(
+            "edge",
+            &PLUGIN,
+            PLUGIN.layout(),
+            &target(&format!("gone-{n}"), &[]),
+        ));
     }
     let known = store.lock().by_labels.len();
     assert!(known <= 2 * held.len() + 1, "{known}");
@@ -217,7 +296,7 @@ fn series_that_nobody_holds_do_not_pile_up_without_a_scrape() {
 #[test]
 fn an_undeclared_cause_appears_once_it_has_counted() {
     let store = store();
-    let series = store.track("edge", &PLUGIN, &target("192.0.2.1", &[]));
+    let series = store.track("edge", &PLUGIN, PLUGIN.layout(), &target("192.0.2.1", &[]));
     let failures = || -> Vec<String> {
         let lines = lines(&store, "target=").into_iter();
         let failures = lines.filter_map(|line| {
@@ -239,7 +318,7 @@ fn an_undeclared_cause_appears_once_it_has_counted() {
 #[test]
 fn gauges_are_of_the_last_run_and_absent_if_it_did_not_set_them() {
     let store = store();
-    let series = store.track("edge", &PLUGIN, &target("192.0.2.1", &[]));
+    let series = store.track("edge", &PLUGIN, PLUGIN.layout(), &target("192.0.2.1", &[]));
     let present = |name: &str| {
         lines(&store, "target=")
             .iter()
@@ -272,7 +351,7 @@ fn gauges_are_of_the_last_run_and_absent_if_it_did_not_set_them() {
 #[test]
 fn a_scrape_shows_the_moment_it_was_taken_however_slowly_it_is_read() {
     let store = store();
-    let series = store.track("edge", &PLUGIN, &target("192.0.2.1", &[]));
+    let series = store.track("edge", &PLUGIN, PLUGIN.layout(), &target("192.0.2.1", &[]));
     let mut stalled = store.scrape(Format::Text);
     let begin = stalled.next().unwrap();
     for _ in 0..3 {
@@ -293,7 +372,14 @@ fn a_scrape_shows_the_moment_it_was_taken_however_slowly_it_is_read() {
 fn every_scrape_adds_up_while_runs_are_recorded() {
     let store = store();
     let all: Vec<Series> = (0..40)
-        .map(|n| store.track("edge", &PLUGIN, &target(&format!("192.0.2.{n}"), &[])))
+        .map(|n| {
+            store.track(
+                "edge",
+                &PLUGIN,
+                PLUGIN.layout(),
+                &target(&format!("192.0.2.{n}"), &[]),
+            )
+        })
         .collect();
     thread::scope(|scope| {
         let recorders: Vec<_> = all
@@ -437,8 +523,8 @@ fn plugins_share_a_family_only_if_it_means_the_same() {
         let outcome = Store::new([&PLUGIN, plugin], Own::new("1")).map_err(|e| e.to_string());
         match (outcome, expected) {
             (Ok(store), None) => {
-                let _one = store.track("a", &PLUGIN, &target("192.0.2.1", &[]));
-                let _other = store.track("b", plugin, &target("192.0.2.1", &[]));
+                let _one = store.track("a", &PLUGIN, PLUGIN.layout(), &target("192.0.2.1", &[]));
+                let _other = store.track("b", plugin, plugin.layout(), &target("192.0.2.1", &[]));
                 parse(Format::Text, &scraped(&store, Format::Text));
                 assert_eq!(
                     lines(&store, "192.0.2.1")

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use crate::{Event, Run, Target};
 
 /// Where a drawing is shown.
@@ -16,6 +18,8 @@ pub struct Stage {
     pub width: usize,
     /// Whether colour is wanted.
     pub color: bool,
+    /// Whether more than ASCII can be shown.
+    pub utf8: bool,
 }
 
 /// Turns events and runs into text; each method adds whole lines to `page`.
@@ -29,6 +33,12 @@ pub trait Draw: Send {
     /// What stands below everything printed so far and is drawn anew in place on a terminal.
     fn table(&self) -> Option<String> {
         None
+    }
+
+    /// What the events of a target come to, for a program that reads it beside the run.
+    fn figures(&self, target: usize) -> Map<String, Value> {
+        _ = target;
+        Map::new()
     }
 
     /// The last words, after all runs have ended.

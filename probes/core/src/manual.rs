@@ -12,11 +12,13 @@
 //! [`filled`] and rewrites it when asked to.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::Plugin;
 use crate::metric::{Metric, MetricKind};
+use crate::options::Period;
 
 /// The plugin's manual with its tables made anew; all other text stays as it is.
 pub fn filled(plugin: &'static Plugin) -> String {
@@ -47,8 +49,8 @@ pub fn options(plugin: &Plugin) -> String {
     table
 }
 
-/// A Markdown table of everything that is recorded, the core's metrics included, and the reasons
-/// for which a run can fail through the target's fault.
+/// A Markdown table of everything that is recorded, the core's metrics included, the buckets of the
+/// histograms, and the reasons for which a run can fail through the target's fault.
 pub fn metrics(plugin: &'static Plugin) -> String {
     let mut table = String::from("| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n");
     for place in plugin.layout().places() {
@@ -61,6 +63,21 @@ pub fn metrics(plugin: &'static Plugin) -> String {
         };
         let labels = labels(place.metric);
         writeln!(table, "| `{name}` | {kind} | {labels} | {help} |").expect(INFALLIBLE);
+    }
+    for place in plugin.layout().places() {
+        if place.metric.takes_buckets() {
+            let bounds = place.buckets.iter();
+            let bounds = bounds.map(|s| Period(Duration::from_secs_f64(*s)).to_string());
+            let bounds: Vec<_> = bounds.collect();
+            writeln!(
+                table,
+                "\nThe upper bounds of `{}` are {}; `buckets: [1ms, 10ms]` beside the probe's name \
+                 in the configuration takes their place.",
+                place.metric.name,
+                bounds.join(", ")
+            )
+            .expect(INFALLIBLE);
+        }
     }
     let causes = plugin.possible_causes().iter();
     let causes: Vec<_> = causes.map(|cause| format!("`{}`", cause.label())).collect();
@@ -192,8 +209,8 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::metric::Counter;
-    use crate::options::{OptionsError, Period};
+    use crate::metric::{Counter, Histogram, RTT_BUCKETS};
+    use crate::options::OptionsError;
     use crate::{Cause, Context, Fault, Options, Probe, Target};
 
     /// Options with one of each shape.
@@ -245,11 +262,13 @@ mod tests {
         }
     }
 
+    static RTT: Histogram = Histogram::new("probe_test_rtt_seconds", "Time.", RTT_BUCKETS);
+
     static SENT: Counter =
         Counter::new("probe_test_sent_total", "Packets sent.").by(&["way"], &["up", "down"]);
 
     static PLUGIN: Plugin = Plugin::new::<Shapes>("test", "Nothing")
-        .metrics(&[&SENT])
+        .metrics(&[&SENT, &RTT])
         .causes(&[Cause::Timeout, Cause::Refused])
         .docs(
             "# Test\n<!-- generated: options -->\nold\n<!-- end -->\nkept\n\
@@ -269,6 +288,7 @@ mod tests {
             "\n| `inner.again` | map |  | More of the same. |\n<!-- end -->\nkept\n",
             "\n| `probe_target_info` | info | address | ",
             "\n| `probe_test_sent_total` | counter | `way`: `up`, `down` | Packets sent. |\n",
+            "\nThe upper bounds of `probe_test_rtt_seconds` are 100us, 250us, 500us, 1ms, 2500us, ",
             "under one of these reasons: `timeout`, `refused`.\n<!-- end -->\nlast <!-- generated",
         ];
         let mut rest = page.as_str();

@@ -33,7 +33,8 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     /// The closed set of values of the one label; empty for no label and for an info.
     pub values: &'static [&'static str],
-    /// Upper bounds of a histogram in ascending order, without the infinite one.
+    /// Upper bounds of a histogram in ascending order, without the infinite one, as declared: see
+    /// [`Self::takes_buckets`].
     pub buckets: &'static [f64],
 }
 
@@ -47,6 +48,18 @@ impl Metric {
             values: &[],
             buckets: &[],
         }
+    }
+
+    /// Whether the configuration may choose other buckets: so for a histogram that is declared with
+    /// [`RTT_BUCKETS`], for what is a good choice depends on how far away the targets are.
+    pub fn takes_buckets(&self) -> bool {
+        let bits = |bounds: &[f64]| {
+            bounds
+                .iter()
+                .map(|bound| bound.to_bits())
+                .collect::<Vec<_>>()
+        };
+        bits(self.buckets) == bits(RTT_BUCKETS)
     }
 }
 
@@ -157,6 +170,8 @@ impl Declared for Info {
 }
 
 /// Upper bounds for round trips and other waits, in seconds: from 100 µs to 2.5 s.
+///
+/// In histograms that are declared with these, `buckets` in the configuration takes their place.
 pub const RTT_BUCKETS: &[f64] = &[
     1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5,
 ];

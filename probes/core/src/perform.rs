@@ -13,7 +13,8 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    Blocker, Cause, Context, Fault, Plugin, Probe, Recording, Resolve, Run, Sink, Stop, Target,
+    Blocker, Cause, Context, Fault, Layout, Plugin, Probe, Recording, Resolve, Run, Sink, Stop,
+    Target,
 };
 
 /// One run that is to be carried out.
@@ -24,6 +25,8 @@ pub struct Order<'a> {
     pub plugin: &'static Plugin,
     /// What it is aimed at.
     pub target: &'a Arc<Target>,
+    /// Where what it records stands: [`Plugin::layout`], or with other buckets.
+    pub layout: &'static Layout,
     /// How long it may take.
     pub timeout: Duration,
     /// Ends an open-ended run.
@@ -38,7 +41,7 @@ pub struct Order<'a> {
 ///
 /// After a panic the probe's state is not to be trusted: aim anew.
 pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
-    let recording = Mutex::new(Recording::new(order.plugin.layout()));
+    let recording = Mutex::new(Recording::new(order.layout));
     let started = SystemTime::now();
     let begin = Instant::now();
     let deadline = begin + order.timeout.min(FOREVER);
@@ -203,6 +206,7 @@ mod tests {
         let order = Order {
             plugin: &UNRULY,
             target: &Arc::new(Target::new("somebody.test")),
+            layout: UNRULY.layout(),
             timeout: Duration::from_secs(2),
             stop: &Stop::never(),
             resolver: &Silent,

@@ -188,6 +188,35 @@ impl Plugin {
                 )))
             })
     }
+
+    /// Where its metrics stand if `buckets` take the place of [`RTT_BUCKETS`]: upper bounds in
+    /// seconds, ascending and finite.
+    ///
+    /// Layouts live as long as the program, so that there is one for each list that was ever asked
+    /// for: as many as a person writes.
+    ///
+    /// [`RTT_BUCKETS`]: crate::metric::RTT_BUCKETS
+    pub fn layout_with(&'static self, buckets: &[f64]) -> &'static Layout {
+        static CHOSEN: Mutex<BTreeMap<(usize, Vec<u64>), &Layout>> = Mutex::new(BTreeMap::new());
+        let key = buckets.iter().map(|bound| bound.to_bits()).collect();
+        let mut chosen = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen
+            .entry((std::ptr::from_ref(self).addr(), key))
+            .or_insert_with(|| {
+                let buckets = Box::leak(Box::<[f64]>::from(buckets));
+                let metrics = common::ALL.iter().chain(self.metrics);
+                Box::leak(Box::new(Layout::with_buckets(
+                    metrics.map(|metric| *metric as &'static dyn Declared),
+                    Some(buckets),
+                )))
+            })
+    }
+
+    /// Whether any of its histograms takes the buckets that the configuration chooses.
+    pub fn takes_buckets(&self) -> bool {
+        let mut metrics = self.metrics.iter();
+        metrics.any(|metric| metric.metric().takes_buckets())
+    }
 }
 
 impl fmt::Debug for Plugin {

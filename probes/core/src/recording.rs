@@ -24,19 +24,31 @@ pub struct Place {
     /// How many values it has: one for each label value, for a histogram one for each bucket, the
     /// infinite one included, and then the sum; none for an info.
     pub len: usize,
+    /// Upper bounds of a histogram, in seconds and without the infinite one: those in force.
+    pub buckets: &'static [f64],
 }
 
 impl Layout {
-    /// Lays out `metrics` one behind the other.
+    /// Lays out `metrics` one behind the other, each with the buckets that it declares.
     pub fn new(metrics: impl IntoIterator<Item = &'static dyn Declared>) -> Self {
+        Self::with_buckets(metrics, None)
+    }
+
+    /// The same, but with `buckets` where the configuration may choose them.
+    pub(crate) fn with_buckets(
+        metrics: impl IntoIterator<Item = &'static dyn Declared>,
+        chosen: Option<&'static [f64]>,
+    ) -> Self {
         let (mut values, mut texts) = (0, 0);
         let places = metrics
             .into_iter()
             .map(|declared| {
                 let metric = declared.metric();
+                let buckets = chosen.filter(|_| metric.takes_buckets());
+                let buckets = buckets.unwrap_or(metric.buckets);
                 let len = match metric.kind {
                     MetricKind::Counter | MetricKind::Gauge => metric.values.len().max(1),
-                    MetricKind::Histogram => metric.buckets.len() + 2,
+                    MetricKind::Histogram => buckets.len() + 2,
                     MetricKind::Info => 0,
                 };
                 let next = if len == 0 { &mut texts } else { &mut values };
@@ -44,6 +56,7 @@ impl Layout {
                     metric,
                     first: *next,
                     len,
+                    buckets,
                 };
                 *next += len.max(1);
                 place
@@ -131,7 +144,7 @@ impl Recording {
     /// Counts one observation.
     pub fn observe(&mut self, histogram: &'static Histogram, value: f64) {
         let place = self.layout.place(histogram.metric());
-        let bucket = place.metric.buckets.partition_point(|bound| *bound < value);
+        let bucket = place.buckets.partition_point(|bound| *bound < value);
         self.values[place.first + bucket] += 1.0;
         self.values[place.first + place.len - 1] += value;
     }
@@ -168,6 +181,24 @@ impl Recording {
                 MetricKind::Info => self.texts[place.first].clone_from(&run.texts[place.first]),
             }
         }
+    }
+
+    /// The same in another layout of the same metrics. Histograms whose buckets differ start anew:
+    /// what was counted in the old ones cannot be told apart by the new ones.
+    #[must_use]
+    pub fn laid_out(&self, layout: &'static Layout) -> Self {
+        let mut anew = Self::new(layout);
+        for (old, new) in self.layout.places.iter().zip(&layout.places) {
+            match new.metric.kind {
+                MetricKind::Info => anew.texts[new.first].clone_from(&self.texts[old.first]),
+                MetricKind::Histogram if old.buckets != new.buckets => {}
+                _ => {
+                    let values = &self.values[old.first..old.first + old.len];
+                    anew.values[new.first..new.first + new.len].copy_from_slice(values);
+                }
+            }
+        }
+        anew
     }
 
     /// Makes gauges and infos absent; counts stay.

@@ -5,6 +5,7 @@
 
 mod host;
 mod lines;
+mod strip;
 mod table;
 
 use std::time::Duration;
@@ -17,14 +18,9 @@ use table::Table;
 
 /// A drawing for as many hosts as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
-    let Stage {
-        targets,
-        width,
-        color,
-    } = stage;
-    match targets.as_slice() {
-        [target] => Box::new(Lines::new(target, color)),
-        targets => Box::new(Table::new(targets, width, color)),
+    match stage.targets.as_slice() {
+        [target] => Box::new(Lines::new(target, stage.color)),
+        _ => Box::new(Table::new(stage)),
     }
 }
 

@@ -73,6 +73,12 @@ pub(crate) struct IcmpError {
     pub(crate) sequence: u64,
     pub(crate) from: IpAddr,
     pub(crate) outcome: Outcome,
+    /// Type and code of the ICMP error as on the wire; none of a bad reply.
+    #[serde(rename = "type")]
+    pub(crate) icmp_type: Option<u8>,
+    pub(crate) code: Option<u8>,
+    /// What the next link carries, in bytes, if a `frag_needed` tells.
+    pub(crate) mtu: Option<u32>,
     /// What was said, in ping(8)'s words.
     pub(crate) what: String,
     pub(crate) arrived: Arrival,
@@ -84,13 +90,15 @@ pub(crate) struct Lost {
     pub(crate) sequence: u64,
     #[serde(rename = "waited_seconds", with = "seconds")]
     pub(crate) waited: Duration,
-    /// `lost`, or `local_suspect` if this host dropped packets meanwhile.
+    /// `timeout`, or `local_suspect` if this host dropped packets meanwhile.
     pub(crate) outcome: Outcome,
 }
 
-/// This host could not send an echo request; it has no sequence number then.
+/// This host could not send an echo request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NotSent {
+    /// Its number, if it had got one.
+    pub(crate) sequence: Option<u64>,
     pub(crate) error: String,
 }
 

@@ -103,13 +103,13 @@ pub(crate) enum Outcome {
     /// A good reply came in time.
     Ok,
     /// Nothing came in time.
-    Lost,
+    Timeout,
     /// Somebody reported that the target cannot be reached, or that the request is not understood.
     Unreachable,
     /// Somebody reported that its hops, or the time to reassemble its fragments, ran out.
     TtlExceeded,
     /// Somebody reported that it needs fragmentation where that is forbidden.
-    TooBig,
+    FragNeeded,
     /// A reply came damaged.
     Corrupt,
     /// A good reply came from an address that was not asked.
@@ -126,10 +126,10 @@ impl Outcome {
     /// The values of the label `outcome`, in the order of the variants.
     pub(crate) const LABELS: &[&str] = &[
         "ok",
-        "lost",
+        "timeout",
         "unreachable",
         "ttl_exceeded",
-        "too_big",
+        "frag_needed",
         "corrupt",
         "wrong_source",
         "send_error",
@@ -145,7 +145,7 @@ impl Outcome {
     /// How a request ends whose time is over, if by then this host has dropped so much.
     pub(crate) fn of_silence(request: &Request, drops: Drops) -> Self {
         if request.drops == drops {
-            Self::Lost
+            Self::Timeout
         } else {
             Self::LocalSuspect
         }
@@ -159,7 +159,7 @@ impl Outcome {
             What::WrongSource => Self::WrongSource,
             What::Unreachable { .. } | What::ParameterProblem { .. } => Self::Unreachable,
             What::TimeExceeded { .. } => Self::TtlExceeded,
-            What::TooBig { .. } => Self::TooBig,
+            What::TooBig { .. } => Self::FragNeeded,
         }
     }
 }

@@ -5,7 +5,8 @@
 //! ```text
 //! options ──▶ ping ──▶ round ──▶ leadsman-wire      ask on a grid, hear what comes
 //!                        │  ├──▶ exchange           decide which answer ends which request
-//!                        │  └──▶ source             decide which round trips are comparable
+//!                        │  ├──▶ source             decide which round trips are comparable
+//!                        │  └──▶ account            follow jitter and loss from run to run
 //!                        ▼
 //!                 metrics, events ──▶ draw ──▶ statistics     what a person sees of it
 //! ```
@@ -15,6 +16,8 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
+mod complaint;
 mod draw;
 mod events;
 mod exchange;

@@ -6,7 +6,6 @@
 use leadsman_core::metric::{Counter, Declared, Gauge, Histogram, Info, RTT_BUCKETS};
 
 use crate::exchange::Outcome;
-use crate::source;
 
 pub(crate) static DURATION: Gauge = Gauge::new(
     "probe_icmp_duration_seconds",
@@ -21,14 +20,15 @@ pub(crate) static REPLY_HOP_LIMIT: Gauge = Gauge::new(
 
 pub(crate) static LOSS: Gauge = Gauge::new(
     "probe_icmp_loss_ratio",
-    "Share of the last run's echo requests that got no good reply in time, from 0 to 1. \
-     Requests that were not sent, that were still in flight when the run was stopped or whose \
+    "Share of the last run's echo requests that got no good reply in time, from 0 to 1 \
+     (RFC 6673). Requests that were not sent, that were still in flight when the run was stopped or whose \
      replies this host may have dropped do not count.",
 );
 
 pub(crate) static RTT: Histogram = Histogram::new(
     "probe_icmp_rtt_seconds",
-    "Time from an echo request to its reply, of replies in time; all from one source.",
+    "Time from an echo request to its reply (RFC 2681), of replies in time; all from one source, so \
+     that its count may be less than the outcome ok.",
     RTT_BUCKETS,
 );
 
@@ -39,12 +39,41 @@ pub(crate) static RTT_SOURCE: Info = Info::new(
     &["source"],
 );
 
-pub(crate) static ROUND_TRIPS: Counter = Counter::new(
-    "probe_icmp_round_trips_total",
-    "Replies in time by whose stamps their round trip is taken from; those from a worse source \
-     than the others are not in probe_icmp_rtt_seconds.",
-)
-.by(&["source"], source::LABELS);
+pub(crate) static JITTER: Gauge = Gauge::new(
+    "probe_icmp_jitter_seconds",
+    "Jitter J of RFC 3550, section 6.4.1, taken of the round trips of neighbouring echo requests \
+     that were both answered, over all runs; absent until there were two.",
+);
+
+pub(crate) static IPDV: Counter = Counter::new(
+    "probe_icmp_ipdv_seconds_total",
+    "Sizes of the delay variation (RFC 3393) between the round trips of neighbouring echo requests \
+     that were both answered, added up.",
+);
+
+pub(crate) static IPDV_PAIRS: Counter = Counter::new(
+    "probe_icmp_ipdv_pairs_total",
+    "Pairs of neighbouring echo requests that are in probe_icmp_ipdv_seconds_total.",
+);
+
+pub(crate) static LOSS_PERIODS: Counter = Counter::new(
+    "probe_icmp_loss_periods_total",
+    "Loss periods (RFC 3357): times that echo requests in a row, be it one, got no good reply in \
+     time.",
+);
+
+pub(crate) static ERROR: Info = Info::new(
+    "probe_icmp_error_info",
+    "The last ICMP error that the last run heard: type and code as on the wire (RFC 792 and \
+     RFC 4443), and what they mean.",
+    &["type", "code", "meaning"],
+);
+
+pub(crate) static NEXT_HOP_MTU: Gauge = Gauge::new(
+    "probe_icmp_next_hop_mtu_bytes",
+    "What the next link carries according to the last frag_needed of the last run (RFC 1191 and \
+     RFC 4443); absent if there was none or it did not tell.",
+);
 
 pub(crate) static SENT: Counter = Counter::new(
     "probe_icmp_sent_total",
@@ -60,7 +89,7 @@ pub(crate) static ECHOES: Counter = Counter::new(
 
 pub(crate) static LATE: Counter = Counter::new(
     "probe_icmp_late_total",
-    "Answers, ICMP errors included, to echo requests that already counted as lost or abandoned.",
+    "Answers, ICMP errors included, to echo requests that had already ended as timeout, local_suspect or abandoned.",
 );
 
 pub(crate) static DUPLICATES: Counter = Counter::new(
@@ -74,7 +103,12 @@ pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &LOSS,
     &RTT,
     &RTT_SOURCE,
-    &ROUND_TRIPS,
+    &JITTER,
+    &IPDV,
+    &IPDV_PAIRS,
+    &LOSS_PERIODS,
+    &ERROR,
+    &NEXT_HOP_MTU,
     &SENT,
     &ECHOES,
     &LATE,

@@ -10,6 +10,7 @@ use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
 use leadsman_wire::{Flow, OpenError};
 use tokio::time::Instant;
 
+use crate::account::Account;
 use crate::exchange::Exchange;
 use crate::metrics::{DURATION, PHASES};
 use crate::options::PingOptions;
@@ -30,6 +31,7 @@ pub(crate) struct Line {
     pub(crate) flow: Flow,
     pub(crate) exchange: Exchange,
     pub(crate) standard: Standard,
+    pub(crate) account: Account,
 }
 
 impl Ping {
@@ -49,6 +51,7 @@ impl Ping {
                 flow: Flow::open(address, self.options.echo()).map_err(not_opened)?,
                 exchange: Exchange::default(),
                 standard: Standard::default(),
+                account: Account::default(),
             },
         };
         Ok(self.line.insert(line))

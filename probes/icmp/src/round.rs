@@ -16,10 +16,12 @@ use leadsman_wire::{Flow, Heard, SendError, What};
 use tokio::task::coop;
 use tokio::time::{Instant, sleep_until};
 
+use crate::account::Account;
+use crate::complaint::Complaint;
 use crate::events::{IcmpError, Lost, NotSent, Reply, Sent};
 use crate::exchange::{Arrival, Exchange, Outcome, Request};
 use crate::metrics::{
-    DUPLICATES, DURATION, ECHOES, LATE, LOSS, REPLY_HOP_LIMIT, ROUND_TRIPS, RTT, RTT_SOURCE, SENT,
+    DUPLICATES, DURATION, ECHOES, LATE, LOSS, REPLY_HOP_LIMIT, RTT, RTT_SOURCE, SENT,
 };
 use crate::options::PingOptions;
 use crate::ping::Line;
@@ -33,6 +35,7 @@ pub(crate) struct Round<'a> {
     flow: &'a Flow,
     exchange: &'a mut Exchange,
     standard: &'a mut Standard,
+    account: &'a mut Account,
     begin: Instant,
     /// When the next request is due; `None` after the last.
     due: Option<Instant>,
@@ -59,6 +62,7 @@ impl<'a> Round<'a> {
             flow: &line.flow,
             exchange: &mut line.exchange,
             standard: &mut line.standard,
+            account: &mut line.account,
             begin,
             due: Some(begin),
             requests: 0,
@@ -109,6 +113,7 @@ impl<'a> Round<'a> {
                     expires: waited.map_or(deadline, |waited| waited.min(deadline)),
                     drops: sent.drops,
                 });
+                self.account.sent(sent.sequence);
                 self.cx.event(Sent::NAME, || Sent {
                     sequence: sent.sequence + 1,
                     to: self.address,
@@ -118,6 +123,7 @@ impl<'a> Round<'a> {
             Err(error) => {
                 self.count(Outcome::SendError);
                 self.cx.event(NotSent::NAME, || NotSent {
+                    sequence: None,
                     error: error.to_string(),
                 });
                 self.blocked = Some(error);
@@ -161,9 +167,14 @@ impl<'a> Round<'a> {
             self.expire(arrival);
         }
         let arrived = self.exchange.heard(heard.sequence);
+        let mut rtt = None;
         if let What::Reply { bytes } = heard.what {
-            self.reply(heard, bytes, arrived);
+            rtt = self.reply(heard, bytes, arrived);
         } else {
+            let complaint = Complaint::of(heard);
+            if let Some(complaint) = complaint {
+                complaint.record(self.cx, heard);
+            }
             // One that comes too late is about a request that is already accounted for.
             if arrived == Arrival::InTime {
                 self.complaint = Some((cause(heard.what), format!("from {}: {heard}", heard.from)));
@@ -172,24 +183,27 @@ impl<'a> Round<'a> {
                 sequence: heard.sequence + 1,
                 from: heard.from,
                 outcome: Outcome::of(heard.what),
+                icmp_type: complaint.map(|complaint| complaint.icmp_type),
+                code: complaint.map(|complaint| complaint.code),
+                mtu: complaint.and_then(|complaint| complaint.mtu),
                 what: heard.to_string(),
                 arrived,
             });
         }
         match arrived {
-            Arrival::InTime => self.count(Outcome::of(heard.what)),
+            Arrival::InTime => self.end(heard.sequence, Outcome::of(heard.what), rtt),
             Arrival::Late => self.cx.add(&LATE, 1),
             Arrival::Again => {}
         }
     }
 
-    fn reply(&mut self, heard: &Heard, bytes: usize, arrived: Arrival) {
+    /// Records a reply, and returns its round trip if that may be compared to the others.
+    fn reply(&mut self, heard: &Heard, bytes: usize, arrived: Arrival) -> Option<Duration> {
         let source = source::label(heard.rtt_source);
         let mut apart = false;
         match arrived {
             Arrival::InTime => {
                 apart = !self.standard.admits(heard.rtt_source);
-                self.cx.add_for(&ROUND_TRIPS, source, 1);
                 if !apart {
                     self.cx.observe(&RTT, heard.rtt);
                     self.cx.inform(&RTT_SOURCE, &[source]);
@@ -212,19 +226,26 @@ impl<'a> Round<'a> {
             apart,
             arrived,
         });
+        (!apart).then_some(heard.rtt)
     }
 
     /// Counts as lost whatever had no answer until `now`.
     fn expire(&mut self, now: Instant) {
         while let Some(request) = self.exchange.expire(now) {
             let outcome = Outcome::of_silence(&request, self.flow.drops());
-            self.count(outcome);
+            self.end(request.sequence, outcome, None);
             self.cx.event(Lost::NAME, || Lost {
                 sequence: request.sequence + 1,
                 waited: request.expires - request.sent,
                 outcome,
             });
         }
+    }
+
+    /// Gives a request that was sent its outcome.
+    fn end(&mut self, sequence: u64, outcome: Outcome, rtt: Option<Duration>) {
+        self.account.ended(self.cx, sequence, outcome, rtt);
+        self.count(outcome);
     }
 
     fn count(&mut self, outcome: Outcome) {
@@ -245,9 +266,10 @@ impl<'a> Round<'a> {
     fn close(&mut self) {
         // What has arrived counts even if the deadline was noticed first.
         self.settle();
-        while self.exchange.give_up().is_some() {
-            self.count(Outcome::Abandoned);
+        while let Some(request) = self.exchange.give_up() {
+            self.end(request.sequence, Outcome::Abandoned, None);
         }
+        self.account.close(self.cx);
         if self.asked > 0 {
             let lost = self.asked - self.answered;
             self.cx.set(&LOSS, lost as f64 / self.asked as f64);

@@ -1,50 +1,71 @@
 //! What do many round trips come to?
 //!
-//! Mean and deviation are Welford's, so they neither overflow nor lose digits; the deviation is
-//! that of the population, which ping(8) calls mdev. Percentiles are by nearest rank. They are
-//! exact until 10,000 different round trips have been seen; then all are rounded to within 0.8 %,
-//! which bounds the memory. Jitter is that of RFC 3550, section 6.4.1, taken of round trips.
+//! Mean and deviation are Welford's; `mdev` is ping(8)'s word for the deviation of the population,
+//! `sdev` divides by one less, as a sample's does. Percentiles are by nearest rank. What depends on
+//! the order of the requests is in [`course`]. Delay variation has two forms, compared in RFC 5481:
+//! that of neighbours (RFC 3393, here by its size) and that from the shortest round trip.
 
-use std::collections::{BTreeMap, VecDeque};
+mod course;
+mod moments;
+mod percentiles;
+
 use std::time::Duration;
 
-/// Round trips of one host.
+pub(crate) use course::{Arrivals, Course, Fate};
+use moments::Moments;
+use percentiles::Percentiles;
+
+/// Everything that is known of the requests to one host.
 #[derive(Debug, Default)]
 pub(crate) struct Statistics {
-    count: u64,
     last: Option<Duration>,
     min: Option<Duration>,
     max: Option<Duration>,
-    /// In seconds.
-    mean: f64,
-    /// Sum of the squared distances from the mean, in seconds squared.
-    squares: f64,
-    /// In seconds.
-    jitter: Option<f64>,
-    /// The most recent round trips by sequence: pairs are found even if replies overtake.
-    recent: VecDeque<(u64, Duration)>,
-    /// How many there were of each, in nanoseconds.
-    counts: BTreeMap<u64, u64>,
-    rounded: bool,
+    /// Of the round trips, in seconds.
+    moments: Moments,
+    trips: Percentiles,
+    course: Course,
+    /// Of the sizes of the variations, in seconds.
+    variation: Moments,
+    variations: Percentiles,
+    arrivals: Arrivals,
+    reordered: u64,
+    loss_periods: u64,
+    longest_loss: u64,
 }
 
 impl Statistics {
-    /// Takes in the round trip of the request with this sequence number.
-    pub(crate) fn add(&mut self, sequence: u64, rtt: Duration) {
-        self.last = Some(rtt);
-        self.min = Some(self.min.map_or(rtt, |min| min.min(rtt)));
-        self.max = Some(self.max.map_or(rtt, |max| max.max(rtt)));
-        self.add_to_mean(rtt.as_secs_f64());
-        self.add_to_jitter(sequence, rtt);
-        let nanos = rtt.as_nanos().try_into().unwrap_or(u64::MAX);
-        let key = if self.rounded { rounded(nanos) } else { nanos };
-        *self.counts.entry(key).or_default() += 1;
-        if self.counts.len() > MOST_EXACT {
-            self.round();
+    /// A request was sent; they are told in ascending order.
+    pub(crate) fn sent(&mut self, sequence: u64) {
+        self.course.sent(sequence);
+    }
+
+    /// A request that was sent has ended; each is told once.
+    pub(crate) fn ended(&mut self, sequence: u64, fate: Fate) {
+        if let Fate::Received(rtt) = fate {
+            self.arrived(sequence);
+            if let Some(rtt) = rtt {
+                self.add(rtt);
+            }
+        }
+        self.course.ended(sequence, fate);
+        while let Some(step) = self.course.step() {
+            if let Some(variation) = step.variation {
+                self.variation.add(variation.abs());
+                self.variations
+                    .add(Duration::from_secs_f64(variation.abs()));
+            }
+            self.loss_periods += u64::from(step.loss_begins);
+            self.longest_loss = self.longest_loss.max(self.course.losses());
         }
     }
 
-    /// The last one added; `None` before the first, as with all that follow.
+    /// The first reply came for a request that had ended before.
+    pub(crate) fn late(&mut self, sequence: u64) {
+        self.arrived(sequence);
+    }
+
+    /// The last round trip; `None` before the first, as with all that follow.
     pub(crate) fn last(&self) -> Option<Duration> {
         self.last
     }
@@ -61,77 +82,73 @@ impl Statistics {
 
     /// The arithmetic mean.
     pub(crate) fn mean(&self) -> Option<Duration> {
-        (self.count > 0).then(|| Duration::from_secs_f64(self.mean))
+        self.moments.mean().map(Duration::from_secs_f64)
     }
 
     /// The standard deviation of the population.
-    pub(crate) fn deviation(&self) -> Option<Duration> {
-        let variance = self.squares / self.count as f64;
-        (self.count > 0).then(|| Duration::from_secs_f64(variance.sqrt()))
+    pub(crate) fn mdev(&self) -> Option<Duration> {
+        let deviation = self.moments.population_deviation();
+        deviation.map(Duration::from_secs_f64)
+    }
+
+    /// The standard deviation of a sample; `None` until there are two round trips.
+    pub(crate) fn sdev(&self) -> Option<Duration> {
+        self.moments.sample_deviation().map(Duration::from_secs_f64)
     }
 
     /// The smallest round trip that at least `percent` of 100 do not exceed.
     pub(crate) fn percentile(&self, percent: u64) -> Option<Duration> {
-        let rank = (self.count * percent).div_ceil(100).max(1);
-        let mut seen = 0;
-        for (nanos, count) in &self.counts {
-            seen += count;
-            if seen >= rank {
-                return Some(Duration::from_nanos(*nanos));
-            }
-        }
-        None
+        self.trips.percentile(percent)
     }
 
-    /// The smoothed distance between the round trips of neighbouring requests; `None` until two
-    /// neighbours were answered.
+    /// RFC 3550's jitter; `None` until two neighbours were answered, as with the next two.
     pub(crate) fn jitter(&self) -> Option<Duration> {
-        self.jitter.map(Duration::from_secs_f64)
+        self.course.jitter().map(Duration::from_secs_f64)
     }
 
-    fn add_to_mean(&mut self, rtt: f64) {
-        self.count += 1;
-        let distance = rtt - self.mean;
-        self.mean += distance / self.count as f64;
-        self.squares += distance * (rtt - self.mean);
+    /// The mean size of RFC 3393's variation between neighbours.
+    pub(crate) fn ipdv_mean(&self) -> Option<Duration> {
+        self.variation.mean().map(Duration::from_secs_f64)
     }
 
-    fn add_to_jitter(&mut self, sequence: u64, rtt: Duration) {
-        for (other, other_rtt) in &self.recent {
-            if other.abs_diff(sequence) == 1 {
-                let distance = rtt.abs_diff(*other_rtt).as_secs_f64();
-                let jitter = self.jitter.get_or_insert(0.0);
-                *jitter += (distance - *jitter) / 16.0;
-            }
-        }
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back((sequence, rtt));
+    /// The smallest size of such a variation that at least `percent` of 100 do not exceed.
+    pub(crate) fn ipdv_percentile(&self, percent: u64) -> Option<Duration> {
+        self.variations.percentile(percent)
     }
 
-    fn round(&mut self) {
-        self.rounded = true;
-        for (nanos, count) in std::mem::take(&mut self.counts) {
-            *self.counts.entry(rounded(nanos)).or_default() += count;
-        }
+    /// The same of RFC 5481's variation, which is that from the shortest round trip.
+    pub(crate) fn pdv_percentile(&self, percent: u64) -> Option<Duration> {
+        // All lie above the same minimum, so their order is that of the round trips.
+        Some(self.percentile(percent)?.saturating_sub(self.min?))
+    }
+
+    /// First replies that came after one to a later request (RFC 4737).
+    pub(crate) fn reordered(&self) -> u64 {
+        self.reordered
+    }
+
+    /// Times that requests were lost in a row, be it one (RFC 3357).
+    pub(crate) fn loss_periods(&self) -> u64 {
+        self.loss_periods
+    }
+
+    /// Requests in the longest of these.
+    pub(crate) fn longest_loss(&self) -> u64 {
+        self.longest_loss
+    }
+
+    fn arrived(&mut self, sequence: u64) {
+        self.reordered += u64::from(self.arrivals.is_reordered(sequence));
+    }
+
+    fn add(&mut self, rtt: Duration) {
+        self.last = Some(rtt);
+        self.min = Some(self.min.map_or(rtt, |min| min.min(rtt)));
+        self.max = Some(self.max.map_or(rtt, |max| max.max(rtt)));
+        self.moments.add(rtt.as_secs_f64());
+        self.trips.add(rtt);
     }
 }
-
-/// Keeps the seven leading bits, and takes the middle of what they leave open.
-fn rounded(nanos: u64) -> u64 {
-    let open = (u64::BITS - nanos.leading_zeros()).saturating_sub(LEADING_BITS);
-    match open {
-        0 => nanos,
-        open => (nanos >> open << open) | 1 << (open - 1),
-    }
-}
-
-/// How far a reply may be overtaken and still be paired with its neighbours for the jitter.
-const RECENT: usize = 64;
-
-const MOST_EXACT: usize = 10_000;
-const LEADING_BITS: u32 = 7;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! peer. Loss, delay and ICMP errors need a network of their own and are tested in namespaces.
 
 mod doubler;
+mod objector;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use leadsman_wire::{EchoOptions, Flow, OpenError};
 
 use crate::exchange::Outcome;
 use crate::metrics::{
-    DUPLICATES, DURATION, ECHOES, LATE, LOSS, PHASES, REPLY_HOP_LIMIT, ROUND_TRIPS, RTT,
-    RTT_SOURCE, SENT,
+    DUPLICATES, DURATION, ECHOES, ERROR, IPDV_PAIRS, JITTER, LATE, LOSS, LOSS_PERIODS,
+    NEXT_HOP_MTU, PHASES, REPLY_HOP_LIMIT, RTT, RTT_SOURCE, SENT,
 };
 use crate::source::LABELS;
 
@@ -33,7 +34,7 @@ async fn loopback_answers_over_both_families() {
         check(&found, &[(Outcome::Ok, 1)]);
         assert_eq!(found.observations(&RTT), 1);
         let source = &found.text(&RTT_SOURCE).unwrap()[0];
-        assert_eq!(found.counter(&ROUND_TRIPS, Some(source)), 1);
+        assert!(LABELS.contains(&source.as_str()), "{source}");
         assert_eq!(found.gauge(&LOSS, None), Some(0.0));
         assert!(found.gauge(&DURATION, Some("rtt")) > Some(0.0));
         assert!(found.gauge(&REPLY_HOP_LIMIT, None) > Some(0.0));
@@ -114,7 +115,7 @@ async fn silence_is_loss_after_the_wait_and_at_the_deadline() {
         let said = found.run.result.as_ref().unwrap_err().to_string();
         assert!(said.ends_with(words), "{said}");
         assert_eq!(found.reason(), Some("timeout"));
-        check(&found, &[(Outcome::Lost, 2)]);
+        check(&found, &[(Outcome::Timeout, 2)]);
         assert_eq!(found.gauge(&LOSS, None), Some(1.0));
         assert_eq!(found.gauge(&DURATION, Some("rtt")), Some(0.0));
         assert_eq!(found.gauge(&REPLY_HOP_LIMIT, None), None);
@@ -133,7 +134,7 @@ async fn no_request_is_sent_that_could_not_be_waited_for() {
         .timeout(SHORT)
         .run(SILENT)
         .await;
-    check(&found, &[(Outcome::Lost, 1)]);
+    check(&found, &[(Outcome::Timeout, 1)]);
 }
 
 #[tokio::test]
@@ -143,7 +144,7 @@ async fn what_comes_after_the_wait_is_lost_and_late() {
     }
     let found = late().run("127.0.0.1").await;
     assert_eq!(found.reason(), Some("timeout"));
-    assert_eq!(found.counter(&ECHOES, Some("lost")), 20);
+    assert_eq!(found.counter(&ECHOES, Some("timeout")), 20);
     assert!(found.counter(&LATE, None) >= 1);
     assert_eq!(found.observations(&RTT), 0);
 }
@@ -157,10 +158,49 @@ async fn a_second_reply_is_a_duplicate_and_changes_nothing_else() {
     assert!(found.succeeded());
     assert_eq!(found.counter(&ECHOES, Some("ok")), 20);
     assert!(found.counter(&DUPLICATES, None) >= 1);
-    let trips = LABELS
-        .iter()
-        .map(|label| found.counter(&ROUND_TRIPS, Some(label)));
-    assert_eq!(trips.sum::<u64>(), 20);
+}
+
+#[tokio::test]
+async fn neighbours_are_paired_over_all_runs_and_losses_are_counted_once_in_a_row() {
+    if skips("127.0.0.1") {
+        return;
+    }
+    let target = Arc::new(Target::new("a.test"));
+    let near = bench().host("a.test", ["127.0.0.1".parse().unwrap()]);
+    let mut probe = near.aim(&target).unwrap();
+    let first = near.measure(&mut *probe, &target).await;
+    assert_eq!(first.gauge(&JITTER, None), None);
+    assert_eq!(first.counter(&IPDV_PAIRS, None), 0);
+    let second = near.measure(&mut *probe, &target).await;
+    assert!(second.gauge(&JITTER, None).is_some());
+    assert_eq!(second.counter(&IPDV_PAIRS, None), 1);
+    let third = near.measure(&mut *probe, &target).await;
+    assert_eq!(third.counter(&IPDV_PAIRS, None), 1);
+
+    let silent = bench().option("count", 3).option("interval", "1ms");
+    let silent = silent.option("wait", "5ms");
+    let target = Arc::new(Target::new(SILENT));
+    let mut probe = silent.aim(&target).unwrap();
+    for expected in [1, 0] {
+        let found = silent.measure(&mut *probe, &target).await;
+        check(&found, &[(Outcome::Timeout, 3)]);
+        assert_eq!(found.counter(&LOSS_PERIODS, None), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_last_icmp_error_is_told_with_its_numbers() {
+    if skips("127.0.0.1") || !objector::start() {
+        return;
+    }
+    let found = several().run(&objector::ADDRESS.to_string()).await;
+    let expected = ["3", "4", "Packet too big"].map(str::to_owned);
+    assert_eq!(found.text(&ERROR), Some(&expected[..]));
+    let mtu = f64::from(objector::MTU);
+    assert_eq!(found.gauge(&NEXT_HOP_MTU, None), Some(mtu));
+    let event = &found.said("icmp_error").next().unwrap().fields;
+    assert_eq!((&event["type"], &event["code"]), (&3.into(), &4.into()));
+    assert_eq!(event["mtu"], objector::MTU);
 }
 
 #[tokio::test]
@@ -207,13 +247,14 @@ async fn every_phase_is_exported_even_if_the_name_leads_nowhere() {
 
 #[tokio::test]
 async fn the_plugin_conforms() {
-    if skips("127.0.0.1") || !doubler::start() {
+    if skips("127.0.0.1") || !doubler::start() || !objector::start() {
         return;
     }
     Kit::of(bench())
         .good("127.0.0.1")
         .hostile("silent", SILENT)
         .provoking("late", late(), "127.0.0.1")
+        .provoking("objected to", several(), objector::ADDRESS.to_string())
         .provoking("doubled", several(), doubler::ADDRESS.to_string())
         .many(|n| {
             let address = format!("127.0.{}.{}", n / 250, n % 250 + 1);

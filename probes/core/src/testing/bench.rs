@@ -168,6 +168,7 @@ impl Bench {
         let events = Events::default();
         let order = Order {
             plugin: self.plugin,
+            layout: self.plugin.layout(),
             target,
             timeout: self.timeout,
             stop: &self.stop,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use leadsman_core::draw::Draw;
 use leadsman_core::{Event, Run, Target};
+use serde_json::{Map, Value};
 
 use super::{Host, INFALLIBLE, milliseconds, red};
 use crate::events::{IcmpError, Reply, Said, Sent};
@@ -87,6 +88,7 @@ impl Draw for Lines {
         for (count, what) in [
             (host.duplicates, "duplicates"),
             (host.late, "late"),
+            (host.trips.reordered(), "reordered"),
             (host.errors, "errors"),
             (host.not_sent, "not sent"),
             (host.suspect, "perhaps dropped by this host"),
@@ -101,6 +103,10 @@ impl Draw for Lines {
         }
         writeln!(page, ", time {}ms", self.duration.as_millis()).expect(INFALLIBLE);
         figures(host, page);
+    }
+
+    fn figures(&self, _: usize) -> Map<String, Value> {
+        self.host.figures()
     }
 }
 
@@ -134,25 +140,47 @@ fn mark(arrived: Arrival) -> &'static str {
     }
 }
 
-/// The figures of the round trips, if there were any.
+/// The figures of the round trips and of the losses, as far as there were any.
 fn figures(host: &Host, page: &mut String) {
     let trips = &host.trips;
-    let joined = |times: &[Option<Duration>]| {
-        let ms = |time: &Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
-        let times: Vec<_> = times.iter().flatten().map(ms).collect();
-        times.join("/")
-    };
-    if trips.last().is_none() {
-        return;
+    for (names, times) in [
+        (
+            "rtt min/avg/max/mdev",
+            [trips.min(), trips.mean(), trips.max(), trips.mdev()],
+        ),
+        (
+            "rtt p50/p95/p99/sdev",
+            [
+                trips.percentile(50),
+                trips.percentile(95),
+                trips.percentile(99),
+                trips.sdev(),
+            ],
+        ),
+        (
+            "jitter/ipdv/ipdv95/pdv99",
+            [
+                trips.jitter(),
+                trips.ipdv_mean(),
+                trips.ipdv_percentile(95),
+                trips.pdv_percentile(99),
+            ],
+        ),
+    ] {
+        if times[0].is_some() {
+            let times = times.map(|time| {
+                time.map_or_else(
+                    || "-".to_owned(),
+                    |t| format!("{:.3}", t.as_secs_f64() * 1e3),
+                )
+            });
+            writeln!(page, "{names} = {} ms", times.join("/")).expect(INFALLIBLE);
+        }
     }
-    let spread = joined(&[trips.min(), trips.mean(), trips.max(), trips.deviation()]);
-    let percentiles = joined(&[50, 95, 99].map(|percent| trips.percentile(percent)));
-    writeln!(page, "rtt min/avg/max/mdev = {spread} ms").expect(INFALLIBLE);
-    write!(page, "p50/p95/p99 = {percentiles} ms").expect(INFALLIBLE);
-    if trips.jitter().is_some() {
-        write!(page, ", jitter = {} ms", joined(&[trips.jitter()])).expect(INFALLIBLE);
+    let (periods, longest) = (trips.loss_periods(), trips.longest_loss());
+    if periods > 0 {
+        writeln!(page, "loss periods = {periods}, at most {longest} in a row").expect(INFALLIBLE);
     }
-    page.push('\n');
 }
 
 const ICMP_HEADER: usize = 8;

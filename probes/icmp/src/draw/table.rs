@@ -1,14 +1,16 @@
 //! How do many hosts fit on one screen?
 //!
 //! A row for each, drawn anew in place. Above it stands only what a row cannot say: why a host
-//! does not answer, once for each new reason.
+//! does not answer, once for each new reason. What of a row is left beside the figures shows how the
+//! recent requests went.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use leadsman_core::draw::Draw;
-use leadsman_core::{Event, Run, Target};
+use leadsman_core::draw::{Draw, Stage};
+use leadsman_core::{Event, Run};
+use serde_json::{Map, Value};
 
+use super::strip::{Scale, WIDEST};
 use super::{Host, INFALLIBLE, milliseconds, red};
 use crate::events::Said;
 
@@ -18,6 +20,7 @@ pub(super) struct Table {
     rows: Vec<Row>,
     width: usize,
     color: bool,
+    utf8: bool,
 }
 
 #[derive(Debug)]
@@ -28,8 +31,13 @@ struct Row {
 }
 
 impl Table {
-    /// `width` is that of the terminal, in columns.
-    pub(super) fn new(targets: &[Arc<Target>], width: usize, color: bool) -> Self {
+    pub(super) fn new(stage: Stage) -> Self {
+        let Stage {
+            targets,
+            width,
+            color,
+            utf8,
+        } = stage;
         let rows = targets.iter().map(|target| Row {
             host: Host::new(target),
             complaint: String::new(),
@@ -38,6 +46,7 @@ impl Table {
             rows: rows.collect(),
             width,
             color,
+            utf8,
         }
     }
 
@@ -50,18 +59,30 @@ impl Table {
         }
     }
 
+    /// How many columns the names have, and how many the strips; 0 where there is no room for any.
+    fn widths(&self) -> (usize, usize) {
+        let names = self.rows.iter().map(|row| row.host.name.chars().count());
+        let longest = names.max().unwrap_or_default().max(LEAST_NAME);
+        let room = self.width.saturating_sub(FIGURES_WIDTH);
+        let names = longest.min(room / 2).max(LEAST_NAME);
+        match room.saturating_sub(names + 1) {
+            ..LEAST_STRIP => (longest.min(room.max(LEAST_NAME)), 0),
+            strips => (names, strips.min(WIDEST)),
+        }
+    }
+
     fn row(&self, host: &Host, name_width: usize) -> String {
-        let name = shortened(&host.name, name_width);
-        let (sent, received, trips) = (host.sent, host.received, &host.trips);
+        let name = shortened(&host.name, name_width, if self.utf8 { '…' } else { '~' });
+        let (sent, trips) = (host.sent, &host.trips);
         let loss = format!("{:>6}", host.loss().as_deref().unwrap_or("-"));
-        let loss = red(&loss, self.color && host.decided() > received);
-        let mut row = format!("{name:name_width$} {sent:>6} {received:>6} {loss}");
+        let loss = red(&loss, self.color && host.decided() > host.received);
+        let mut row = format!("{name:name_width$} {sent:>6} {loss}");
         let (mean, p95) = (trips.mean(), trips.percentile(95));
         for time in [trips.last(), mean, trips.min(), trips.max(), p95] {
             let time = time.map_or_else(|| "-".to_owned(), milliseconds);
-            write!(row, " {time:>7}").expect(INFALLIBLE);
+            write!(row, " {time:>6}").expect(INFALLIBLE);
         }
-        row + "\n"
+        row
     }
 }
 
@@ -88,30 +109,46 @@ impl Draw for Table {
     }
 
     fn table(&self) -> Option<String> {
-        let name_width = self.width.saturating_sub(FIGURES_WIDTH).max(LEAST_NAME);
+        let (name_width, strip_width) = self.widths();
+        let hosts = self.rows.iter().map(|row| &row.host);
+        let trips = hosts.flat_map(|host| host.strip.replies(strip_width));
+        let scale = Scale::of(trips, self.utf8);
         let mut page = format!(
-            "{:name_width$} {:>6} {:>6} {:>6} {:>7} {:>7} {:>7} {:>7} {:>7}\n",
-            "host", "sent", "recv", "loss", "last", "avg", "min", "max", "p95"
+            "{:name_width$} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
+            "host", "sent", "loss", "last", "avg", "min", "max", "p95"
         );
+        if strip_width > 0 {
+            write!(page, " {:>strip_width$}", scale.legend()).expect(INFALLIBLE);
+        }
+        page.push('\n');
         for Row { host, .. } in &self.rows {
-            page += &self.row(host, name_width);
+            let strip = host.strip.drawn(strip_width, &scale, self.color);
+            let row = format!("{} {strip}", self.row(host, name_width));
+            page += row.trim_end();
+            page.push('\n');
         }
         Some(page)
     }
 
     fn summary(&mut self, page: &mut String) {
-        *page += "Times are in milliseconds.\n";
+        *page += "Times are in milliseconds. x is lost, ! an ICMP error, ? perhaps dropped here.\n";
+    }
+
+    fn figures(&self, target: usize) -> Map<String, Value> {
+        self.rows[target].host.figures()
     }
 }
 
 /// `name` in at most `width` characters, with an ellipsis for what was cut off.
-fn shortened(name: &str, width: usize) -> String {
+fn shortened(name: &str, width: usize, ellipsis: char) -> String {
     if name.chars().count() <= width {
         return name.to_owned();
     }
-    name.chars().take(width - 1).chain(['…']).collect()
+    name.chars().take(width - 1).chain([ellipsis]).collect()
 }
 
-/// Columns of everything but the name: three counts and five times.
-const FIGURES_WIDTH: usize = 3 * 7 + 5 * 8;
+/// Columns of everything but the name and the strip: two counts and five times.
+const FIGURES_WIDTH: usize = 7 * 7;
 const LEAST_NAME: usize = 8;
+/// What the legend of a strip needs.
+const LEAST_STRIP: usize = 15;

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use leadsman_core::{Cause, Event, Fault, Recording, Run, Target};
 use serde::Serialize;
-use serde_json::{Value, to_value};
+use serde_json::{Value, json, to_value};
 
 use super::*;
 use crate::events::{IcmpError, Lost, NotSent, Reply, Sent};
@@ -49,13 +49,14 @@ cannot send
 5 packets transmitted, 2 received, +1 duplicates, +1 late, +1 errors, +1 not sent, +1 in flight, \
 50% packet loss, time 3004ms
 rtt min/avg/max/mdev = 0.045/0.748/1.450/0.703 ms
-p50/p95/p99 = 0.045/1.450/1.450 ms
+rtt p50/p95/p99/sdev = 0.045/1.450/1.450/0.993 ms
+loss periods = 1, at most 2 in a row
 ";
     assert_eq!(page, expected);
 }
 
 #[test]
-fn jitter_is_shown_once_there_are_neighbours() {
+fn variation_is_shown_once_there_are_neighbours() {
     let mut drawing = drawing(&["192.0.2.1"]);
     let mut page = String::new();
     for sequence in 0..3 {
@@ -65,7 +66,8 @@ fn jitter_is_shown_once_there_are_neighbours() {
     }
     page.clear();
     drawing.summary(&mut page);
-    let expected = "p50/p95/p99 = 1.160/1.320/1.320 ms, jitter = 0.019 ms\n";
+    let expected = "rtt p50/p95/p99/sdev = 1.160/1.320/1.320/0.160 ms\n\
+                    jitter/ipdv/ipdv95/pdv99 = 0.019/0.160/0.160/0.320 ms\n";
     assert!(page.ends_with(expected), "{page}");
 }
 
@@ -112,16 +114,82 @@ example.invalid: example.invalid has no address
 ";
     assert_eq!(page, complaints);
     let table = "\
-host                  sent   recv   loss    last     avg     min     max     p95
-192.0.2.1                3      2  33.3%   0.045     617   0.045    1235    1235
-a-host-with-a-very…      2      0   100%       -       -       -       -       -
-example.invalid          0      0      -       -       -       -       -       -
+host              sent   loss   last    avg    min    max    p95   ▁:0.045 █:344
+192.0.2.1            3  33.3%  0.045    617  0.045   1235   1235             █▁x
+a-host-with-a-…      2   100%      -      -      -      -      -              !!
+example.invalid      0      -      -      -      -      -      -
 ";
     assert_eq!(drawing.table().as_deref(), Some(table));
     assert!(table.lines().all(|line| line.chars().count() <= 80));
     page.clear();
     drawing.summary(&mut page);
-    assert_eq!(page, "Times are in milliseconds.\n");
+    let words = "Times are in milliseconds. x is lost, ! an ICMP error, ? perhaps dropped here.\n";
+    assert_eq!(page, words);
+    assert!(page.len() <= 81);
+}
+
+#[test]
+fn a_table_takes_the_room_there_is_and_does_without_utf8() {
+    for (width, utf8, expected) in [
+        (
+            60,
+            true,
+            "a-host-wit…      1     0%   1.00   1.00   1.00   1.00   1.00",
+        ),
+        (
+            80,
+            false,
+            "a-host-with-a-~      1     0%   1.00   1.00   1.00   1.00   1.00               1",
+        ),
+        (
+            100,
+            true,
+            "a-host-with-a-name.exampl      1     0%   1.00   1.00   1.00   1.00   1.00 \
+             \u{20}                       ▁",
+        ),
+    ] {
+        let mut drawing = draw(Stage {
+            width,
+            utf8,
+            ..stage(&["a-host-with-a-name.exampl", "b"])
+        });
+        for event in [sent(0), reply(0, 1_000, Arrival::InTime)] {
+            drawing.event(0, &event, &mut String::new());
+        }
+        let table = drawing.table().unwrap();
+        assert_eq!(table.lines().nth(1), Some(expected), "{width}");
+        assert!(table.lines().all(|line| line.chars().count() <= width));
+    }
+}
+
+#[test]
+fn a_program_reads_all_figures() {
+    let mut drawing = drawing(&["192.0.2.1", "192.0.2.2"]);
+    for event in [
+        sent(0),
+        reply(0, 1_000, Arrival::InTime),
+        sent(1),
+        reply(1, 3_000, Arrival::InTime),
+        sent(2),
+        lost(2),
+        sent(3),
+    ] {
+        drawing.event(1, &event, &mut String::new());
+    }
+    assert_eq!(drawing.figures(0)["sent"], 0);
+    let expected = json!({
+        "sent": 4, "received": 2, "lost": 1, "errors": 0, "local_suspect": 0, "in_flight": 1,
+        "not_sent": 0, "late": 0, "duplicates": 0, "reordered": 0,
+        "loss_ratio": 1.0 / 3.0, "loss_periods": 1, "longest_loss_period": 1,
+        "rtt_seconds": {
+            "min": 0.001, "mean": 0.002, "max": 0.003, "mdev": 0.001, "sdev": 0.001_414_214,
+            "p50": 0.001, "p95": 0.003, "p99": 0.003,
+        },
+        "jitter_seconds": 0.000_125,
+        "ipdv_seconds": { "mean": 0.002, "p95": 0.002 },
+        "pdv_seconds": { "p99": 0.002 },
+    });
+    assert_eq!(Value::Object(drawing.figures(1)), expected);
 }
 
 #[test]
@@ -171,6 +239,7 @@ fn stage(hosts: &[&str]) -> Stage {
             .collect(),
         width: 80,
         color: false,
+        utf8: true,
     }
 }
 
@@ -227,6 +296,9 @@ fn unreachable(sequence: u64) -> Event {
         sequence: sequence + 1,
         from: IpAddr::from([10, 0, 0, 1]),
         outcome: Outcome::Unreachable,
+        icmp_type: Some(3),
+        code: Some(1),
+        mtu: None,
         what: "Destination Host Unreachable".to_owned(),
         arrived: Arrival::InTime,
     };
@@ -240,7 +312,7 @@ fn lost(sequence: u64) -> Event {
         Lost {
             sequence: sequence + 1,
             waited,
-            outcome: Outcome::Lost,
+            outcome: Outcome::Timeout,
         },
     )
 }
@@ -249,6 +321,7 @@ fn not_sent() -> Event {
     event(
         NotSent::NAME,
         NotSent {
+            sequence: None,
             error: "cannot send".to_owned(),
         },
     )
