@@ -15,9 +15,9 @@ use crate::ask::Answer;
 use crate::program::LEADSMAN;
 
 /// Nothing came in time.
-pub(super) const TIMEOUT: &str = "lost";
+pub(super) const TIMEOUT: &str = "timeout";
 /// A router would have had to break it up.
-pub(super) const FRAG_NEEDED: &str = "too_big";
+pub(super) const FRAG_NEEDED: &str = "frag_needed";
 
 /// How many echo requests the program says it has made, and what it says became of them.
 #[derive(Debug, Default)]

@@ -33,16 +33,22 @@ fn errors_are_told_as_they_are_and_at_once() {
             ("-W 20s -t 1", "ttl_exceeded", LAST_HOP),
             ("-W 20s -s 1400 --dont-fragment", FRAG_NEEDED, LARGE),
         ] {
-            let targets: Vec<&str> = expected.iter().map(|(target, _)| *target).collect();
+            let targets: Vec<&str> = expected.iter().map(|said| said.0).collect();
             let begin = Instant::now();
             let events = ping(&lab, privileged, options, &targets);
             let took = begin.elapsed();
-            for (target, words) in expected {
+            for (target, kind, code, words) in expected {
                 let error = events
                     .iter()
                     .find(|event| event["target"] == *target && event["event"] == "icmp_error")
                     .unwrap_or_else(|| panic!("nothing about {target}, {privileged}: {events:?}"));
                 assert_eq!(error["what"], *words, "{target}");
+                assert_eq!(
+                    (&error["type"], &error["code"]),
+                    (&(*kind).into(), &(*code).into()),
+                    "{error}"
+                );
+                assert_eq!(error["mtu"] == 1_280, outcome == FRAG_NEEDED, "{error}");
                 Echoes::told(&events, |of| of == *target).check(&[(outcome, 1)]);
             }
             // A round trip takes less than a millisecond, and a neighbour a tenth of a second.
@@ -51,30 +57,37 @@ fn errors_are_told_as_they_are_and_at_once() {
     }
 }
 
-/// Targets, and what is said of them.
-const UNREACHABLE: &[(&str, &str)] = &[
-    ("10.90.0.1", "Destination Host Unreachable"),
-    ("10.91.0.1", "Packet filtered"),
-    ("10.93.0.1", "Destination Host Unreachable"),
-    ("10.94.0.1", "Destination Net Unreachable"),
-    ("fd90::1", "Destination unreachable: No route"),
+/// Targets; and type, code and words of what is said of them.
+const UNREACHABLE: &[(&str, u8, u8, &str)] = &[
+    ("10.90.0.1", 3, 1, "Destination Host Unreachable"),
+    ("10.91.0.1", 3, 13, "Packet filtered"),
+    ("10.93.0.1", 3, 1, "Destination Host Unreachable"),
+    ("10.94.0.1", 3, 0, "Destination Net Unreachable"),
+    ("fd90::1", 1, 0, "Destination unreachable: No route"),
     (
         "fd91::1",
+        1,
+        1,
         "Destination unreachable: Administratively prohibited",
     ),
-    ("fd93::1", "Destination unreachable: Address unreachable"),
-    ("fd94::1", "Destination unreachable: No route"),
-    ("fd76::2", "Parameter problem: Unknown header at 40"),
+    (
+        "fd93::1",
+        1,
+        3,
+        "Destination unreachable: Address unreachable",
+    ),
+    ("fd94::1", 1, 0, "Destination unreachable: No route"),
+    ("fd76::2", 4, 1, "Parameter problem: Unknown header at 40"),
 ];
 
-const LAST_HOP: &[(&str, &str)] = &[
-    ("10.93.0.2", "Time to live exceeded"),
-    ("fd93::2", "Time exceeded: Hop limit"),
+const LAST_HOP: &[(&str, u8, u8, &str)] = &[
+    ("10.93.0.2", 11, 0, "Time to live exceeded"),
+    ("fd93::2", 3, 0, "Time exceeded: Hop limit"),
 ];
 
-const LARGE: &[(&str, &str)] = &[
-    ("10.93.0.3", "Frag needed and DF set (mtu = 1280)"),
-    ("fd93::3", "Packet too big: mtu=1280"),
+const LARGE: &[(&str, u8, u8, &str)] = &[
+    ("10.93.0.3", 3, 4, "Frag needed and DF set (mtu = 1280)"),
+    ("fd93::3", 2, 0, "Packet too big: mtu=1280"),
 ];
 
 #[test]
