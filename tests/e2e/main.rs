@@ -10,6 +10,7 @@
 //! - `driving`: what happens to runs in flight when the plan changes.
 //! - `ending`: signals, and what is in flight when they come.
 //! - `listening`: where it lets people in.
+//! - `netns`: what it says of networks whose truth is known (privileged).
 //! - `ping`: the command, by hand and for programs.
 //! - `sweep`: the same for very many targets.
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
@@ -21,6 +22,7 @@ mod driving;
 mod ending;
 mod invariants;
 mod listening;
+mod netns;
 mod ping;
 mod program;
 mod reload;

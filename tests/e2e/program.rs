@@ -32,11 +32,16 @@ impl Program {
 
     /// Starts `program`; without a configuration its directory is empty.
     pub(crate) fn start(program: &Path, configuration: Option<&str>) -> Self {
+        Self::launch(Command::new(program), configuration)
+    }
+
+    /// Starts what `command` leads to, which may be a program that gives up privileges first.
+    pub(crate) fn launch(mut command: Command, configuration: Option<&str>) -> Self {
         let directory = TempDir::new().expect("there is room for a directory");
         if let Some(text) = configuration {
             fs::write(directory.path().join("leadsman.yml"), text).expect("it can be written");
         }
-        let mut child = Command::new(program)
+        let mut child = command
             .args(["run", "--listen", "127.0.0.1:0"])
             .current_dir(directory.path())
             .stdin(Stdio::null())
@@ -97,12 +102,14 @@ impl Program {
         }
     }
 
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
-            .status();
-        assert!(sent.expect("kill is there").success());
+        signal(self.process(), name);
     }
 
     /// Waits for its end.
@@ -132,6 +139,14 @@ impl Drop for Program {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+/// Sends a signal by its name to a process that the test has started.
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status();
+    assert!(sent.expect("kill is there").success());
 }
 
 /// Whether a test may go on without `thing`: says loudly that it is left out, or fails where that
