@@ -3,6 +3,8 @@
 //! The keys that `blackbox_exporter` has too bear its names, defaults and meaning. Whether a source
 //! address exists on this host shows only when a request is sent.
 
+mod words;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::ping::Ping;
 use crate::sweep::PingSweep;
 
+use words::{HexPattern, InterfaceName, Label, Timestamps};
+
 /// Options of the ICMP echo probe.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +30,11 @@ pub(crate) struct PingOptions {
     pub(crate) ip_protocol_fallback: bool,
     /// Address to send from, of this host and of the target's family; the routing table chooses if none is given.
     pub(crate) source_ip_address: Option<IpAddr>,
+    /// Interface to send from and to hear replies on; the routing table chooses if none is given.
+    #[schemars(with = "Option<String>")]
+    pub(crate) interface: Option<InterfaceName>,
+    /// Firewall mark of the requests, by which `ip rule` may route them; needs CAP_NET_ADMIN.
+    pub(crate) mark: Option<u32>,
     /// Bytes of payload after the ICMP header; 0 stands for 28.
     #[schemars(range(max = 65_507))]
     pub(crate) payload_size: u16,
@@ -35,6 +44,14 @@ pub(crate) struct PingOptions {
     pub(crate) ttl: u8,
     /// Type of service (IPv4) or traffic class (IPv6) byte: DSCP in the upper six bits.
     pub(crate) tos: u8,
+    /// IPv6 flow label, 1 to 1048575; the system chooses if none is given.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 0xf_ffff))]
+    pub(crate) flow_label: Option<Label>,
+    /// Bytes that fill the payload behind what leadsman keeps there, 1 to 16 in hexadecimal digits.
+    #[schemars(with = "Option<String>")]
+    pub(crate) pattern: Option<HexPattern>,
+    /// Which packets the kernel stamps: both, replies or neither. The fewer, the cheaper and the less exact.
+    pub(crate) timestamps: Timestamps,
     /// Requests in a run; 0 keeps asking until the run's deadline, or by hand until you stop it.
     pub(crate) count: u32,
     /// Time between the requests of a run, at least 1ms; answers are not waited for in between.
@@ -49,10 +66,15 @@ impl Default for PingOptions {
             preferred_ip_protocol: "ip6".to_owned(),
             ip_protocol_fallback: true,
             source_ip_address: None,
+            interface: None,
+            mark: None,
             payload_size: 0,
             dont_fragment: false,
             ttl: 64,
             tos: 0,
+            flow_label: None,
+            pattern: None,
+            timestamps: Timestamps::Both,
             count: 1,
             interval: Period(Duration::from_secs(1)),
             wait: None,
@@ -102,14 +124,18 @@ impl PingOptions {
     pub(crate) fn echo(&self) -> EchoOptions {
         EchoOptions {
             source: self.source_ip_address,
+            interface: self.interface.map(|interface| interface.0),
+            mark: self.mark,
             ttl: Ttl::new(self.ttl),
             tos: self.tos,
+            flow_label: self.flow_label.map(|label| label.0),
             dont_fragment: self.dont_fragment,
             payload_size: match self.payload_size {
                 0 => DEFAULT_PAYLOAD_SIZE,
                 size => usize::from(size),
             },
-            ..EchoOptions::default()
+            pattern: self.pattern.map(|pattern| pattern.0),
+            stamps: self.timestamps.into(),
         }
     }
 

@@ -200,6 +200,11 @@ impl Pattern {
         })
     }
 
+    /// Returns the bytes, without repetition.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
     fn at(&self, offset: usize) -> u8 {
         self.bytes[offset % usize::from(self.length)]
     }
