@@ -44,6 +44,7 @@ impl Stamp {
     }
 
     /// Returns the moment that is `time` later, or the last there is.
+    #[must_use]
     pub const fn after(self, time: Duration) -> Self {
         let nanoseconds = time.as_nanos();
         if nanoseconds > u64::MAX as u128 {

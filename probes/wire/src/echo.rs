@@ -150,7 +150,7 @@ impl Template {
             // The kernel fills in another if this is 0.
             head[4..6].copy_from_slice(&sequence.to_be_bytes());
         }
-        self.fill_in(&mut head[ip..], sequence, cookie, time.0.to_be_bytes());
+        fill_in(&mut head[ip..], sequence, cookie, time.0.to_be_bytes());
         let begin = packet.len();
         packet.extend_from_slice(&head[..ip + HEADER + start]);
         packet.extend((start..self.options.payload_size).map(|at| self.options.filler(at)));
@@ -209,20 +209,21 @@ impl Template {
         let ip = usize::from(self.ip);
         let mut message = [0; HEADER + FILLER];
         message.copy_from_slice(&self.head[ip..ip + HEADER + FILLER]);
-        self.fill_in(&mut message, sequence, cookie, time);
+        fill_in(&mut message, sequence, cookie, time);
         let mut start = [0; FILLER];
         start.copy_from_slice(&message[HEADER..]);
         start
     }
+}
 
-    fn fill_in(&self, message: &mut [u8], sequence: u16, cookie: Cookie, time: [u8; 8]) {
-        message[6..8].copy_from_slice(&sequence.to_be_bytes());
-        let payload = &mut message[HEADER..];
-        payload[..2].copy_from_slice(&(!sequence).to_be_bytes());
-        for (at, value) in [(COOKIE, cookie.0.to_be_bytes()), (TIME, time)] {
-            payload[at..at + 8].copy_from_slice(&value);
-            payload[at + 8..at + 16].copy_from_slice(&value.map(|byte| !byte));
-        }
+/// Writes what differs between the requests of a flow.
+fn fill_in(message: &mut [u8], sequence: u16, cookie: Cookie, time: [u8; 8]) {
+    message[6..8].copy_from_slice(&sequence.to_be_bytes());
+    let payload = &mut message[HEADER..];
+    payload[..2].copy_from_slice(&(!sequence).to_be_bytes());
+    for (at, value) in [(COOKIE, cookie.0.to_be_bytes()), (TIME, time)] {
+        payload[at..at + 8].copy_from_slice(&value);
+        payload[at + 8..at + 16].copy_from_slice(&value.map(|byte| !byte));
     }
 }
 

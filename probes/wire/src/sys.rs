@@ -34,7 +34,7 @@ pub(crate) fn wait<'a>(
         count += 1;
     }
     let most = most.map(|most| libc::timespec {
-        tv_sec: most.as_secs() as _,
+        tv_sec: most.as_secs().cast_signed(),
         tv_nsec: most.subsec_nanos().into(),
     });
     let most = most.as_ref().map_or(ptr::null(), ptr::from_ref);

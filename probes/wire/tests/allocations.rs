@@ -110,7 +110,7 @@ fn of_a_sweep() {
         }
     };
     let swept = Sweep::new(EchoOptions::default()).run(&addresses, &plan, || false, &mut on);
-    swept.unwrap();
+    swept.expect("what a flow may, a sweep may");
     assert_eq!(ended, ECHOES * ROUNDS);
     assert!(
         rounds.contains(&0),

@@ -44,8 +44,8 @@ impl Deadlines {
     }
 
     pub(super) fn enter(&mut self, entry: Entry, deadline: Stamp) {
-        let last = self.done + TICKS as u64 - 1;
-        let list = &mut self.wheel[place(tick(deadline).clamp(self.done, last))];
+        let furthest = self.done + TICKS as u64 - 1;
+        let list = &mut self.wheel[place(tick(deadline).clamp(self.done, furthest))];
         let node = Node { entry, next: *list };
         if self.free == NONE {
             *list = self.nodes.len() as u32;
@@ -60,10 +60,10 @@ impl Deadlines {
     /// Hands out all entries whose tick has begun by `now`; those for which a deadline is returned
     /// are kept until then.
     pub(super) fn turn(&mut self, now: Stamp, mut judge: impl FnMut(Entry) -> Option<Stamp>) {
-        let last = tick(now);
+        let current = tick(now);
         // After a long pause every tick is due, but none twice.
-        self.done = self.done.max(last.saturating_sub(TICKS as u64 - 1));
-        while self.done <= last {
+        self.done = self.done.max(current.saturating_sub(TICKS as u64 - 1));
+        while self.done <= current {
             let mut list = std::mem::replace(&mut self.wheel[place(self.done)], NONE);
             while let Some(entry) = self.take(&mut list) {
                 if let Some(deadline) = judge(entry) {
@@ -71,7 +71,7 @@ impl Deadlines {
                 }
             }
             // The tick under way gets further entries.
-            if self.done == last {
+            if self.done == current {
                 break;
             }
             self.done += 1;

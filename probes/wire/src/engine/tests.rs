@@ -88,7 +88,7 @@ impl Bench {
     fn expire(&mut self, drained_from: u64, drops: u32) -> Vec<Heard> {
         let heard = &mut self.heard;
         self.engine.expire(ms(drained_from), drops, &mut |peer, h| {
-            heard.push((peer, h))
+            heard.push((peer, h));
         });
         self.take()
     }
@@ -387,7 +387,7 @@ fn numbers_run_out_and_are_reused_after_that() {
         };
         packet.clear();
         engine.ask(ask, reading(0), &mut packet, &mut |_, heard| {
-            refused.push(heard)
+            refused.push(heard);
         });
     }
     assert_eq!(engine.in_flight(), 1 << 16);

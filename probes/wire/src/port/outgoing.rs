@@ -111,7 +111,7 @@ impl Outgoing {
         }
         self.told[peer.index()] = ToldFor {
             control: control::for_packets(family, options),
-            flow_label: options.flow_label.map_or(0, |label| label.number()),
+            flow_label: options.flow_label.map_or(0, |label| label.number().to_be()),
             // In a header that we write it is a bit of that, and over IPv6 it is told.
             dont_fragment: options.dont_fragment && family == Family::V4 && mode == Mode::Ping,
             fragments: false,

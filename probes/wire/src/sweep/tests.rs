@@ -101,7 +101,7 @@ fn a_stop_ends_a_sweep_that_nobody_answers() {
     assert_eq!(heard, []);
     // What was in flight does not come back in the next run.
     let again = sweep.run(&[[127, 0, 0, 1].into()], &PLAN, || false, &mut |_, h| {
-        heard.push(h)
+        heard.push(h);
     });
     again.unwrap();
     assert_eq!(heard.len(), 1);

@@ -50,7 +50,7 @@ pub(crate) fn send<'a>(
         header.msg_iovlen = 1;
         if !parcel.control.is_empty() {
             header.msg_control = parcel.control.as_ptr().cast_mut().cast();
-            header.msg_controllen = parcel.control.len() as _;
+            header.msg_controllen = parcel.control.len();
         }
         message.write(mmsghdr {
             msg_hdr: header,
@@ -128,7 +128,7 @@ impl Incoming {
             header.msg_iov = piece;
             header.msg_iovlen = 1;
             header.msg_control = control.as_mut_ptr().cast();
-            header.msg_controllen = CONTROL as _;
+            header.msg_controllen = CONTROL;
             message.write(mmsghdr {
                 msg_hdr: header,
                 msg_len: 0,
@@ -150,7 +150,7 @@ impl Incoming {
             // SAFETY: written above, and updated by the kernel.
             let message = unsafe { message.assume_init_ref() };
             lengths.packet = (message.msg_len as usize).min(self.stride);
-            lengths.control = (message.msg_hdr.msg_controllen as usize).min(CONTROL);
+            lengths.control = message.msg_hdr.msg_controllen.min(CONTROL);
         }
         Ok((count, count == MOST_RECEIVED))
     }

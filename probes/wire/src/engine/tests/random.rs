@@ -96,7 +96,7 @@ impl World {
         let (engine, ends) = (&mut self.engine, &mut self.ends);
         let drops = self.random.u32(..2);
         engine.expire(ms(self.now), drops, &mut |peer, heard| {
-            count(ends, peer, &heard)
+            count(ends, peer, &heard);
         });
     }
 
@@ -138,7 +138,7 @@ impl World {
         };
         let (engine, ends) = (&mut self.engine, &mut self.ends);
         engine.heard(&received, arrival, &mut |peer, heard| {
-            count(ends, peer, &heard)
+            count(ends, peer, &heard);
         });
     }
 

@@ -7,7 +7,7 @@
 use std::io::Read;
 use std::net::SocketAddr;
 
-use socket2::{Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::namespace::Namespace;
 use super::*;
@@ -167,6 +167,61 @@ fn echo_request(capture: &Socket, family: Family) -> Option<[u16; 3]> {
         }
     }
     None
+}
+
+/// As the link sees them, headers and all.
+#[tokio::test]
+async fn requests_leave_with_what_was_asked_for() {
+    let Some((host, router)) = network() else {
+        return;
+    };
+    let options = EchoOptions {
+        ttl: Ttl::new(9),
+        tos: 0xb8,
+        flow_label: FlowLabel::new(0xabcde),
+        dont_fragment: true,
+        payload_size: 44,
+        pattern: Pattern::new(b"leadsman"),
+        ..PLAIN
+    };
+    for mode in MODES {
+        for (family, target) in ROUTERS {
+            let capture = router.run(move || {
+                let protocol = match family {
+                    Family::V4 => libc::ETH_P_IP,
+                    Family::V6 => libc::ETH_P_IPV6,
+                };
+                let protocol = i32::from((protocol as u16).to_be());
+                Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol.into())).unwrap()
+            });
+            let flow = flow(lane(&host, family, mode), target, options);
+            flow.send(WAIT);
+            answer(&flow).await;
+            capture.set_read_timeout(Some(WAIT)).unwrap();
+            let mut bytes = [0; 1_500];
+            let request = loop {
+                let length = (&capture).read(&mut bytes).unwrap();
+                let (packet, header) =
+                    (&bytes[..length], if family == Family::V4 { 20 } else { 40 });
+                if matches!(packet.get(header), Some(8 | 128)) {
+                    break packet;
+                }
+            };
+            match family {
+                Family::V4 => {
+                    assert_eq!((request[1], request[6], request[8]), (0xb8, 0x40, 9));
+                    assert_eq!(request[12..16], [192, 0, 2, 1]);
+                }
+                // Version 6, traffic class, flow label.
+                Family::V6 => assert_eq!(
+                    (&request[..4], request[7]),
+                    (&[0x6b, 0x8a, 0xbc, 0xde][..], 9)
+                ),
+            }
+            // From the 36th byte on.
+            assert!(request.ends_with(b"smanlead"), "{request:02x?}");
+        }
+    }
 }
 
 /// Answers to three requests that are not ours come first, and then to one that is.
