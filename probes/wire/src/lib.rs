@@ -35,4 +35,6 @@ pub use error::{OpenError, SendError};
 pub use flow::{Drops, Flow, Mode, Sent};
 pub use heard::{Heard, What};
 pub use options::{EchoOptions, Ttl};
+#[cfg(feature = "laboratory")]
+pub use sys::laboratory;
 pub use trip::RttSource;

@@ -8,6 +8,9 @@
     reason = "setsockopt, getsockopt and poll; bytes that recvmsg wrote"
 )]
 
+#[cfg(feature = "laboratory")]
+pub mod laboratory;
+
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
