@@ -9,7 +9,7 @@
 //!                                   ▼
 //!                                 truth ──▶ verdict: what a prober should have told
 //!
-//! namespace ──▶ chain, fan: real Linux routers, their routes and their packet filters
+//! namespace ──▶ routed: real Linux routers, their routes and their packet filters
 //! ```
 //!
 //! A [`Network`] is made of [`Node`]s: each with the link that leads to it (`way`: `delay`,
@@ -26,11 +26,15 @@ mod hash;
 mod icmp_error;
 mod limiter;
 mod loss;
+mod namespace;
 mod nat;
 mod network;
 mod node;
 pub mod packet;
 mod prefix;
+#[cfg(test)]
+mod raw;
+mod routed;
 mod router;
 mod scenario;
 mod truth;
@@ -43,10 +47,12 @@ pub use hash::Balance;
 pub use icmp_error::Quote;
 pub use limiter::{Limit, Per};
 pub use loss::Loss;
+pub use namespace::{Counter, Namespace, NamespaceError, or_skip};
 pub use nat::Nat;
 pub use network::{Delivery, Network};
 pub use node::{Node, NodeId, Refusal, Route, Tcp, Udp, Window};
 pub use prefix::{Prefix, PrefixError};
+pub use routed::{Chain, Fan, Spread};
 pub use scenario::{Expected, Load, Scenario, ScenarioError};
 pub use truth::{Answer, Delivered, Ending, Record, Request, Why};
 pub use verdict::Verdict;
