@@ -38,6 +38,7 @@ mod routed;
 mod router;
 mod scenario;
 mod truth;
+mod tun;
 mod verdict;
 mod way;
 
@@ -55,5 +56,6 @@ pub use prefix::{Prefix, PrefixError};
 pub use routed::{Chain, Fan, Spread};
 pub use scenario::{Expected, Load, Scenario, ScenarioError};
 pub use truth::{Answer, Delivered, Ending, Record, Request, Why};
+pub use tun::Tunnel;
 pub use verdict::Verdict;
 pub use way::{Reorder, TosRewrite, Way};
