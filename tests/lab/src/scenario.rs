@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use leadsman_core::options::Period;
 use serde::Deserialize;
 
-use crate::{Node, Prefix};
+use crate::{Load, Node, Outcome};
 
 /// A network, and optionally a test of it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -26,10 +25,10 @@ pub struct Scenario {
     pub nodes: Vec<Node>,
     /// What to send.
     pub load: Option<Load>,
-    /// The share of requests that should end in each way, from least to most. Ways that are not
-    /// named must not occur.
+    /// The least and the greatest share of requests that should come to each outcome. Those that
+    /// are not named must not occur.
     #[serde(default)]
-    pub expect: BTreeMap<Expected, [f64; 2]>,
+    pub expect: BTreeMap<Outcome, [f64; 2]>,
 }
 
 impl Scenario {
@@ -84,61 +83,4 @@ pub enum ScenarioError {
         /// Whose route.
         node: String,
     },
-}
-
-/// Echo requests to send.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Load {
-    /// Whom to ask, in turn: the first `hosts` addresses of each range.
-    pub targets: Vec<Prefix>,
-    /// How many addresses of each range.
-    #[serde(default = "one")]
-    pub hosts: u32,
-    /// How many requests to each address.
-    pub count: u32,
-    /// How long between requests to one address; requests to different ones are spread over it.
-    pub every: Period,
-    /// How long to wait for each answer.
-    pub wait: Period,
-    /// TTL or hop limit of the requests.
-    #[serde(default = "usual_ttl")]
-    pub ttl: u8,
-    /// Bytes after the ICMP header.
-    #[serde(default = "usual_size")]
-    pub size: usize,
-}
-
-fn one() -> u32 {
-    1
-}
-
-fn usual_ttl() -> u8 {
-    64
-}
-
-fn usual_size() -> usize {
-    56
-}
-
-/// How a request may end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Expected {
-    /// An echo reply.
-    Reply,
-    /// No answer in time.
-    Timeout,
-    /// A reply with a flipped bit.
-    Corrupt,
-    /// A reply from an address that was not asked.
-    WrongSource,
-    /// An error that the destination is unreachable.
-    Unreachable,
-    /// An error that the TTL ran out.
-    TimeExceeded,
-    /// An error that the packet is too long.
-    TooBig,
-    /// Besides its end: an answer more than one, or one after the time was over.
-    Surplus,
 }

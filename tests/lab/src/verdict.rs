@@ -3,7 +3,10 @@
 //! The rule is the prober's contract, written once more and apart from it: the first answer in
 //! time decides, and a request without one has timed out.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 use crate::{Answer, Delivered, Ending, Record};
 
@@ -19,6 +22,64 @@ pub enum Verdict {
     WrongSource(Delivered),
     /// None came in time.
     Timeout,
+}
+
+impl Verdict {
+    /// Which of the outcomes it is.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Timeout => Outcome::Timeout,
+            Self::Corrupt(_) => Outcome::Corrupt,
+            Self::WrongSource(_) => Outcome::WrongSource,
+            Self::Answered(delivered) => match delivered.answer {
+                Answer::TimeExceeded => Outcome::TimeExceeded,
+                Answer::Unreachable { .. } => Outcome::Unreachable,
+                Answer::TooBig { .. } => Outcome::TooBig,
+                Answer::EchoReply | Answer::SynAck | Answer::Reset => Outcome::Reply,
+            },
+        }
+    }
+}
+
+/// How a request ended, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The answer that was hoped for.
+    Reply,
+    /// No answer in time.
+    Timeout,
+    /// A reply with a flipped bit.
+    Corrupt,
+    /// A reply from an address that was not asked.
+    WrongSource,
+    /// An error: the destination is unreachable.
+    Unreachable,
+    /// An error: the TTL ran out.
+    TimeExceeded,
+    /// An error: the packet is too long.
+    TooBig,
+    /// Not an end: an answer after the first, or after the time was over.
+    Surplus,
+}
+
+/// Counts the outcomes of requests that a prober waits `wait` for, each answer more than the one
+/// that ended its request as a surplus.
+pub fn tally<'a>(
+    records: impl IntoIterator<Item = &'a Record>,
+    wait: Duration,
+) -> BTreeMap<Outcome, u64> {
+    let mut tally = BTreeMap::new();
+    for record in records {
+        let outcome = record.verdict(wait).outcome();
+        *tally.entry(outcome).or_default() += 1;
+        let ended = u64::from(outcome != Outcome::Timeout);
+        let surplus = record.heard().len() as u64 - ended;
+        if surplus > 0 {
+            *tally.entry(Outcome::Surplus).or_default() += surplus;
+        }
+    }
+    tally
 }
 
 impl Record {
