@@ -37,6 +37,8 @@ pub use flow::Flow;
 pub use heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence, What};
 pub use options::{EchoOptions, FlowLabel, Interface, Pattern, Stamps, Ttl};
 pub use sweep::{Plan, Sweep};
+#[cfg(feature = "laboratory")]
+pub use sys::laboratory;
 pub use trip::RttSource;
 
 /// How sockets were opened.

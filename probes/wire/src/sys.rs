@@ -6,6 +6,8 @@
 #![expect(unsafe_code, reason = "setsockopt, getsockopt, ppoll and eventfd")]
 
 pub(crate) mod batch;
+#[cfg(feature = "laboratory")]
+pub mod laboratory;
 
 use std::fs::File;
 use std::io;
