@@ -17,6 +17,7 @@ mod clock;
 mod control;
 mod echo;
 mod error;
+mod extension;
 mod filter;
 mod flow;
 mod heard;
@@ -32,6 +33,7 @@ mod sys;
 mod trip;
 
 pub use error::{OpenError, SendError};
+pub use extension::{Extension, Interface, Label, Role};
 pub use flow::{Drops, Flow, Mode, Sent};
 pub use heard::{Heard, What};
 pub use options::{EchoOptions, Ttl};
