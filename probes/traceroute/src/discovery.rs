@@ -27,7 +27,7 @@ use self::recurrence::recurrence;
 pub use self::verdict::Verdict;
 use crate::pace::Pace;
 use crate::reply::{Reply, Says};
-use crate::step::{Flow, Probe, Step};
+use crate::step::{Flow, Machine, Probe, Step};
 
 /// One discovery of the path to a target.
 #[derive(Debug)]
@@ -78,44 +78,7 @@ impl Discovery {
         }
     }
 
-    /// Says what to do next.
-    pub fn poll(&mut self, now: Duration) -> Step {
-        for hop in self.hops.iter_mut().chain(&mut self.last_ditch) {
-            hop.waited = now.saturating_sub(hop.sent);
-        }
-        self.beyond_gap |= self.goes_on_beyond();
-        if self.verdict.is_none() {
-            self.verdict = self.decide();
-        }
-        if self.verdict.is_some() {
-            return Step::Done;
-        }
-        let Some(ttl) = self.wanted() else {
-            return Step::Wait(self.next_change(now));
-        };
-        let next = self.pace.next();
-        if next > now {
-            return Step::Wait(next.min(self.next_change(now)));
-        }
-        self.pace.spend(now);
-        self.stirred = now;
-        self.note_sent(ttl, now);
-        let flow = self.flow;
-        Step::Send(Probe { ttl, flow })
-    }
-
-    /// Takes in an answer to the probe with this TTL; further answers to it are left out.
-    pub fn hear(&mut self, ttl: Ttl, reply: Reply, now: Duration) {
-        let mut asked = self.hops.iter_mut().chain(&mut self.last_ditch);
-        let asked = asked.find(|hop| hop.ttl == ttl && hop.reply.is_none());
-        if let (Some(hop), None) = (asked, self.verdict) {
-            hop.reply = Some(reply);
-            self.stirred = now;
-            self.pace.earn();
-        }
-    }
-
-    /// How it ended; `None` until [`Discovery::poll`] has said [`Step::Done`].
+    /// How it ended; `None` until [`Machine::poll`] has said [`Step::Done`].
     pub fn verdict(&self) -> Option<Verdict> {
         self.verdict
     }
@@ -182,13 +145,14 @@ impl Discovery {
         wanted.then(|| (self.patience(last) / 4).saturating_sub(quiet))
     }
 
-    fn note_sent(&mut self, ttl: Ttl, now: Duration) {
+    /// Returns how often it was sent before.
+    fn note_sent(&mut self, ttl: Ttl, now: Duration) -> u32 {
         let asked = self.hops.iter_mut().find(|hop| hop.ttl == ttl);
         if let Some(hop) = asked {
             hop.tries += 1;
             hop.sent = now;
             hop.waited = Duration::ZERO;
-            return;
+            return hop.tries - 1;
         }
         let hop = Hop {
             ttl,
@@ -202,6 +166,7 @@ impl Discovery {
         } else {
             self.last_ditch = Some(hop);
         }
+        0
     }
 
     /// Whether this TTL should be asked again: the path may end there if its answer was lost.
@@ -252,6 +217,44 @@ impl Discovery {
         let last_ditch = self.last_ditch_due().map(|due| now + due);
         let ahead = ends.chain(last_ditch).filter(|end| *end > now);
         ahead.min().unwrap_or(now + self.limits.wait)
+    }
+}
+
+impl Machine for Discovery {
+    fn poll(&mut self, now: Duration) -> Step {
+        for hop in self.hops.iter_mut().chain(&mut self.last_ditch) {
+            hop.waited = now.saturating_sub(hop.sent);
+        }
+        self.beyond_gap |= self.goes_on_beyond();
+        if self.verdict.is_none() {
+            self.verdict = self.decide();
+        }
+        if self.verdict.is_some() {
+            return Step::Done;
+        }
+        let Some(ttl) = self.wanted() else {
+            return Step::Wait(self.next_change(now));
+        };
+        let next = self.pace.next();
+        if next > now {
+            return Step::Wait(next.min(self.next_change(now)));
+        }
+        self.pace.spend(now);
+        self.stirred = now;
+        let round = self.note_sent(ttl, now);
+        let flow = self.flow;
+        Step::Send(Probe { ttl, flow, round })
+    }
+
+    /// Only the first answer to each TTL is taken in.
+    fn hear(&mut self, probe: Probe, reply: Reply, now: Duration) {
+        let mut asked = self.hops.iter_mut().chain(&mut self.last_ditch);
+        let asked = asked.find(|hop| hop.ttl == probe.ttl && hop.reply.is_none());
+        if let (Some(hop), None) = (asked, self.verdict) {
+            hop.reply = Some(reply);
+            self.stirred = now;
+            self.pace.earn();
+        }
     }
 }
 

@@ -4,19 +4,27 @@
 //! file:
 //!
 //! ```text
-//! step ◀── discovery, …      what to send next; `pace` says how soon
-//! reply, quote, reverse      what came back, and what it tells of the way
+//! step ◀── discovery, rounds   what to send next; `pace` says how soon, `budget` whether
+//! reply, quote, reverse        what came back, and what it tells of the way
+//! record ──▶ statistics        what many answers of one hop come to
+//!    └─────▶ loss, limiter     which silence is loss, and which a router's limit
 //! ```
 //!
 //! This crate opens no socket and keeps no clock.
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod discovery;
+pub mod limiter;
+pub mod loss;
 mod pace;
 pub mod quote;
+pub mod record;
 pub mod reply;
 pub mod reverse;
+pub mod rounds;
+pub mod statistics;
 pub mod step;
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ impl Pace {
         self.due = self.due.max(now) + self.every;
     }
 
+    /// Whether it would allow a whole burst.
+    pub(crate) fn is_idle(&self, now: Duration) -> bool {
+        self.due <= now
+    }
+
     /// Accounts for an answer.
     pub(crate) fn earn(&mut self) {
         self.due = self.due.saturating_sub(self.every);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use leadsman_wire::Ttl;
 
 use crate::reply::{Reply, Says};
-use crate::step::{Probe, Step};
+use crate::step::{Machine, Probe, Step};
 
 /// One line of routers, and what is at its end.
 #[derive(Debug, Clone)]
@@ -138,12 +138,6 @@ impl Line {
             }
         }
     }
-}
-
-/// Something that is asked what to do and told what was heard.
-pub(crate) trait Machine {
-    fn poll(&mut self, now: Duration) -> Step;
-    fn hear(&mut self, probe: Probe, reply: Reply, now: Duration);
 }
 
 /// How a run went.

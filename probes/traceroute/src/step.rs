@@ -8,6 +8,17 @@ use std::time::Duration;
 
 use leadsman_wire::Ttl;
 
+use crate::reply::Reply;
+
+/// Something that decides what to send, and is told what was heard.
+pub trait Machine {
+    /// Says what to do next.
+    fn poll(&mut self, now: Duration) -> Step;
+
+    /// Takes in an answer to a probe that [`Machine::poll`] has asked to send.
+    fn hear(&mut self, probe: Probe, reply: Reply, now: Duration);
+}
+
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -26,6 +37,8 @@ pub struct Probe {
     pub ttl: Ttl,
     /// Which path it takes where there are several.
     pub flow: Flow,
+    /// Tells apart the packets with the same TTL and flow.
+    pub round: u32,
 }
 
 /// One choice of the header fields that load balancers look at (Augustin 2006, Paris traceroute).

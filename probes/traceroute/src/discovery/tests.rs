@@ -1,7 +1,7 @@
 //! Are paths discovered truly, in about one round trip and without waste?
 
 use super::*;
-use crate::simulation::{self, Bucket, End, Line, Machine, Node, Run, TARGET};
+use crate::simulation::{self, Bucket, End, Line, Node, Run, TARGET};
 
 #[test]
 fn ten_answering_hops_take_one_round_trip() {
@@ -327,16 +327,6 @@ fn discover(line: &mut Line, limits: Limits) -> (Run, Discovery) {
     assert!(discovery.verdict().is_some(), "{line:?}");
     assert_eq!(discovery.packets(), run.packets);
     (run, discovery)
-}
-
-impl Machine for Discovery {
-    fn poll(&mut self, now: Duration) -> Step {
-        Self::poll(self, now)
-    }
-
-    fn hear(&mut self, probe: Probe, reply: Reply, now: Duration) {
-        Self::hear(self, probe.ttl, reply, now);
-    }
 }
 
 fn reached(hops: u8) -> Verdict {
