@@ -18,6 +18,7 @@ pub mod budget;
 pub mod discovery;
 pub mod limiter;
 pub mod loss;
+pub mod multipath;
 mod pace;
 pub mod quote;
 pub mod record;
