@@ -4,10 +4,14 @@
 //! file:
 //!
 //! ```text
-//! step ◀── discovery, rounds   what to send next; `pace` says how soon, `budget` whether
-//! reply, quote, reverse        what came back, and what it tells of the way
-//! record ──▶ statistics        what many answers of one hop come to
-//!    └─────▶ loss, limiter     which silence is loss, and which a router's limit
+//! step ◀── discovery     the path, in about one round trip
+//!      ◀── rounds        the same path again and again; `budget` spares the routers
+//!      ◀── multipath     all paths, where balancers spread flows
+//! mtu                    the largest packet that gets through
+//!
+//! reply, quote, reverse  what came back, and what it tells of the way
+//! record ──▶ statistics  what many answers of one hop come to
+//!    └─────▶ loss, limiter  which silence is loss, and which a router's limit
 //! ```
 //!
 //! This crate opens no socket and keeps no clock.
@@ -18,6 +22,7 @@ pub mod budget;
 pub mod discovery;
 pub mod limiter;
 pub mod loss;
+pub mod mtu;
 pub mod multipath;
 mod pace;
 pub mod quote;
