@@ -5,7 +5,7 @@
 //! row after that. So a path as long as the window takes one round trip, a longer one takes one
 //! more for what is beyond, and what is sent beyond the target is bounded by the gap.
 //!
-//! Silence below the target is not waited out: see [`patience`]. Silence at the end is, and
+//! Silence below the target is not waited out: see `patience`. Silence at the end is, and
 //! meanwhile one packet with a high TTL asks whether the target answers at all. If it does, the
 //! path goes on beyond the gap and all TTLs are asked. See [`Verdict`] for how it can end.
 //!
@@ -26,6 +26,7 @@ pub use self::limits::Limits;
 use self::recurrence::recurrence;
 pub use self::verdict::Verdict;
 use crate::pace::Pace;
+use crate::path::Path;
 use crate::reply::{Reply, Says};
 use crate::step::{Flow, Machine, Probe, Step};
 
@@ -92,6 +93,16 @@ impl Discovery {
     /// What is known about each TTL, from the first; those beyond the target included.
     pub fn hops(&self) -> &[Hop] {
         &self.hops
+    }
+
+    /// The path as far as it is known, up to the target if that was reached.
+    pub fn path(&self) -> Path {
+        let arrived = self.arrived();
+        let hidden = std::iter::repeat_n(None, usize::from(self.limits.first.hops() - 1));
+        let asked = self.hops.iter();
+        let asked = asked.take_while(|hop| arrived.is_none_or(|arrived| hop.ttl <= arrived));
+        let answered = asked.map(|hop| hop.reply.as_ref().map(|reply| reply.from));
+        Path::new(hidden.chain(answered), arrived.is_some())
     }
 
     /// How many packets were sent.

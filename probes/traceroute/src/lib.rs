@@ -12,6 +12,7 @@
 //! reply, quote, reverse  what came back, and what it tells of the way
 //! record ──▶ statistics  what many answers of one hop come to
 //!    └─────▶ loss, limiter  which silence is loss, and which a router's limit
+//! path                   whether it is still the path that it was
 //! ```
 //!
 //! This crate opens no socket and keeps no clock.
@@ -25,6 +26,7 @@ pub mod loss;
 pub mod mtu;
 pub mod multipath;
 mod pace;
+pub mod path;
 pub mod quote;
 pub mod record;
 pub mod reply;

@@ -158,6 +158,23 @@ fn a_silent_router_next_to_the_target_leaves_the_length_open() {
 }
 
 #[test]
+fn the_path_ends_at_the_target() {
+    let mut line = Line::new(&[ms(20); 4]);
+    line.routers[1].silence = 1.0;
+    let (_, discovery) = discover(&mut line, Limits::default());
+    let router = |number| Some(IpAddr::from([10, 0, 0, number]));
+    let expected = [router(1), None, router(3), Some(TARGET)];
+    assert_eq!(discovery.path(), Path::new(expected, true));
+    line.end = End::Nothing;
+    let limits = Limits {
+        first: Ttl::new(2).unwrap(),
+        ..Limits::default()
+    };
+    let (_, discovery) = discover(&mut line, limits);
+    assert_eq!(discovery.path(), Path::new([None, None, router(3)], false));
+}
+
+#[test]
 fn nothing_is_asked_beyond_the_limits() {
     let limits = Limits {
         first: Ttl::new(3).unwrap(),
