@@ -53,7 +53,7 @@ pub struct Scope {
     pub max: Ttl,
     /// How sure it must be that no branch is missing.
     pub confidence: Confidence,
-    /// How many packets may be under way, 64 by default.
+    /// How many packets may be under way; 64 suits most.
     pub window: usize,
     /// How many packets may leave at once.
     pub burst: u32,

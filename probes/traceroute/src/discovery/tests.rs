@@ -281,6 +281,39 @@ fn loss_and_rate_limits_seldom_mislead() {
     assert!(loose <= 20, "{loose} of uncertain length");
 }
 
+/// Answers from anybody, saying anything, at any time.
+#[test]
+fn whatever_is_heard_it_ends() {
+    let mut random = fastrand::Rng::with_seed(64);
+    for case in 0..1_000 {
+        let mut discovery = Discovery::new(TARGET, Flow::default(), Limits::default());
+        let routers = random.u8(1..=20);
+        let arrivals = random.f64() / 10.0;
+        let run = simulation::run(&mut discovery, Duration::from_mins(5), |_, _| {
+            let router = IpAddr::from([10, 0, 0, random.u8(..routers)]);
+            let code = random.u8(..16);
+            let (from, says) = match random.f64() {
+                chance if chance < arrivals => (TARGET, Says::Arrived),
+                chance if chance < 0.2 => (router, Says::Unreachable { code }),
+                chance if chance < 0.3 => (TARGET, Says::TimeExceeded),
+                chance if chance < 0.8 => (router, Says::TimeExceeded),
+                _ => return None,
+            };
+            Some(Reply {
+                from,
+                rtt: ms(random.u64(..2_000)),
+                says,
+                hop_limit: Some(random.u8(..)),
+                quote: None,
+                extensions: Vec::new(),
+            })
+        });
+        assert!(discovery.verdict().is_some(), "case {case}: {discovery:?}");
+        assert!(run.packets <= 30 + 1 + 30, "case {case}: {run:?}");
+        assert!(run.took < Duration::from_secs(30), "case {case}: {run:?}");
+    }
+}
+
 fn random_line(random: &mut fastrand::Rng) -> Line {
     let length = random.usize(1..=24);
     let mut rtt = us(100);

@@ -2,7 +2,7 @@
 //! random networks, and the share of those in which something was missed.
 
 use super::*;
-use crate::simulation::{self, Run, TARGET};
+use crate::simulation::{self, Bucket, Run, TARGET};
 
 /// Routers at each TTL and, for each of them, the positions of those it spreads flows over.
 #[derive(Debug, Clone)]
@@ -93,6 +93,46 @@ fn a_silent_ttl_is_given_up_and_the_rest_found() {
     assert_eq!(found.branches()[1].spread, Spread::Silent);
     assert_eq!(found.branches()[2].addresses.len(), 3);
     assert!(run.packets < 100, "{run:?}");
+}
+
+#[test]
+fn loss_and_rate_limits_cost_packets_but_no_branches() {
+    let mut random = fastrand::Rng::with_seed(6);
+    let (mut complete, mut most) = (0, 0);
+    for seed in 0..100 {
+        let diamond = Diamond::even(&[1, 3, 1, 1], seed);
+        let mut buckets = BTreeMap::new();
+        let mut found = Multipath::new(TARGET, scope(&diamond, Confidence::Usual));
+        let run = simulation::run(&mut found, Duration::from_mins(1), |probe, now| {
+            let reply = diamond.answer(probe);
+            let bucket = || Bucket::new(6, Duration::from_secs(1));
+            let bucket = buckets.entry(reply.from).or_insert_with(bucket);
+            let paid = reply.from == TARGET || bucket.pay(now);
+            (paid && random.u8(..20) > 0).then_some(reply)
+        });
+        complete += u32::from(diamond.missed(&found) == 0);
+        most = most.max(run.packets);
+    }
+    println!("three branches that limit their answers: {complete} of 100, at most {most} packets");
+    assert!(complete >= 90, "{complete} of 100");
+    assert!(most < 120, "{most} packets");
+}
+
+#[test]
+fn whatever_is_heard_it_ends() {
+    let mut random = fastrand::Rng::with_seed(64);
+    for case in 0..50 {
+        let diamond = Diamond::even(&[1, 1, 1, 1], case);
+        let routers = random.u8(1..=100);
+        let mut found = Multipath::new(TARGET, scope(&diamond, Confidence::Usual));
+        let run = simulation::run(&mut found, Duration::from_mins(10), |probe, _| {
+            let from = IpAddr::from([10, 0, 0, random.u8(..routers)]);
+            let rtt = ms(random.u64(..400));
+            let reply = diamond.answer(probe);
+            (random.u8(..3) > 0).then_some(Reply { from, rtt, ..reply })
+        });
+        assert!(run.took < Duration::from_mins(10), "case {case}: {run:?}");
+    }
 }
 
 /// Of 200 random networks of each kind, at most as many are incomplete as the confidence allows
