@@ -18,6 +18,7 @@ mod clock;
 mod echo;
 pub mod engine;
 mod error;
+pub mod extension;
 mod family;
 mod flow;
 mod heard;

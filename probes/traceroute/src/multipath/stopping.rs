@@ -1,0 +1,93 @@
+//! After how many answers is it likely that no next hop is left to find?
+//!
+//! If a balancer spreads evenly over `width` next hops, the chance that `n` flows leave one unseen
+//! is that of the coupon collector's problem. The stopping points of the multipath detection
+//! algorithm (Augustin 2007; Veitch 2009) are the least `n` that make it small enough for one hop
+//! more than was found.
+
+use std::sync::LazyLock;
+
+/// How sure it must be that nothing is left to find at a hop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Confidence {
+    /// 95 %: six flows for a hop without branches.
+    #[default]
+    Usual,
+    /// 99 %: eight flows.
+    High,
+}
+
+/// How many flows must have been answered, by how many next hops were found.
+#[derive(Debug)]
+pub(super) struct StoppingPoints(Vec<usize>);
+
+impl StoppingPoints {
+    /// The stopping points for this confidence, computed once.
+    pub(super) fn of(confidence: Confidence) -> &'static Self {
+        static USUAL: LazyLock<StoppingPoints> = LazyLock::new(|| StoppingPoints::new(0.05));
+        static HIGH: LazyLock<StoppingPoints> = LazyLock::new(|| StoppingPoints::new(0.01));
+        match confidence {
+            Confidence::Usual => &USUAL,
+            Confidence::High => &HIGH,
+        }
+    }
+
+    fn new(chance: f64) -> Self {
+        let mut flows = 1;
+        let points = (1..MOST_BRANCHES).map(|found| {
+            while unseen(found + 1, flows) > chance {
+                flows += 1;
+            }
+            flows
+        });
+        Self(points.collect())
+    }
+
+    /// Flows that must be answered before `found` next hops are taken for all; at the most that
+    /// are told apart, none.
+    pub(super) fn after(&self, found: usize) -> usize {
+        self.0.get(found.max(1) - 1).copied().unwrap_or(0)
+    }
+}
+
+/// The chance that some of `width` next hops get none of so many flows, by inclusion and exclusion.
+fn unseen(width: usize, flows: usize) -> f64 {
+    let mut ways = 1.0;
+    let mut chance = 0.0;
+    for left_out in 1..width {
+        ways *= (width - left_out + 1) as f64 / left_out as f64;
+        let missed = ways * (1.0 - left_out as f64 / width as f64).powf(flows as f64);
+        chance += if left_out % 2 == 1 { missed } else { -missed };
+    }
+    // Few flows cannot reach many next hops, and the sum of large terms loses its digits there.
+    if flows < width { 1.0 } else { chance }
+}
+
+/// So many next hops of one router are told apart.
+const MOST_BRANCHES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stopping_points_are_those_that_were_published() {
+        check(Confidence::Usual, &[6, 11, 16, 21, 27, 33, 38, 44, 51, 57]);
+        check(Confidence::High, &[8, 15, 21, 28, 36, 43, 51, 58, 66, 74]);
+    }
+
+    #[test]
+    fn stopping_points_rise_to_the_most_branches() {
+        let StoppingPoints(points) = StoppingPoints::of(Confidence::High);
+        assert!(points.is_sorted_by(|a, b| a < b), "{points:?}");
+        assert_eq!(points.len(), MOST_BRANCHES - 1);
+    }
+
+    fn check(confidence: Confidence, expected: &[usize]) {
+        let points = StoppingPoints::of(confidence);
+        let found: Vec<_> = (1..=expected.len())
+            .map(|found| points.after(found))
+            .collect();
+        assert_eq!(found, expected);
+    }
+}
