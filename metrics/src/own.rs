@@ -132,13 +132,12 @@ impl Own {
 
     /// Notes that a scheduled run started this much later than planned.
     pub fn started(&self, lateness: Duration) {
-        self.in_flight.inc();
         self.lateness.observe(lateness.as_secs_f64());
     }
 
-    /// Notes that a scheduled run ended; to be called once for each that started.
-    pub fn ended(&self) {
-        self.in_flight.dec();
+    /// Notes how many scheduled runs are in flight.
+    pub fn in_flight(&self, count: usize) {
+        self.in_flight.set(count as f64);
     }
 
     /// Notes how many runs the schedule has missed since the start, by reason.
@@ -280,7 +279,7 @@ mod tests {
         own.targets(7);
         own.started(Duration::from_millis(3));
         own.started(Duration::ZERO);
-        own.ended();
+        own.in_flight(1);
         own.missed(2, 3);
         own.missed(2, 5);
         own.scrape_cut();

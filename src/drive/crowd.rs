@@ -1,0 +1,171 @@
+//! How does one task carry on many futures, and look only at those that can go on?
+//!
+//! Each future has a waker of its own, which notes whose it is and then wakes the task. Unlike
+//! `FuturesUnordered`, which looks in again whenever all of its futures wait, a crowd that waits
+//! leaves the task alone. It is a set of at most 64, and no stream: nothing is added later.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
+
+/// Futures that are carried on together.
+pub(super) struct Crowd<F> {
+    /// In the order of their bits in `woken`; nothing in the place of one that has ended.
+    futures: Vec<Option<(Waker, Pin<Box<F>>)>>,
+    left: usize,
+    shared: Arc<Shared>,
+}
+
+/// What a crowd shares with its wakers.
+#[derive(Default)]
+struct Shared {
+    /// A bit for each future that was woken since it was last polled.
+    woken: AtomicU64,
+    task: AtomicWaker,
+}
+
+/// Wakes one future of a crowd.
+struct Bell {
+    bit: u64,
+    shared: Arc<Shared>,
+}
+
+impl<F: Future> Crowd<F> {
+    /// Whether all have ended.
+    pub(super) fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Carries on those that were woken, until some have ended; returns what came of these.
+    pub(super) fn poll_some(&mut self, cx: &Context<'_>) -> Poll<Vec<F::Output>> {
+        // Before the bits are taken, so that whoever sets one later finds the waker.
+        self.shared.task.register(cx.waker());
+        let mut woken = self.shared.woken.swap(0, Ordering::AcqRel);
+        let mut ended = Vec::new();
+        while woken != 0 {
+            let place = woken.trailing_zeros() as usize;
+            woken &= woken - 1;
+            let Some((waker, future)) = &mut self.futures[place] else {
+                continue;
+            };
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
+                self.futures[place] = None;
+                self.left -= 1;
+                ended.push(output);
+            }
+        }
+        if ended.is_empty() {
+            Poll::Pending
+        } else {
+            Poll::Ready(ended)
+        }
+    }
+}
+
+/// Takes up to 64 futures, each to be polled a first time.
+impl<F> FromIterator<F> for Crowd<F> {
+    fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
+        let shared = Arc::<Shared>::default();
+        let futures = futures.into_iter().enumerate().map(|(place, future)| {
+            let bit = 1_u64
+                .checked_shl(place as u32)
+                .expect("a crowd is at most 64 futures");
+            shared.woken.fetch_or(bit, Ordering::Relaxed);
+            let shared = Arc::clone(&shared);
+            let waker = Waker::from(Arc::new(Bell { bit, shared }));
+            Some((waker, Box::pin(future)))
+        });
+        let futures: Vec<_> = futures.collect();
+        Self {
+            left: futures.len(),
+            futures,
+            shared,
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let before = self.shared.woken.fetch_or(self.bit, Ordering::AcqRel);
+        // Else whoever set the first bit has woken the task, and it has not looked yet.
+        if before == 0 {
+            self.shared.task.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// Counts how often it was rung.
+    #[derive(Default)]
+    struct Count(AtomicU64);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn only_who_was_woken_is_polled_and_the_task_is_woken_once_for_all() {
+        let polled = RefCell::new(Vec::new());
+        let wakers = RefCell::new(vec![None; 64]);
+        let ends = RefCell::new(vec![false; 64]);
+        let futures = (0..64).map(|number| {
+            let (polled, wakers, ends) = (&polled, &wakers, &ends);
+            poll_fn(move |cx| {
+                polled.borrow_mut().push(number);
+                wakers.borrow_mut()[number] = Some(cx.waker().clone());
+                if ends.borrow()[number] {
+                    Poll::Ready(number)
+                } else {
+                    Poll::Pending
+                }
+            })
+        });
+        let mut crowd: Crowd<_> = futures.collect();
+        let count = Arc::<Count>::default();
+        let waker = Waker::from(Arc::clone(&count));
+        let cx = Context::from_waker(&waker);
+        let ring = |number: usize| {
+            let waker = wakers.borrow()[number].clone();
+            waker.expect("it was polled").wake();
+        };
+
+        assert_eq!(crowd.poll_some(&cx), Poll::Pending);
+        assert_eq!(polled.take(), (0..64).collect::<Vec<_>>());
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+
+        for number in [63, 7, 7] {
+            ends.borrow_mut()[7] = true;
+            ring(number);
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(crowd.poll_some(&cx), Poll::Ready(vec![7]));
+        assert_eq!(polled.take(), [7, 63]);
+
+        // One that has ended may still be woken.
+        ring(7);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert_eq!(crowd.poll_some(&cx), Poll::Pending);
+        assert_eq!(polled.take(), [0; 0]);
+
+        ends.borrow_mut().fill(true);
+        (0..64).for_each(ring);
+        assert!(!crowd.is_empty());
+        assert!(matches!(crowd.poll_some(&cx), Poll::Ready(ended) if ended.len() == 63));
+        assert!(crowd.is_empty());
+    }
+}
