@@ -119,9 +119,15 @@ impl<'a> Context<'a> {
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);
         let begin = Instant::now();
-        *self.looking_up() = Some((host.to_owned(), begin));
-        let found = self.look_up(host, preference).await;
-        *self.looking_up() = None;
+        let found = match host.parse() {
+            Ok(address) => acceptable(address, host, preference),
+            Err(_) => {
+                *self.looking_up() = Some((host.to_owned(), begin));
+                let found = self.look_up(host, preference).await;
+                *self.looking_up() = None;
+                found
+            }
+        };
         self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
         let address = found?;
         self.set(&common::PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
@@ -143,16 +149,6 @@ impl<'a> Context<'a> {
     }
 
     async fn look_up(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
-        if let Ok(address) = host.parse() {
-            if preference.fallback || Family::of(address) == preference.family {
-                return Ok(address);
-            }
-            let detail = format!(
-                "{host} is not an {} address, and no other is wanted",
-                preference.family
-            );
-            return Err(Fault::target(Cause::Resolve, detail));
-        }
         let refused = match self.ask(host, preference).await {
             Ok(addresses) => return first(host, &addresses),
             Err(error) => error,
@@ -232,6 +228,17 @@ impl fmt::Debug for Context<'_> {
 /// How long the preferred family is waited for once the other is known. RFC 8305, section 3,
 /// suggests 50 ms where a person waits; here a change of family is worse than the delay.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(300);
+
+fn acceptable(address: IpAddr, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
+    if preference.fallback || Family::of(address) == preference.family {
+        return Ok(address);
+    }
+    let detail = format!(
+        "{host} is not an {} address, and no other is wanted",
+        preference.family
+    );
+    Err(Fault::target(Cause::Resolve, detail))
+}
 
 fn first(host: &str, addresses: &[IpAddr]) -> Result<IpAddr, Fault> {
     let none = || Fault::target(Cause::Resolve, format!("{host} has no address"));
