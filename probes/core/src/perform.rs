@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -50,23 +51,26 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
         order.sink,
         &recording,
     );
-    // In a block of its own, for even to make the future may panic.
-    let mut measured =
-        Box::pin(AssertUnwindSafe(async { probe.measure(&cx).await }).catch_unwind());
-    let result = tokio::select! {
-        biased;
-        measured = &mut measured => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
-        // Unconstrained, or a probe that is never without work would use up what tokio grants a
-        // task, and the clock would not be looked at.
-        () = unconstrained(sleep_until(deadline)) => Err(cx.overdue(order.timeout)),
-        () = unconstrained(farewell(order.stop)) => Err(Fault::target(
-            Cause::Timeout,
-            "stopped before there was an answer",
-        )),
+    let result = {
+        // In a block of its own, for even to make the future may panic.
+        let measured = AssertUnwindSafe(async { probe.measure(&cx).await }).catch_unwind();
+        let mut held = pin!(Some(measured));
+        let measured = held.as_mut().as_pin_mut().expect("it was just put there");
+        let result = tokio::select! {
+            biased;
+            measured = measured => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
+            // Unconstrained, or a probe that is never without work would use up what tokio grants
+            // a task, and the clock would not be looked at.
+            () = unconstrained(sleep_until(deadline)) => Err(cx.overdue(order.timeout)),
+            () = unconstrained(farewell(order.stop)) => Err(Fault::target(
+                Cause::Timeout,
+                "stopped before there was an answer",
+            )),
+        };
+        // What a run held is dropped here and not at the end of the scope, for that may panic too.
+        let dropped = catch_unwind(AssertUnwindSafe(|| held.set(None)));
+        dropped.map_or_else(|panic| Err(panicked(&*panic)), |()| result)
     };
-    // What a run held is dropped here and not at the end of the scope, for that may panic too.
-    let dropped = catch_unwind(AssertUnwindSafe(|| drop(measured)));
-    let result = dropped.map_or_else(|panic| Err(panicked(&*panic)), |()| result);
     let run = Run {
         plugin: order.plugin,
         target: Arc::clone(order.target),
