@@ -20,7 +20,7 @@ use leadsman_core::Stop;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use self::batch::{Batches, Ended, Start};
+use self::batch::{Batches, Ended, Report, Start};
 use self::held::Held;
 pub(crate) use self::plan::{Aimed, Alike, Key, Plan};
 use crate::schedule::{Anchor, Due, Schedule, Slot};
@@ -47,7 +47,7 @@ pub(crate) struct Driver {
     slots: HashMap<Key, Slot>,
     plans: mpsc::Receiver<(Plan, oneshot::Sender<()>)>,
     batches: Batches,
-    ended: mpsc::UnboundedReceiver<Vec<Ended>>,
+    reports: mpsc::UnboundedReceiver<Report>,
     in_flight: usize,
 }
 
@@ -83,15 +83,15 @@ impl Driver {
             since_epoch: since_epoch.unwrap_or_default(),
         };
         let (helm, plans) = mpsc::channel(1);
-        let (end, ended) = mpsc::unbounded_channel();
+        let (report, reports) = mpsc::unbounded_channel();
         let driver = Self {
-            batches: Batches::new(Arc::clone(&services), end),
+            batches: Batches::new(Arc::clone(&services), report),
             services,
             schedule: Schedule::new(anchor, seed),
             jobs: HashMap::new(),
             slots: HashMap::new(),
             plans,
-            ended,
+            reports,
             in_flight: 0,
         };
         (driver, Helm(helm))
@@ -115,10 +115,13 @@ impl Driver {
                     // Whoever asked may have gone; the plan is in force all the same.
                     _ = done.send(());
                 }
-                Some(ended) = self.ended.recv() => {
+                Some(report) = self.reports.recv() => {
                     let now = Instant::now();
-                    for ended in ended {
+                    for ended in report.ended {
                         self.take_back(ended, now);
+                    }
+                    if let Some(crew) = report.idle {
+                        self.batches.rest(crew);
                     }
                 }
                 () = sleep.as_mut(), if next.is_some() => {
@@ -135,9 +138,9 @@ impl Driver {
             self.services.own.in_flight(self.in_flight);
         }
         while self.in_flight > 0
-            && let Some(ended) = self.ended.recv().await
+            && let Some(report) = self.reports.recv().await
         {
-            self.in_flight -= ended.len();
+            self.in_flight -= report.ended.len();
             self.services.own.in_flight(self.in_flight);
         }
     }

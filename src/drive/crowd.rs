@@ -2,7 +2,7 @@
 //!
 //! Each future has a waker of its own, which notes whose it is and then wakes the task. Unlike
 //! `FuturesUnordered`, which looks in again whenever all of its futures wait, a crowd that waits
-//! leaves the task alone. It is a set of at most 64, and no stream: nothing is added later.
+//! leaves the task alone, and it keeps the memory of futures that have ended for the next ones.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,32 +11,72 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
-/// Futures that are carried on together.
+/// At most 64 futures that are carried on together.
 pub(super) struct Crowd<F> {
-    /// In the order of their bits in `woken`; nothing in the place of one that has ended.
-    futures: Vec<Option<(Waker, Pin<Box<F>>)>>,
+    /// In the order of their bits in `woken`.
+    seats: Vec<Seat<F>>,
+    /// Seats that were taken since the crowd was empty.
+    taken: usize,
     left: usize,
     shared: Arc<Shared>,
+}
+
+/// The place of one future, empty once that has ended.
+struct Seat<F> {
+    waker: Waker,
+    future: Pin<Box<Option<F>>>,
 }
 
 /// What a crowd shares with its wakers.
 #[derive(Default)]
 struct Shared {
-    /// A bit for each future that was woken since it was last polled.
+    /// A bit for each seat that was woken since its future was last polled.
     woken: AtomicU64,
     task: AtomicWaker,
 }
 
-/// Wakes one future of a crowd.
+/// Wakes one seat of a crowd.
 struct Bell {
     bit: u64,
     shared: Arc<Shared>,
 }
 
 impl<F: Future> Crowd<F> {
+    pub(super) fn new() -> Self {
+        Self {
+            seats: Vec::new(),
+            taken: 0,
+            left: 0,
+            shared: Arc::default(),
+        }
+    }
+
     /// Whether all have ended.
     pub(super) fn is_empty(&self) -> bool {
         self.left == 0
+    }
+
+    /// Takes in a future, to be polled a first time.
+    ///
+    /// # Panics
+    /// If it is the 65th since the crowd was empty.
+    pub(super) fn add(&mut self, future: F) {
+        if self.is_empty() {
+            self.taken = 0;
+        }
+        let bit = 1_u64.checked_shl(self.taken as u32);
+        let bit = bit.expect("a crowd is at most 64 futures");
+        if self.taken == self.seats.len() {
+            let shared = Arc::clone(&self.shared);
+            self.seats.push(Seat {
+                waker: Waker::from(Arc::new(Bell { bit, shared })),
+                future: Box::pin(None),
+            });
+        }
+        self.seats[self.taken].future.set(Some(future));
+        self.taken += 1;
+        self.left += 1;
+        self.shared.woken.fetch_or(bit, Ordering::Relaxed);
     }
 
     /// Carries on those that were woken, until some have ended; returns what came of these.
@@ -46,13 +86,14 @@ impl<F: Future> Crowd<F> {
         let mut woken = self.shared.woken.swap(0, Ordering::AcqRel);
         let mut ended = Vec::new();
         while woken != 0 {
-            let place = woken.trailing_zeros() as usize;
+            let Seat { waker, future } = &mut self.seats[woken.trailing_zeros() as usize];
             woken &= woken - 1;
-            let Some((waker, future)) = &mut self.futures[place] else {
+            // One that has ended may still be woken.
+            let Some(running) = future.as_mut().as_pin_mut() else {
                 continue;
             };
-            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
-                self.futures[place] = None;
+            if let Poll::Ready(output) = running.poll(&mut Context::from_waker(waker)) {
+                future.set(None);
                 self.left -= 1;
                 ended.push(output);
             }
@@ -61,28 +102,6 @@ impl<F: Future> Crowd<F> {
             Poll::Pending
         } else {
             Poll::Ready(ended)
-        }
-    }
-}
-
-/// Takes up to 64 futures, each to be polled a first time.
-impl<F> FromIterator<F> for Crowd<F> {
-    fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
-        let shared = Arc::<Shared>::default();
-        let futures = futures.into_iter().enumerate().map(|(place, future)| {
-            let bit = 1_u64
-                .checked_shl(place as u32)
-                .expect("a crowd is at most 64 futures");
-            shared.woken.fetch_or(bit, Ordering::Relaxed);
-            let shared = Arc::clone(&shared);
-            let waker = Waker::from(Arc::new(Bell { bit, shared }));
-            Some((waker, Box::pin(future)))
-        });
-        let futures: Vec<_> = futures.collect();
-        Self {
-            left: futures.len(),
-            futures,
-            shared,
         }
     }
 }
@@ -135,7 +154,8 @@ mod tests {
                 }
             })
         });
-        let mut crowd: Crowd<_> = futures.collect();
+        let mut crowd = Crowd::new();
+        futures.for_each(|future| crowd.add(future));
         let count = Arc::<Count>::default();
         let waker = Waker::from(Arc::clone(&count));
         let cx = Context::from_waker(&waker);
@@ -156,7 +176,6 @@ mod tests {
         assert_eq!(crowd.poll_some(&cx), Poll::Ready(vec![7]));
         assert_eq!(polled.take(), [7, 63]);
 
-        // One that has ended may still be woken.
         ring(7);
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
         assert_eq!(crowd.poll_some(&cx), Poll::Pending);
