@@ -119,14 +119,13 @@ impl<'a> Context<'a> {
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);
         let begin = Instant::now();
-        let found = match host.parse() {
-            Ok(address) => acceptable(address, host, preference),
-            Err(_) => {
-                *self.looking_up() = Some((host.to_owned(), begin));
-                let found = self.look_up(host, preference).await;
-                *self.looking_up() = None;
-                found
-            }
+        let found = if let Ok(address) = host.parse() {
+            acceptable(address, host, preference)
+        } else {
+            *self.looking_up() = Some((host.to_owned(), begin));
+            let found = self.look_up(host, preference).await;
+            *self.looking_up() = None;
+            found
         };
         self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
         let address = found?;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
+use futures_util::future::Fuse;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -54,11 +55,10 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
     let result = {
         // In a block of its own, for even to make the future may panic.
         let measured = AssertUnwindSafe(async { probe.measure(&cx).await }).catch_unwind();
-        let mut held = pin!(Some(measured));
-        let measured = held.as_mut().as_pin_mut().expect("it was just put there");
+        let mut measured = pin!(measured.fuse());
         let result = tokio::select! {
             biased;
-            measured = measured => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
+            measured = measured.as_mut() => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
             // Unconstrained, or a probe that is never without work would use up what tokio grants
             // a task, and the clock would not be looked at.
             () = unconstrained(sleep_until(deadline)) => Err(cx.overdue(order.timeout)),
@@ -68,7 +68,7 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
             )),
         };
         // What a run held is dropped here and not at the end of the scope, for that may panic too.
-        let dropped = catch_unwind(AssertUnwindSafe(|| held.set(None)));
+        let dropped = catch_unwind(AssertUnwindSafe(|| measured.set(Fuse::terminated())));
         dropped.map_or_else(|panic| Err(panicked(&*panic)), |()| result)
     };
     let run = Run {

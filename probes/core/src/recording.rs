@@ -211,7 +211,7 @@ impl Recording {
                     }
                 }
                 MetricKind::Gauge => {
-                    self.content.values[range.clone()].copy_from_slice(&run.content.values[range])
+                    self.content.values[range.clone()].copy_from_slice(&run.content.values[range]);
                 }
                 MetricKind::Info => {
                     let text = &mut self.content.texts[place.first];
