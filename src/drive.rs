@@ -1,22 +1,26 @@
 //! How are the planned runs carried out, and how does a new plan take the place of the old?
 //!
-//! One task owns the [`Schedule`] and every aimed probe. It sleeps until the next grid point, gives
-//! each due probe to a task of its own, and takes it back when the run has ended, so a probe is
-//! never used twice at once and needs no lock. It decides neither when (the schedule does) nor how
-//! a run is carried out ([`perform`] does), and it formats nothing.
+//! One task owns the [`Schedule`] and every aimed probe. It sleeps until there is work, gives the
+//! due probes to tasks that carry out a batch of runs each, and takes a probe back when its run
+//! has ended, so a probe is never used twice at once and needs no lock. It decides neither when
+//! (the schedule does) nor how a run is carried out (`perform` does), and it formats nothing.
 
+mod batch;
+mod crowd;
 mod held;
 mod plan;
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use leadsman_core::{Blocker, Fault, Order, Stop, perform};
+use futures_util::future::AbortHandle;
+use leadsman_core::Stop;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
+use self::batch::{Batches, Ended, Report, Start};
 use self::held::Held;
 pub(crate) use self::plan::{Aimed, Alike, Key, Plan};
 use crate::schedule::{Anchor, Due, Schedule, Slot};
@@ -42,8 +46,8 @@ pub(crate) struct Driver {
     jobs: HashMap<Slot, Job>,
     slots: HashMap<Key, Slot>,
     plans: mpsc::Receiver<(Plan, oneshot::Sender<()>)>,
-    ended: mpsc::UnboundedReceiver<Ended>,
-    end: mpsc::UnboundedSender<Ended>,
+    batches: Batches,
+    reports: mpsc::UnboundedReceiver<Report>,
     in_flight: usize,
 }
 
@@ -67,12 +71,6 @@ impl Job {
     }
 }
 
-/// A run has ended, and its probe comes back unless it panicked.
-struct Ended {
-    slot: Slot,
-    probe: Option<Held>,
-}
-
 impl Driver {
     /// Makes a driver without a plan, and the helm to give it one.
     ///
@@ -85,15 +83,15 @@ impl Driver {
             since_epoch: since_epoch.unwrap_or_default(),
         };
         let (helm, plans) = mpsc::channel(1);
-        let (end, ended) = mpsc::unbounded_channel();
+        let (report, reports) = mpsc::unbounded_channel();
         let driver = Self {
+            batches: Batches::new(Arc::clone(&services), report),
             services,
             schedule: Schedule::new(anchor, seed),
             jobs: HashMap::new(),
             slots: HashMap::new(),
             plans,
-            ended,
-            end,
+            reports,
             in_flight: 0,
         };
         (driver, Helm(helm))
@@ -102,35 +100,48 @@ impl Driver {
     /// Runs until `stop` is requested and the runs in flight have ended, each by its deadline.
     pub(crate) async fn run(mut self, stop: Stop) {
         let mut due = Vec::new();
-        let mut ended = Vec::new();
+        let mut stopped = pin!(stop.requested());
+        let mut sleep = pin!(sleep_until(Instant::now()));
         loop {
             let next = self.schedule.next();
+            if let Some(next) = next.filter(|next| *next != sleep.deadline()) {
+                sleep.as_mut().reset(next);
+            }
             tokio::select! {
                 biased;
-                () = stop.requested() => break,
+                () = stopped.as_mut() => break,
                 Some((plan, done)) = self.plans.recv() => {
                     self.adopt(plan);
                     // Whoever asked may have gone; the plan is in force all the same.
                     _ = done.send(());
                 }
-                _ = self.ended.recv_many(&mut ended, BATCH) => {
-                    for ended in ended.drain(..) {
-                        self.take_back(ended);
+                Some(report) = self.reports.recv() => {
+                    let now = Instant::now();
+                    for ended in report.ended {
+                        self.take_back(ended, now);
+                    }
+                    if let Some(crew) = report.idle {
+                        self.batches.rest(crew);
                     }
                 }
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
-                    self.schedule.due(Instant::now(), &mut due);
+                () = sleep.as_mut(), if next.is_some() => {
+                    let now = Instant::now();
+                    self.schedule.due(now, &mut due);
                     for due in due.drain(..) {
-                        self.start(due);
+                        self.start(due, now);
                     }
                     let missed = self.schedule.missed();
                     self.services.own.missed(missed.overrun, missed.overload);
                 }
             }
+            self.batches.launch();
+            self.services.own.in_flight(self.in_flight);
         }
-        while self.in_flight > 0 && self.ended.recv().await.is_some() {
-            self.in_flight -= 1;
-            self.services.own.ended();
+        while self.in_flight > 0
+            && let Some(report) = self.reports.recv().await
+        {
+            self.in_flight -= report.ended.len();
+            self.services.own.in_flight(self.in_flight);
         }
     }
 
@@ -179,9 +190,8 @@ impl Driver {
         }
     }
 
-    /// Starts one run in a task of its own.
-    fn start(&mut self, due: Due) {
-        let now = Instant::now();
+    /// Starts one run, with the others that start now.
+    fn start(&mut self, due: Due, now: Instant) {
         let Some(job) = self.jobs.get_mut(&due.slot) else {
             self.schedule.finished(due.slot, now);
             return;
@@ -190,84 +200,21 @@ impl Driver {
             self.schedule.finished(due.slot, now);
             return;
         };
-        self.services
-            .own
-            .started(now.saturating_duration_since(due.planned));
         self.in_flight += 1;
-        let fleet = &job.aimed.fleet;
-        // Measured from the plan, or a target that never answers would push each run further back.
-        let left = (due.planned + fleet.every.duration()).saturating_duration_since(now);
-        let task = Task {
-            slot: due.slot,
-            timeout: fleet.timeout.min(left),
-            aimed: job.aimed.clone(),
-            services: Arc::clone(&self.services),
-            end: self.end.clone(),
-            probe: Some(probe),
-        };
-        job.run = Some(tokio::spawn(task.run()).abort_handle());
+        let (start, run) = Start::new(due, job.aimed.clone(), probe);
+        job.run = Some(run);
+        self.batches.add(start);
     }
 
     /// Takes a probe back and starts its next run if that is already due.
-    fn take_back(&mut self, ended: Ended) {
+    fn take_back(&mut self, ended: Ended, now: Instant) {
         self.in_flight -= 1;
-        self.services.own.ended();
         if let Some(job) = self.jobs.get_mut(&ended.slot) {
             job.probe = ended.probe;
             job.run = None;
         }
-        if let Some(due) = self.schedule.finished(ended.slot, Instant::now()) {
-            self.start(due);
+        if let Some(due) = self.schedule.finished(ended.slot, now) {
+            self.start(due, now);
         }
     }
 }
-
-/// Everything that one run needs, away from the driver. When it is dropped the run has ended, in
-/// whatever way.
-struct Task {
-    slot: Slot,
-    timeout: Duration,
-    aimed: Aimed,
-    services: Arc<Services>,
-    end: mpsc::UnboundedSender<Ended>,
-    /// Goes back to the driver.
-    probe: Option<Held>,
-}
-
-impl Task {
-    async fn run(mut self) {
-        // Away from `self` while it is used, so that after a panic it does not go back.
-        let Some(mut probe) = self.probe.take() else {
-            return;
-        };
-        let order = Order {
-            plugin: self.aimed.fleet.plugin,
-            target: &self.aimed.target,
-            layout: self.aimed.fleet.layout,
-            timeout: self.timeout,
-            stop: &Stop::never(),
-            resolver: &*self.services.resolver,
-            sink: &self.aimed.series,
-        };
-        let run = perform(probe.probe(), order).await;
-        if !matches!(run.result, Err(Fault::Own(Blocker::Panic, _))) {
-            self.probe = Some(probe);
-        }
-        let fleet = &self.aimed.fleet;
-        let history = &self.services.history;
-        history.scheduled(&fleet.name, &fleet.options, run);
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        // The driver has ended only when the whole program has.
-        _ = self.end.send(Ended {
-            slot: self.slot,
-            probe: self.probe.take(),
-        });
-    }
-}
-
-/// How many ended runs are taken back at one wake-up.
-const BATCH: usize = 256;

@@ -135,13 +135,21 @@ impl Host {
         self.adopt(&mut responders, config).await
     }
 
-    async fn adopt(&self, responders: &mut Responders, config: Config) -> Result<(), ReloadError> {
+    async fn adopt(
+        self: &Arc<Self>,
+        responders: &mut Responders,
+        config: Config,
+    ) -> Result<(), ReloadError> {
         responders.adopt(&config.responders).await?;
-        if !self.helm.steer(Plan::new(&config, &self.store)).await {
+        let (host, config) = (Arc::clone(self), Arc::new(config));
+        let wanted = Arc::clone(&config);
+        // Series for 100,000 targets take as long as their file.
+        let plan = tokio::task::spawn_blocking(move || Plan::new(&wanted, &host.store)).await?;
+        if !self.helm.steer(plan).await {
             return Err(ReloadError::Stopping);
         }
         self.services.history.adopt(&config);
-        self.config.store(Arc::new(config));
+        self.config.store(config);
         Ok(())
     }
 }

@@ -65,7 +65,7 @@ impl Identity {
 }
 
 /// The time from one run of a slot to the next, in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Interval(u64);
 
 impl Interval {
@@ -92,16 +92,26 @@ impl Interval {
 
     /// How many grid points, `first` and those after it, are too long past to start now.
     pub(super) fn points_lost(self, first: Point, now: Point) -> u64 {
-        let tolerance = (self.0 / 10).min(MOST_TOLERANCE);
         now.0
             .saturating_sub(first.0)
-            .saturating_sub(tolerance)
+            .saturating_sub(self.tolerance())
             .div_ceil(self.0)
+    }
+
+    /// Until when runs may be let gather that become due after `now`. It takes up no more than
+    /// half of what a run may be late.
+    pub(super) fn rest_after(self, now: Point) -> Point {
+        Point(now.0 + (self.tolerance() / 2).min(LONGEST_REST))
+    }
+
+    /// How late a run may start and still be worth it, in nanoseconds.
+    fn tolerance(self) -> u64 {
+        (self.0 / 10).min(MOST_TOLERANCE)
     }
 }
 
 /// A moment on the grid's clock, in nanoseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Point(u64);
 
 /// Makes every bit of the result depend on every bit of the input (`SplitMix64`'s finaliser).
@@ -116,6 +126,9 @@ const FNV_PRIME: u64 = 0x0100_0000_01b3;
 const LONGEST_INTERVAL: Duration = Duration::from_hours(100 * 365 * 24);
 /// Nanoseconds; with a tenth of the interval, how late a run may start and still be worth it.
 const MOST_TOLERANCE: u64 = 1_000_000_000;
+/// Nanoseconds. 250 wake-ups a second are a hundredth of a core where each costs 40 µs, and with
+/// the millisecond to which timers are exact, runs start within 6 ms.
+const LONGEST_REST: u64 = 4_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -111,6 +111,71 @@ fn wakes_of_removed_slots_do_not_pile_up() {
 }
 
 #[test]
+fn runs_gather_after_a_look_that_found_work() {
+    fn check(intervals: &[Duration], rest: Duration) {
+        let (mut schedule, start) = schedule(0);
+        for (number, interval) in intervals.iter().enumerate() {
+            schedule.add(target(number as u32), every(*interval), start);
+        }
+        let now = schedule.next().unwrap();
+        assert_ne!(due(&mut schedule, now), []);
+        let point = schedule.wakes.peek().unwrap().0.at;
+        let expected = schedule.anchor.instant(point).max(now + rest);
+        assert_eq!(schedule.next(), Some(expected), "{intervals:?}");
+        // A look that finds nothing is no reason to rest.
+        assert_eq!(due(&mut schedule, now + rest / 2), []);
+        assert_eq!(schedule.next(), Some(expected), "{intervals:?}");
+    }
+    check(&[HOUR], 4 * MS);
+    check(&[SECOND], 4 * MS);
+    check(&[50 * MS], 5 * MS / 2);
+    check(&[MS], MS / 20);
+    check(&[HOUR, MS], MS / 20);
+}
+
+#[test]
+fn a_rest_costs_no_run_and_delays_none_by_more() {
+    let (mut schedule, start) = schedule(0);
+    for number in 0..1_000 {
+        schedule.add(target(number), every(SECOND), start);
+    }
+    let (mut looks, mut runs) = (0, 0);
+    while let Some(now) = schedule.next().filter(|next| *next < start + 10 * SECOND) {
+        looks += 1;
+        for due in due(&mut schedule, now) {
+            assert!(now - due.planned <= 4 * MS);
+            assert_eq!(schedule.finished(due.slot, now), None);
+            runs += 1;
+        }
+    }
+    assert_eq!((runs, schedule.missed()), (10_000, Missed::default()));
+    assert!(looks <= 2_500, "{looks} looks");
+}
+
+#[test]
+fn a_rest_is_as_short_as_the_shortest_interval_needs() {
+    let (mut schedule, start) = schedule(0);
+    for number in 0..10_000 {
+        schedule.add(target(number), every(SECOND), start);
+    }
+    let hasty = schedule.add(target(0), every(10 * MS), start);
+    let mut now = schedule.next().unwrap();
+    let mut check = |schedule: &mut Schedule, rest| {
+        assert_ne!(due(schedule, now), []);
+        assert_eq!(schedule.next(), Some(now + rest));
+        now += rest;
+    };
+    check(&mut schedule, MS / 2);
+    schedule.remove(hasty);
+    check(&mut schedule, 4 * MS);
+    // One that comes during a rest cuts it short.
+    let now = schedule.next().unwrap();
+    assert_ne!(due(&mut schedule, now), []);
+    schedule.add(target(0), every(10 * MS), now + MS);
+    assert_eq!(schedule.next(), Some(now + 3 * MS / 2));
+}
+
+#[test]
 fn neighbouring_seeds_lie_far_apart() {
     let first_run = |seed| {
         let (mut schedule, start) = schedule(seed);
@@ -320,7 +385,11 @@ fn ten_thousand_random_calls_agree_with_a_naive_model() {
             }
             assert_eq!(schedule.missed(), model.missed);
             let next = model.slots.iter().map(|slot| slot.next).min();
-            assert!(next.is_none() || schedule.next() <= next, "would oversleep");
+            let latest = next.map(|next| next.max(now + 4 * MS));
+            assert!(
+                next.is_none() || schedule.next() <= latest,
+                "would oversleep"
+            );
         }
     }
 }

@@ -121,9 +121,15 @@ impl<'a> Context<'a> {
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);
         let begin = Instant::now();
-        *self.looking_up() = Some((host.to_owned(), begin));
-        let found = preference.look_up(host, self.resolver).await;
-        *self.looking_up() = None;
+        // An address is nothing to wait for.
+        let found = if host.parse::<IpAddr>().is_ok() {
+            preference.look_up(host, self.resolver).await
+        } else {
+            *self.looking_up() = Some((host.to_owned(), begin));
+            let found = preference.look_up(host, self.resolver).await;
+            *self.looking_up() = None;
+            found
+        };
         self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
         let address = found?;
         self.set(&common::PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });

@@ -5,10 +5,12 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
+use futures_util::future::Fuse;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -53,23 +55,25 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
         order.sink,
         &recording,
     );
-    // In a block of its own, for even to make the future may panic.
-    let mut measured =
-        Box::pin(AssertUnwindSafe(async { probe.measure(&cx).await }).catch_unwind());
-    let result = tokio::select! {
-        biased;
-        measured = &mut measured => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
-        // Unconstrained, or a probe that is never without work would use up what tokio grants a
-        // task, and the clock would not be looked at.
-        () = unconstrained(sleep_until(deadline)) => Err(cx.overdue(order.timeout)),
-        () = unconstrained(farewell(order.stop)) => Err(Fault::target(
-            Cause::Timeout,
-            "stopped before there was an answer",
-        )),
+    let result = {
+        // In a block of its own, for even to make the future may panic.
+        let measured = AssertUnwindSafe(async { probe.measure(&cx).await }).catch_unwind();
+        let mut measured = pin!(measured.fuse());
+        let result = tokio::select! {
+            biased;
+            measured = measured.as_mut() => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
+            // Unconstrained, or a probe that is never without work would use up what tokio grants
+            // a task, and the clock would not be looked at.
+            () = unconstrained(sleep_until(deadline)) => Err(cx.overdue(order.timeout)),
+            () = unconstrained(farewell(order.stop)) => Err(Fault::target(
+                Cause::Timeout,
+                "stopped before there was an answer",
+            )),
+        };
+        // What a run held is dropped here and not at the end of the scope, for that may panic too.
+        let dropped = catch_unwind(AssertUnwindSafe(|| measured.set(Fuse::terminated())));
+        dropped.map_or_else(|panic| Err(panicked(&*panic)), |()| result)
     };
-    // What a run held is dropped here and not at the end of the scope, for that may panic too.
-    let dropped = catch_unwind(AssertUnwindSafe(|| drop(measured)));
-    let result = dropped.map_or_else(|panic| Err(panicked(&*panic)), |()| result);
     let run = Run {
         plugin: order.plugin,
         target: Arc::clone(order.target),

@@ -3,6 +3,11 @@
 //! A recording has a fixed place for every series that its plugin can have, so recording is an
 //! index and an addition, never an allocation, however long the run. The exporter adds a finished
 //! recording to the target's totals place by place.
+//!
+//! A layout keeps the memory of some recordings that were dropped, for the next: runs come by the
+//! thousand a second, and an allocator has no room for so many of a kind at hand.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::metric::{Counter, Declared, Gauge, Histogram, Info, Metric, MetricKind};
 
@@ -12,6 +17,7 @@ pub struct Layout {
     places: Box<[Place]>,
     values: usize,
     texts: usize,
+    spare: Mutex<Vec<Content>>,
 }
 
 /// Where one metric's values stand.
@@ -66,12 +72,17 @@ impl Layout {
             places,
             values,
             texts,
+            spare: Mutex::default(),
         }
     }
 
     /// The places in the order of declaration.
     pub fn places(&self) -> &[Place] {
         &self.places
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Content>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The place of a metric; two handles are the same metric if they are the same static.
@@ -92,9 +103,41 @@ impl Layout {
 #[derive(Clone, Debug)]
 pub struct Recording {
     layout: &'static Layout,
-    values: Box<[f64]>,
-    texts: Box<[Option<Box<[String]>>]>,
+    content: Content,
 }
+
+/// What is in a recording.
+#[derive(Clone, Debug, Default)]
+struct Content {
+    values: Box<[f64]>,
+    texts: Box<[Text]>,
+}
+
+/// The text of an info: absent, or as many values as it has labels.
+#[derive(Clone, Debug, Default)]
+struct Text {
+    present: bool,
+    /// Kept while the text is absent, for the memory.
+    labels: Box<[String]>,
+}
+
+impl Text {
+    /// Takes these values, in the memory of those before.
+    fn become_these<'a>(&mut self, labels: impl ExactSizeIterator<Item = &'a str>) {
+        self.present = true;
+        if self.labels.len() != labels.len() {
+            self.labels = labels.map(str::to_owned).collect();
+            return;
+        }
+        for (kept, label) in self.labels.iter_mut().zip(labels) {
+            kept.clear();
+            kept.push_str(label);
+        }
+    }
+}
+
+/// Recordings whose memory a layout keeps at most: more than end at once.
+const MOST_SPARE: usize = 256;
 
 /// Stands for a gauge that was not set. A NaN of our own, so that a probe may record NaN itself.
 const UNSET: u64 = 0x7ff8_6c65_6164_0000;
@@ -102,11 +145,13 @@ const UNSET: u64 = 0x7ff8_6c65_6164_0000;
 impl Recording {
     /// An empty recording: counters at 0, gauges and infos absent.
     pub fn new(layout: &'static Layout) -> Self {
-        let mut recording = Self {
-            layout,
+        let spare = layout.spare().pop();
+        let mut content = spare.unwrap_or_else(|| Content {
             values: vec![0.0; layout.values].into(),
-            texts: vec![None; layout.texts].into(),
-        };
+            texts: vec![Text::default(); layout.texts].into(),
+        });
+        content.values.fill(0.0);
+        let mut recording = Self { layout, content };
         recording.forget_last_run();
         recording
     }
@@ -119,34 +164,35 @@ impl Recording {
     /// The values of a place: see [`Place::len`] for their order. `None` where a gauge is not set.
     pub fn values(&self, place: &Place) -> impl Iterator<Item = Option<f64>> {
         let end = place.first + place.len;
-        self.values[place.first..end]
+        self.content.values[place.first..end]
             .iter()
             .map(|value| is_set(*value).then_some(*value))
     }
 
     /// The label values of an info's place, if it was recorded.
     pub fn text(&self, place: &Place) -> Option<&[String]> {
-        self.texts[place.first].as_deref()
+        let text = &self.content.texts[place.first];
+        text.present.then_some(&*text.labels)
     }
 
     /// Adds to a counter; with a label, to the series of `label`.
     pub fn add(&mut self, counter: &'static Counter, label: Option<&str>, amount: f64) {
         let at = self.index(counter.metric(), label);
-        self.values[at] += amount;
+        self.content.values[at] += amount;
     }
 
     /// Sets a gauge; with a label, the series of `label`.
     pub fn set(&mut self, gauge: &'static Gauge, label: Option<&str>, value: f64) {
         let at = self.index(gauge.metric(), label);
-        self.values[at] = value;
+        self.content.values[at] = value;
     }
 
     /// Counts one observation.
     pub fn observe(&mut self, histogram: &'static Histogram, value: f64) {
         let place = self.layout.place(histogram.metric());
         let bucket = place.buckets.partition_point(|bound| *bound < value);
-        self.values[place.first + bucket] += 1.0;
-        self.values[place.first + place.len - 1] += value;
+        self.content.values[place.first + bucket] += 1.0;
+        self.content.values[place.first + place.len - 1] += value;
     }
 
     /// Replaces the text of an info.
@@ -161,7 +207,7 @@ impl Recording {
             "label values of {}",
             place.metric.name
         );
-        self.texts[place.first] = Some(labels.iter().map(|&text| text.to_owned()).collect());
+        self.content.texts[place.first].become_these(labels.iter().copied());
     }
 
     /// Takes in a finished run: counts are added, gauges and infos become those of that run.
@@ -170,15 +216,23 @@ impl Recording {
             let range = place.first..place.first + place.len;
             match place.metric.kind {
                 MetricKind::Counter | MetricKind::Histogram => {
-                    for (total, value) in self.values[range.clone()]
+                    for (total, value) in self.content.values[range.clone()]
                         .iter_mut()
-                        .zip(&run.values[range])
+                        .zip(&run.content.values[range])
                     {
                         *total += value;
                     }
                 }
-                MetricKind::Gauge => self.values[range.clone()].copy_from_slice(&run.values[range]),
-                MetricKind::Info => self.texts[place.first].clone_from(&run.texts[place.first]),
+                MetricKind::Gauge => {
+                    self.content.values[range.clone()].copy_from_slice(&run.content.values[range]);
+                }
+                MetricKind::Info => {
+                    let text = &mut self.content.texts[place.first];
+                    match run.text(place) {
+                        Some(labels) => text.become_these(labels.iter().map(String::as_str)),
+                        None => text.present = false,
+                    }
+                }
             }
         }
     }
@@ -190,11 +244,13 @@ impl Recording {
         let mut anew = Self::new(layout);
         for (old, new) in self.layout.places.iter().zip(&layout.places) {
             match new.metric.kind {
-                MetricKind::Info => anew.texts[new.first].clone_from(&self.texts[old.first]),
+                MetricKind::Info => {
+                    anew.content.texts[new.first].clone_from(&self.content.texts[old.first])
+                }
                 MetricKind::Histogram if old.buckets != new.buckets => {}
                 _ => {
-                    let values = &self.values[old.first..old.first + old.len];
-                    anew.values[new.first..new.first + new.len].copy_from_slice(values);
+                    let values = &self.content.values[old.first..old.first + old.len];
+                    anew.content.values[new.first..new.first + new.len].copy_from_slice(values);
                 }
             }
         }
@@ -205,10 +261,13 @@ impl Recording {
     pub fn forget_last_run(&mut self) {
         for place in &*self.layout.places {
             if place.metric.kind == MetricKind::Gauge {
-                self.values[place.first..place.first + place.len].fill(f64::from_bits(UNSET));
+                self.content.values[place.first..place.first + place.len]
+                    .fill(f64::from_bits(UNSET));
             }
         }
-        self.texts.fill(None);
+        for text in &mut self.content.texts {
+            text.present = false;
+        }
     }
 
     fn index(&self, metric: &'static Metric, label: Option<&str>) -> usize {
@@ -221,6 +280,15 @@ impl Recording {
         let offset = offset
             .unwrap_or_else(|| panic!("{} has no series for the label {label:?}", metric.name));
         place.first + offset
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let mut spare = self.layout.spare();
+        if spare.len() < MOST_SPARE {
+            spare.push(std::mem::take(&mut self.content));
+        }
     }
 }
 

@@ -1,0 +1,180 @@
+//! How are runs carried out that start at the same moment?
+//!
+//! As one task, if they are of one plugin. A task for each would wake a worker for each, which
+//! costs more than most runs do; and one task for all would let whatever a probe computes hold up
+//! every other one. As it is, it holds up at most the few that started with it, and no start. A
+//! run that panics takes nobody with it.
+
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
+use leadsman_core::{Blocker, Fault, Order, Stop, perform};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::crowd::Crowd;
+use super::held::Held;
+use super::plan::Aimed;
+use crate::schedule::{Due, Slot};
+use crate::services::Services;
+
+/// Gathers runs, and starts them together.
+pub(super) struct Batches {
+    services: Arc<Services>,
+    reports: mpsc::UnboundedSender<Report>,
+    gathered: Vec<Vec<Start>>,
+    /// Tasks that wait for a batch, with the memory of the one before.
+    idle: Vec<Crew>,
+}
+
+/// A task that carries out one batch after the other, for as long as somebody keeps this.
+pub(super) struct Crew(mpsc::UnboundedSender<(Self, Vec<Start>)>);
+
+/// What a crew has done.
+pub(super) struct Report {
+    /// Runs that have ended, in whatever way.
+    pub(super) ended: Vec<Ended>,
+    /// The crew itself, once there is nothing more to do.
+    pub(super) idle: Option<Crew>,
+}
+
+/// A run that is to start.
+pub(super) struct Start {
+    due: Due,
+    aimed: Aimed,
+    probe: Held,
+    abort: AbortRegistration,
+}
+
+/// A run has ended, and its probe comes back unless it panicked or was aborted.
+pub(super) struct Ended {
+    pub(super) slot: Slot,
+    pub(super) probe: Option<Held>,
+}
+
+impl Batches {
+    /// Each run that is started is reported to `reports`, however it ends.
+    pub(super) fn new(services: Arc<Services>, reports: mpsc::UnboundedSender<Report>) -> Self {
+        Self {
+            services,
+            reports,
+            gathered: Vec::new(),
+            idle: Vec::new(),
+        }
+    }
+
+    /// Adds a run to those that start at the next [`launch`](Self::launch).
+    pub(super) fn add(&mut self, start: Start) {
+        let plugin = start.aimed.fleet.plugin;
+        let open = self.gathered.iter_mut().rev().find(|batch| {
+            let alike = |other: &Start| std::ptr::eq(other.aimed.fleet.plugin, plugin);
+            batch.len() < MOST_RUNS && batch.first().is_some_and(alike)
+        });
+        match open {
+            Some(batch) => batch.push(start),
+            None => self.gathered.push(vec![start]),
+        }
+    }
+
+    /// Starts what was gathered.
+    pub(super) fn launch(&mut self) {
+        for batch in self.gathered.drain(..) {
+            let Crew(orders) = self.idle.pop().unwrap_or_else(|| {
+                let (orders, received) = mpsc::unbounded_channel();
+                let (services, reports) = (Arc::clone(&self.services), self.reports.clone());
+                tokio::spawn(serve(received, services, reports));
+                Crew(orders)
+            });
+            // A crew waits until its sender is dropped.
+            _ = orders.clone().send((Crew(orders), batch));
+        }
+    }
+
+    /// Takes a crew back.
+    pub(super) fn rest(&mut self, crew: Crew) {
+        if self.idle.len() < MOST_IDLE {
+            self.idle.push(crew);
+        }
+    }
+}
+
+impl Start {
+    /// Prepares a run, and returns what aborts it.
+    pub(super) fn new(due: Due, aimed: Aimed, probe: Held) -> (Self, AbortHandle) {
+        let (handle, abort) = AbortHandle::new_pair();
+        let start = Self {
+            due,
+            aimed,
+            probe,
+            abort,
+        };
+        (start, handle)
+    }
+
+    async fn carry_out(self, services: &Services) -> Ended {
+        let slot = self.due.slot;
+        // In a block of its own, for to drop what was aborted may panic, as may whatever is done
+        // about a finished run. The probe's own panics are caught before.
+        let run = async move {
+            let run = run(self.due, self.aimed, self.probe, services);
+            Abortable::new(run, self.abort).await.ok().flatten()
+        };
+        let ended = AssertUnwindSafe(run).catch_unwind().await;
+        Ended {
+            slot,
+            probe: ended.ok().flatten(),
+        }
+    }
+}
+
+async fn run(due: Due, aimed: Aimed, mut probe: Held, services: &Services) -> Option<Held> {
+    let now = Instant::now();
+    services
+        .own
+        .started(now.saturating_duration_since(due.planned));
+    let fleet = &*aimed.fleet;
+    // Measured from the plan, or a target that never answers would push each run further back.
+    let left = (due.planned + fleet.every.duration()).saturating_duration_since(now);
+    let order = Order {
+        plugin: fleet.plugin,
+        target: &aimed.target,
+        layout: fleet.layout,
+        timeout: fleet.timeout.min(left),
+        stop: &Stop::never(),
+        resolver: &*services.resolver,
+        sink: &aimed.series,
+    };
+    let run = perform(probe.probe(), order).await;
+    let panicked = matches!(run.result, Err(Fault::Own(Blocker::Panic, _)));
+    services.history.scheduled(&fleet.name, &fleet.options, run);
+    (!panicked).then_some(probe)
+}
+
+/// Carries out one batch after the other, and reports together what ends together.
+async fn serve(
+    mut orders: mpsc::UnboundedReceiver<(Crew, Vec<Start>)>,
+    services: Arc<Services>,
+    reports: mpsc::UnboundedSender<Report>,
+) {
+    let mut under_way = Crowd::new();
+    while let Some((myself, batch)) = orders.recv().await {
+        for start in batch {
+            under_way.add(start.carry_out(&services));
+        }
+        let mut myself = Some(myself);
+        while !under_way.is_empty() {
+            let ended = poll_fn(|cx| under_way.poll_some(cx)).await;
+            let idle = myself.take_if(|_| under_way.is_empty());
+            // The driver has ended only when the whole program has.
+            _ = reports.send(Report { ended, idle });
+        }
+    }
+}
+
+/// Runs of a batch: enough to be worth a task, and few enough to share a core with others.
+const MOST_RUNS: usize = 32;
+/// Crews that wait: enough for what ends in a few milliseconds, at 50,000 runs a second.
+const MOST_IDLE: usize = 32;

@@ -1,0 +1,190 @@
+//! How does one task carry on many futures, and look only at those that can go on?
+//!
+//! Each future has a waker of its own, which notes whose it is and then wakes the task. Unlike
+//! `FuturesUnordered`, which looks in again whenever all of its futures wait, a crowd that waits
+//! leaves the task alone, and it keeps the memory of futures that have ended for the next ones.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
+
+/// At most 64 futures that are carried on together.
+pub(super) struct Crowd<F> {
+    /// In the order of their bits in `woken`.
+    seats: Vec<Seat<F>>,
+    /// Seats that were taken since the crowd was empty.
+    taken: usize,
+    left: usize,
+    shared: Arc<Shared>,
+}
+
+/// The place of one future, empty once that has ended.
+struct Seat<F> {
+    waker: Waker,
+    future: Pin<Box<Option<F>>>,
+}
+
+/// What a crowd shares with its wakers.
+#[derive(Default)]
+struct Shared {
+    /// A bit for each seat that was woken since its future was last polled.
+    woken: AtomicU64,
+    task: AtomicWaker,
+}
+
+/// Wakes one seat of a crowd.
+struct Bell {
+    bit: u64,
+    shared: Arc<Shared>,
+}
+
+impl<F: Future> Crowd<F> {
+    pub(super) fn new() -> Self {
+        Self {
+            seats: Vec::new(),
+            taken: 0,
+            left: 0,
+            shared: Arc::default(),
+        }
+    }
+
+    /// Whether all have ended.
+    pub(super) fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Takes in a future, to be polled a first time.
+    ///
+    /// # Panics
+    /// If it is the 65th since the crowd was empty.
+    pub(super) fn add(&mut self, future: F) {
+        if self.is_empty() {
+            self.taken = 0;
+        }
+        let bit = 1_u64.checked_shl(self.taken as u32);
+        let bit = bit.expect("a crowd is at most 64 futures");
+        if self.taken == self.seats.len() {
+            let shared = Arc::clone(&self.shared);
+            self.seats.push(Seat {
+                waker: Waker::from(Arc::new(Bell { bit, shared })),
+                future: Box::pin(None),
+            });
+        }
+        self.seats[self.taken].future.set(Some(future));
+        self.taken += 1;
+        self.left += 1;
+        self.shared.woken.fetch_or(bit, Ordering::Relaxed);
+    }
+
+    /// Carries on those that were woken, until some have ended; returns what came of these.
+    pub(super) fn poll_some(&mut self, cx: &Context<'_>) -> Poll<Vec<F::Output>> {
+        // Before the bits are taken, so that whoever sets one later finds the waker.
+        self.shared.task.register(cx.waker());
+        let mut woken = self.shared.woken.swap(0, Ordering::AcqRel);
+        let mut ended = Vec::new();
+        while woken != 0 {
+            let Seat { waker, future } = &mut self.seats[woken.trailing_zeros() as usize];
+            woken &= woken - 1;
+            // One that has ended may still be woken.
+            let Some(running) = future.as_mut().as_pin_mut() else {
+                continue;
+            };
+            if let Poll::Ready(output) = running.poll(&mut Context::from_waker(waker)) {
+                future.set(None);
+                self.left -= 1;
+                ended.push(output);
+            }
+        }
+        if ended.is_empty() {
+            Poll::Pending
+        } else {
+            Poll::Ready(ended)
+        }
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let before = self.shared.woken.fetch_or(self.bit, Ordering::AcqRel);
+        // Else whoever set the first bit has woken the task, and it has not looked yet.
+        if before == 0 {
+            self.shared.task.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// Counts how often it was rung.
+    #[derive(Default)]
+    struct Count(AtomicU64);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn only_who_was_woken_is_polled_and_the_task_is_woken_once_for_all() {
+        let polled = RefCell::new(Vec::new());
+        let wakers = RefCell::new(vec![None; 64]);
+        let ends = RefCell::new(vec![false; 64]);
+        let futures = (0..64).map(|number| {
+            let (polled, wakers, ends) = (&polled, &wakers, &ends);
+            poll_fn(move |cx| {
+                polled.borrow_mut().push(number);
+                wakers.borrow_mut()[number] = Some(cx.waker().clone());
+                if ends.borrow()[number] {
+                    Poll::Ready(number)
+                } else {
+                    Poll::Pending
+                }
+            })
+        });
+        let mut crowd = Crowd::new();
+        futures.for_each(|future| crowd.add(future));
+        let count = Arc::<Count>::default();
+        let waker = Waker::from(Arc::clone(&count));
+        let cx = Context::from_waker(&waker);
+        let ring = |number: usize| {
+            let waker = wakers.borrow()[number].clone();
+            waker.expect("it was polled").wake();
+        };
+
+        assert_eq!(crowd.poll_some(&cx), Poll::Pending);
+        assert_eq!(polled.take(), (0..64).collect::<Vec<_>>());
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+
+        for number in [63, 7, 7] {
+            ends.borrow_mut()[7] = true;
+            ring(number);
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(crowd.poll_some(&cx), Poll::Ready(vec![7]));
+        assert_eq!(polled.take(), [7, 63]);
+
+        ring(7);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert_eq!(crowd.poll_some(&cx), Poll::Pending);
+        assert_eq!(polled.take(), [0; 0]);
+
+        ends.borrow_mut().fill(true);
+        (0..64).for_each(ring);
+        assert!(!crowd.is_empty());
+        assert!(matches!(crowd.poll_some(&cx), Poll::Ready(ended) if ended.len() == 63));
+        assert!(crowd.is_empty());
+    }
+}
