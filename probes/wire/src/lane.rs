@@ -259,13 +259,14 @@ impl Traffic {
     }
 }
 
-/// How long the thread naps while traffic is heavy: longer than a wake-up takes by far, shorter
-/// than anybody minds.
-const NAP: Duration = Duration::from_millis(2);
+/// How long the thread naps while traffic is heavy. Measured over a pair of virtual interfaces, a
+/// request costs the thread 36 us at 1,000/s when each wakes it, and at 5,000/s 17, 14 and 12 us with
+/// naps of 1, 2 and 4 ms; from 50,000/s on it makes no difference. Requests leave late by as much.
+const NAP: Duration = Duration::from_millis(4);
 
 /// Traffic is heavy while packets come faster than this, over [`SEEN`].
-const HEAVY: Duration = Duration::from_millis(1);
-const SEEN: Duration = Duration::from_millis(10);
+const HEAVY: Duration = Duration::from_millis(2);
+const SEEN: Duration = Duration::from_millis(20);
 
 /// Flows from which on nobody waits for one answer to ask for the next.
 const MANY: usize = 64;
