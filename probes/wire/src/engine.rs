@@ -10,6 +10,7 @@
 //! sent. What comes later is late or a duplicate.
 
 mod deadlines;
+mod key;
 mod peers;
 mod slots;
 
@@ -25,6 +26,7 @@ use crate::{EchoOptions, Family};
 pub use crate::clock::{KernelStamp, Reading, Stamp};
 pub use crate::packet::{Received, Reported};
 pub use crate::trip::Arrival;
+pub use key::{Key, PeerKey};
 
 use deadlines::{Deadlines, Entry};
 use peers::{Peer, Peers};
@@ -67,7 +69,7 @@ impl Engine {
         let (cookies, framing) = (&self.cookies, self.framing);
         let (first, identifiers) = (self.first, self.slots.identifiers());
         self.peers.insert(|key| {
-            let id = first.wrapping_add(page(key, identifiers));
+            let id = first.wrapping_add(key.page(identifiers));
             Peer {
                 destination,
                 template: Template::new(cookies, key, framing, id, destination, options),
@@ -103,7 +105,7 @@ impl Engine {
         let taken = if left.is_zero() && delay > PROMPT {
             Err(Refusal::TooLate)
         } else {
-            let taken = slots.take(page(ask.peer, slots.identifiers()), now.at, waits);
+            let taken = slots.take(ask.peer.page(slots.identifiers()), now.at, waits);
             taken.ok_or(Refusal::OutOfSequenceNumbers)
         };
         let (key, slot) = match taken {
@@ -351,57 +353,6 @@ pub enum Framing {
     },
     /// The kernel, and packets begin with the ICMP header.
     Message,
-}
-
-/// Names a destination that was taken in; never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PeerKey {
-    index: u32,
-    generation: u32,
-}
-
-impl PeerKey {
-    pub(crate) const NOBODY: Self = Self {
-        index: u32::MAX,
-        generation: 0,
-    };
-
-    /// Returns a small number that no other destination has for as long as this one is taken in.
-    pub const fn index(self) -> usize {
-        self.index as usize
-    }
-}
-
-/// Names a request while it may be answered: which identifier of the block, and sequence number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key(u32);
-
-impl Key {
-    pub(crate) const fn new(page: u16, sequence: u16) -> Self {
-        Self((page as u32) << 16 | sequence as u32)
-    }
-
-    pub(crate) const fn from_number(number: u32) -> Self {
-        Self(number)
-    }
-
-    /// Returns the number under which the kernel may return the stamp of the departure.
-    pub(crate) const fn number(self) -> u32 {
-        self.0
-    }
-
-    const fn page(self) -> u16 {
-        (self.0 >> 16) as u16
-    }
-
-    /// Returns the sequence number on the wire.
-    pub const fn sequence(self) -> u16 {
-        self.0 as u16
-    }
-}
-
-fn page(peer: PeerKey, identifiers: u32) -> u16 {
-    (peer.index % identifiers) as u16
 }
 
 fn microseconds(time: Duration) -> u32 {

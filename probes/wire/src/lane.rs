@@ -22,6 +22,7 @@ use crate::engine::{Ask, Engine, PeerKey};
 use crate::inbox::Inbox;
 use crate::pace::Pace;
 use crate::port::{Port, Way};
+use crate::spacing::Spacing;
 use crate::{EchoOptions, Mode, OpenError, sys};
 
 /// The sockets of one way, and who waits for what on them.
@@ -43,9 +44,12 @@ struct Core {
     engine: Engine,
     /// By the peers' indexes.
     inboxes: Vec<Option<Arc<Inbox>>>,
-    /// Requests taken from the queue that had to wait for the pace, and then those just taken.
+    /// Requests taken from the queue, after those that came too fast the last time.
     taken: Vec<Ask>,
+    /// Those that come too fast.
+    later: Vec<Ask>,
     pace: Pace,
+    spacing: Spacing,
     traffic: Traffic,
 }
 
@@ -81,7 +85,9 @@ impl Lane {
                 engine,
                 inboxes: Vec::new(),
                 taken: Vec::new(),
+                later: Vec::new(),
                 pace: Pace::new(RATE, BURST),
+                spacing: Spacing::default(),
                 traffic: Traffic::default(),
             }),
         }));
@@ -108,17 +114,22 @@ impl Lane {
             port,
             engine,
             inboxes,
+            spacing,
             ..
         } = &mut *core;
         let peer = port.admit(engine, destination, options);
         inboxes.resize(inboxes.len().max(peer.index() + 1), None);
         inboxes[peer.index()] = Some(inbox);
+        spacing.admit(destination);
         peer
     }
 
     /// Lets a flow go: what still comes for its requests is nobody's.
     pub(crate) fn forget(&self, peer: PeerKey) {
         let mut core = lock(&self.core);
+        if let Some(destination) = core.engine.destination(peer) {
+            core.spacing.forget(destination);
+        }
         core.engine.forget(peer);
         core.inboxes[peer.index()] = None;
     }
@@ -184,7 +195,9 @@ impl Lane {
             engine,
             inboxes,
             taken,
+            later,
             pace,
+            spacing,
             traffic,
         } = core;
         let mut out = |peer: PeerKey, heard| {
@@ -199,13 +212,19 @@ impl Lane {
             taken.append(&mut lock(&self.queue));
         }
         if !taken.is_empty() || port.holds() {
-            let may = taken.iter().take_while(|_| pace.take(drained.from)).count();
-            for ask in taken.drain(..may) {
+            let now = drained.from;
+            for ask in taken.drain(..) {
+                let to = engine.destination(ask.peer);
+                if to.is_some_and(|to| !spacing.take(to, ask.peer, now)) || !pace.take(now) {
+                    later.push(ask);
+                    continue;
+                }
                 if !port.room() {
                     port.send(engine, &mut out);
                 }
                 port.ask(engine, ask, &mut out);
             }
+            std::mem::swap(taken, later);
             port.send(engine, &mut out);
             drained = port.drain(engine, &mut out);
             packets += drained.packets;
@@ -259,13 +278,14 @@ impl Traffic {
     }
 }
 
-/// How long the thread naps while traffic is heavy: longer than a wake-up takes by far, shorter
-/// than anybody minds.
-const NAP: Duration = Duration::from_millis(2);
+/// How long the thread naps while traffic is heavy. Measured over a pair of virtual interfaces, a
+/// request costs the thread 36 us at 1,000/s when each wakes it, and at 5,000/s 17, 14 and 12 us with
+/// naps of 1, 2 and 4 ms; from 50,000/s on it makes no difference. Requests leave late by as much.
+const NAP: Duration = Duration::from_millis(4);
 
 /// Traffic is heavy while packets come faster than this, over [`SEEN`].
-const HEAVY: Duration = Duration::from_millis(1);
-const SEEN: Duration = Duration::from_millis(10);
+const HEAVY: Duration = Duration::from_millis(2);
+const SEEN: Duration = Duration::from_millis(20);
 
 /// Flows from which on nobody waits for one answer to ask for the next.
 const MANY: usize = 64;

@@ -28,6 +28,7 @@ mod options;
 mod pace;
 mod packet;
 mod port;
+mod spacing;
 mod sweep;
 mod sys;
 mod trip;
