@@ -41,7 +41,7 @@ impl Said {
     }
 }
 
-/// An echo request left this host.
+/// An echo request is about to leave this host.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Sent {
     pub(crate) sequence: u64,
@@ -88,7 +88,7 @@ pub(crate) struct Lost {
     pub(crate) outcome: Outcome,
 }
 
-/// This host could not send an echo request; it has no sequence number then.
+/// This host could not send an echo request, which it had announced as sent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct NotSent {
     pub(crate) error: String,

@@ -104,6 +104,7 @@ impl PingOptions {
                 0 => DEFAULT_PAYLOAD_SIZE,
                 size => usize::from(size),
             },
+            ..EchoOptions::default()
         }
     }
 

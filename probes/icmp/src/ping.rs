@@ -10,7 +10,6 @@ use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
 use leadsman_wire::{Flow, OpenError};
 use tokio::time::Instant;
 
-use crate::exchange::Exchange;
 use crate::metrics::{DURATION, PHASES};
 use crate::options::PingOptions;
 use crate::round::Round;
@@ -28,7 +27,8 @@ pub(crate) struct Ping {
 pub(crate) struct Line {
     pub(crate) address: IpAddr,
     pub(crate) flow: Flow,
-    pub(crate) exchange: Exchange,
+    /// Requests so far: those of earlier runs have numbers below.
+    pub(crate) asked: u64,
     pub(crate) standard: Standard,
 }
 
@@ -47,7 +47,7 @@ impl Ping {
             _ => Line {
                 address,
                 flow: Flow::open(address, self.options.echo()).map_err(not_opened)?,
-                exchange: Exchange::default(),
+                asked: 0,
                 standard: Standard::default(),
             },
         };
@@ -77,8 +77,12 @@ impl Probe for Ping {
 
 fn not_opened(error: OpenError) -> Fault {
     match error {
-        OpenError::NotPermitted { .. } => Fault::Own(Blocker::Permission, Box::new(error)),
-        OpenError::SourceFamily { .. } => Fault::Own(Blocker::Network, Box::new(error)),
+        OpenError::NotPermitted { .. } | OpenError::Mark { .. } => {
+            Fault::Own(Blocker::Permission, Box::new(error))
+        }
+        OpenError::SourceFamily { .. } | OpenError::Source { .. } | OpenError::Interface { .. } => {
+            Fault::Own(Blocker::Network, Box::new(error))
+        }
         error => Fault::own(error),
     }
 }

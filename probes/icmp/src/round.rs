@@ -1,23 +1,23 @@
-//! How does one run go: when is the next request sent, and what is made of it all in the end?
+//! How does one run go: when is the next request asked, and what is made of it all in the end?
 //!
-//! Requests leave on a grid that starts with the run, whether or not earlier ones were answered.
-//! Every request has an outcome when the run ends, however it ends: the future may be dropped at
-//! any time, so the last accounts are made in `Drop`. Which answer ends which request is decided in
-//! [`crate::exchange`].
+//! Requests are asked on a grid that starts with the run, whether or not earlier ones were
+//! answered. Every request has an outcome when the run ends, however it ends: the future may be
+//! dropped at any time, so the last accounts are made in `Drop`. Which answer ends which request,
+//! and whose time is over, is decided in `leadsman-wire`; there is one timer here at most.
 
-use std::future;
+use std::future::{self, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use leadsman_core::{Blocker, Cause, Context, Fault};
-use leadsman_wire::{Flow, Heard, SendError, What};
+use leadsman_wire::{Answer, Flow, Heard, Refusal, SendError, Silence, What};
 use tokio::task::coop;
 use tokio::time::{Instant, sleep_until};
 
 use crate::events::{IcmpError, Lost, NotSent, Reply, Sent};
-use crate::exchange::{Arrival, Exchange, Outcome, Request};
+use crate::exchange::{Arrival, Outcome};
 use crate::metrics::{
     DUPLICATES, DURATION, ECHOES, LATE, LOSS, REPLY_HOP_LIMIT, ROUND_TRIPS, RTT, RTT_SOURCE, SENT,
 };
@@ -31,15 +31,20 @@ pub(crate) struct Round<'a> {
     options: &'a PingOptions,
     address: IpAddr,
     flow: &'a Flow,
-    exchange: &'a mut Exchange,
     standard: &'a mut Standard,
+    /// Requests of this line so far.
+    line_asked: &'a mut u64,
     begin: Instant,
     /// When the next request is due; `None` after the last.
     due: Option<Instant>,
+    /// The number of its first request.
+    first: u64,
     /// Requests, sent or not.
     requests: u64,
+    /// Requests that have not ended.
+    in_flight: u64,
     /// Requests that were sent and not abandoned, so that they may tell about loss.
-    asked: u64,
+    telling: u64,
     answered: u64,
     /// Requests whose replies this host may have dropped.
     suspects: u64,
@@ -57,12 +62,14 @@ impl<'a> Round<'a> {
             options,
             address: line.address,
             flow: &line.flow,
-            exchange: &mut line.exchange,
             standard: &mut line.standard,
+            first: line.asked,
+            line_asked: &mut line.asked,
             begin,
             due: Some(begin),
             requests: 0,
-            asked: 0,
+            in_flight: 0,
+            telling: 0,
             answered: 0,
             suspects: 0,
             complaint: None,
@@ -70,22 +77,18 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Sends all requests and waits until each has its outcome, or until the deadline or a stop.
+    /// Asks all requests and waits until each has its outcome, or until the deadline or a stop.
     pub(crate) async fn run(mut self) -> Result<(), Fault> {
         let (cx, flow) = (self.cx, self.flow);
         let mut stopped = pin!(cx.stopped());
-        while self.due.is_some() || self.exchange.next_expiry().is_some() {
+        while self.due.is_some() || self.in_flight > 0 {
             tokio::select! {
-                // In this order a flood of answers delays no request, and none expires while its
-                // answer waits to be looked at.
+                // In this order a flood of answers delays no request.
                 biased;
                 () = stopped.as_mut() => break,
-                () = until(self.due) => self.send(),
+                () = overdue(cx.deadline()) => break,
+                () = until(self.due) => self.ask(),
                 heard = flow.heard() => self.hear(&heard),
-                () = until(self.exchange.next_expiry()) => self.settle(),
-            }
-            if cx.deadline() <= Instant::now() {
-                break;
             }
             coop::consume_budget().await;
         }
@@ -93,36 +96,19 @@ impl<'a> Round<'a> {
         self.result()
     }
 
-    fn send(&mut self) {
+    fn ask(&mut self) {
         self.requests += 1;
+        self.in_flight += 1;
+        *self.line_asked += 1;
         self.cx.add(&SENT, 1);
-        match self.flow.send() {
-            Ok(sent) => {
-                let deadline = self.cx.deadline();
-                let waited = self
-                    .options
-                    .wait
-                    .and_then(|wait| sent.at.checked_add(*wait));
-                self.exchange.sent(Request {
-                    sequence: sent.sequence,
-                    sent: sent.at,
-                    expires: waited.map_or(deadline, |waited| waited.min(deadline)),
-                    drops: sent.drops,
-                });
-                self.cx.event(Sent::NAME, || Sent {
-                    sequence: sent.sequence + 1,
-                    to: self.address,
-                    bytes: sent.bytes,
-                });
-            }
-            Err(error) => {
-                self.count(Outcome::SendError);
-                self.cx.event(NotSent::NAME, || NotSent {
-                    error: error.to_string(),
-                });
-                self.blocked = Some(error);
-            }
-        }
+        let rest = self.cx.deadline().saturating_duration_since(Instant::now());
+        let wait = self.options.wait.map_or(rest, |wait| (*wait).min(rest));
+        let sequence = self.flow.send(wait);
+        self.cx.event(Sent::NAME, || Sent {
+            sequence: sequence + 1,
+            to: self.address,
+            bytes: self.flow.bytes(),
+        });
         self.due = self.next_due(Instant::now());
     }
 
@@ -141,61 +127,58 @@ impl<'a> Round<'a> {
         (due < deadline && answer <= deadline + SLACK).then_some(due)
     }
 
-    /// Hears all that has arrived, then counts as lost whatever had no answer until before that.
-    fn settle(&mut self) {
-        let now = Instant::now();
-        self.flow.settle();
-        // A flood has no end, so no more is heard than a flow keeps.
-        for _ in 0..1_024 {
-            match self.flow.heard().now_or_never() {
-                Some(heard) => self.hear(&heard),
-                None => break,
-            }
+    fn hear(&mut self, heard: &Heard) {
+        // Requests of earlier runs have their outcome already.
+        let current = heard.sequence() >= self.first;
+        match heard {
+            Heard::Answer(answer) => self.answer(answer, current),
+            Heard::Silence(silence) if current => self.silence(silence),
+            Heard::NotSent(not_sent) if current => self.not_sent(not_sent.refusal),
+            Heard::Silence(_) | Heard::NotSent(_) => {}
         }
-        self.expire(now);
     }
 
-    fn hear(&mut self, heard: &Heard) {
-        // Answers are heard in the order of their arrival, so nothing else can have come for it.
-        if let Some(arrival) = self.exchange.arrival(heard) {
-            self.expire(arrival);
-        }
-        let arrived = self.exchange.heard(heard.sequence);
-        if let What::Reply { bytes } = heard.what {
-            self.reply(heard, bytes, arrived);
+    fn answer(&mut self, answer: &Answer, current: bool) {
+        let arrived = match answer.arrived.into() {
+            Arrival::InTime if !current => Arrival::Late,
+            arrived => arrived,
+        };
+        if let What::Reply { bytes } = answer.what {
+            self.reply(answer, bytes, arrived);
         } else {
             // One that comes too late is about a request that is already accounted for.
             if arrived == Arrival::InTime {
-                self.complaint = Some((cause(heard.what), format!("from {}: {heard}", heard.from)));
+                let detail = format!("from {}: {answer}", answer.from);
+                self.complaint = Some((cause(answer.what), detail));
             }
             self.cx.event(IcmpError::NAME, || IcmpError {
-                sequence: heard.sequence + 1,
-                from: heard.from,
-                outcome: Outcome::of(heard.what),
-                what: heard.to_string(),
+                sequence: answer.sequence + 1,
+                from: answer.from,
+                outcome: Outcome::of(answer.what),
+                what: answer.to_string(),
                 arrived,
             });
         }
         match arrived {
-            Arrival::InTime => self.count(Outcome::of(heard.what)),
+            Arrival::InTime => self.end(Outcome::of(answer.what)),
             Arrival::Late => self.cx.add(&LATE, 1),
             Arrival::Again => {}
         }
     }
 
-    fn reply(&mut self, heard: &Heard, bytes: usize, arrived: Arrival) {
-        let source = source::label(heard.rtt_source);
+    fn reply(&mut self, reply: &Answer, bytes: usize, arrived: Arrival) {
+        let source = source::label(reply.rtt_source);
         let mut apart = false;
         match arrived {
             Arrival::InTime => {
-                apart = !self.standard.admits(heard.rtt_source);
+                apart = !self.standard.admits(reply.rtt_source);
                 self.cx.add_for(&ROUND_TRIPS, source, 1);
                 if !apart {
-                    self.cx.observe(&RTT, heard.rtt);
+                    self.cx.observe(&RTT, reply.rtt);
                     self.cx.inform(&RTT_SOURCE, &[source]);
                 }
-                self.cx.set_for(&DURATION, "rtt", heard.rtt.as_secs_f64());
-                if let Some(hop_limit) = heard.hop_limit {
+                self.cx.set_for(&DURATION, "rtt", reply.rtt.as_secs_f64());
+                if let Some(hop_limit) = reply.hop_limit {
                     self.cx.set(&REPLY_HOP_LIMIT, f64::from(hop_limit));
                 }
             }
@@ -203,31 +186,43 @@ impl<'a> Round<'a> {
             Arrival::Again => self.cx.add(&DUPLICATES, 1),
         }
         self.cx.event(Reply::NAME, || Reply {
-            sequence: heard.sequence + 1,
-            from: heard.from,
+            sequence: reply.sequence + 1,
+            from: reply.from,
             bytes,
-            hop_limit: heard.hop_limit,
-            rtt: heard.rtt,
+            hop_limit: reply.hop_limit,
+            rtt: reply.rtt,
             rtt_source: source.into(),
             apart,
             arrived,
         });
     }
 
-    /// Counts as lost whatever had no answer until `now`.
-    fn expire(&mut self, now: Instant) {
-        while let Some(request) = self.exchange.expire(now) {
-            let outcome = Outcome::of_silence(&request, self.flow.drops());
-            self.count(outcome);
-            self.cx.event(Lost::NAME, || Lost {
-                sequence: request.sequence + 1,
-                waited: request.expires - request.sent,
-                outcome,
-            });
-        }
+    fn silence(&mut self, silence: &Silence) {
+        let outcome = if silence.suspect {
+            Outcome::LocalSuspect
+        } else {
+            Outcome::Lost
+        };
+        self.end(outcome);
+        self.cx.event(Lost::NAME, || Lost {
+            sequence: silence.sequence + 1,
+            waited: silence.waited,
+            outcome,
+        });
     }
 
-    fn count(&mut self, outcome: Outcome) {
+    fn not_sent(&mut self, refusal: Refusal) {
+        let error = self.flow.explain(refusal);
+        self.end(Outcome::SendError);
+        self.cx.event(NotSent::NAME, || NotSent {
+            error: error.to_string(),
+        });
+        self.blocked = Some(error);
+    }
+
+    /// Gives a request its outcome.
+    fn end(&mut self, outcome: Outcome) {
+        self.in_flight -= 1;
         self.cx.add_for(&ECHOES, outcome.label(), 1);
         match outcome {
             Outcome::LocalSuspect => {
@@ -238,19 +233,30 @@ impl<'a> Round<'a> {
             Outcome::Ok => self.answered += 1,
             _ => {}
         }
-        self.asked += 1;
+        self.telling += 1;
     }
 
     /// Gives every request its outcome.
     fn close(&mut self) {
-        // What has arrived counts even if the deadline was noticed first.
-        self.settle();
-        while self.exchange.give_up().is_some() {
-            self.count(Outcome::Abandoned);
+        if self.in_flight > 0 {
+            // What has arrived counts even if the deadline was noticed first.
+            self.flow.settle();
         }
-        if self.asked > 0 {
-            let lost = self.asked - self.answered;
-            self.cx.set(&LOSS, lost as f64 / self.asked as f64);
+        while let Some(heard) = self.flow.heard_already() {
+            self.hear(&heard);
+        }
+        // At the deadline the time of all is over, to within the moment it takes to ask.
+        let over = self.cx.deadline() <= Instant::now();
+        while self.in_flight > 0 {
+            self.end(if over {
+                Outcome::Lost
+            } else {
+                Outcome::Abandoned
+            });
+        }
+        if self.telling > 0 {
+            let lost = self.telling - self.answered;
+            self.cx.set(&LOSS, lost as f64 / self.telling as f64);
         }
     }
 
@@ -261,11 +267,11 @@ impl<'a> Round<'a> {
         if let Some((cause, detail)) = self.complaint.take() {
             return Err(Fault::target(cause, detail));
         }
-        if self.asked > 0 {
+        if self.telling > 0 {
             let most = self.cx.deadline() - self.begin;
             let wait = self.options.wait.map_or(most, |wait| (*wait).min(most));
             let wait = Duration::from_millis(wait.as_secs_f64().mul_add(1e3, 0.5) as u64);
-            let detail = format!("no reply within {wait:?} ({} sent)", self.asked);
+            let detail = format!("no reply within {wait:?} ({} sent)", self.telling);
             return Err(Fault::target(Cause::Timeout, detail));
         }
         Err(match self.blocked.take() {
@@ -287,6 +293,18 @@ const DROPPED: &str = "this host dropped packets for want of room to receive the
 
 /// How much of its wait a last request may lack.
 const SLACK: Duration = Duration::from_millis(10);
+
+/// Is ready when polled after the deadline: whoever keeps that wakes the task.
+async fn overdue(deadline: Instant) {
+    poll_fn(|_| {
+        if deadline <= Instant::now() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
 
 async fn until(at: Option<Instant>) {
     match at {

@@ -183,7 +183,7 @@ async fn what_this_host_cannot_send_is_its_own_fault_and_never_loss() {
         return;
     }
     for (option, value, sent, reason) in [
-        ("source_ip_address", "203.0.113.77", true, "network"),
+        ("source_ip_address", "203.0.113.77", false, "network"),
         ("source_ip_address", "::1", false, "network"),
     ] {
         let found = bench().option(option, value).run("127.0.0.1").await;

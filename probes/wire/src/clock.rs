@@ -10,53 +10,79 @@ use std::num::NonZeroI64;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Nanoseconds since this process first asked; comparable within the process only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Stamp(pub(crate) u64);
+/// A moment on a monotonic clock: nanoseconds since this process first asked, or since a
+/// simulation began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp(pub(crate) u64);
 
 impl Stamp {
+    /// Makes the moment so many nanoseconds after the clock began.
+    pub const fn from_nanos(nanoseconds: u64) -> Self {
+        Self(nanoseconds)
+    }
+
+    /// Returns how many nanoseconds after the clock began this is.
+    pub const fn nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Reads this process's clock.
     #[expect(
         clippy::disallowed_types,
         reason = "round trips are real time, paused or not"
     )]
-    pub(crate) fn now() -> Self {
+    pub fn now() -> Self {
         static EPOCH: OnceLock<std::time::Instant> = OnceLock::new();
         let epoch = EPOCH.get_or_init(std::time::Instant::now);
         // 64 bits hold 584 years of nanoseconds.
         Self(epoch.elapsed().as_nanos() as u64)
     }
 
-    pub(crate) fn since(self, earlier: Self) -> Duration {
+    /// Returns the time from `earlier` until this moment; none if that is later.
+    pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Returns the moment that is `time` later, or the last there is.
+    pub const fn after(self, time: Duration) -> Self {
+        let nanoseconds = time.as_nanos();
+        if nanoseconds > u64::MAX as u128 {
+            return Self(u64::MAX);
+        }
+        Self(self.0.saturating_add(nanoseconds as u64))
     }
 }
 
 /// When the kernel says that a packet left or arrived: nanoseconds of `CLOCK_REALTIME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct KernelStamp(NonZeroI64);
+pub struct KernelStamp(NonZeroI64);
 
 impl KernelStamp {
-    /// 0 is how the kernel says that it has no stamp.
-    pub(crate) fn new(nanoseconds: i64) -> Option<Self> {
-        NonZeroI64::new(nanoseconds).map(Self)
+    /// Makes a stamp of nanoseconds; 0 is how the kernel says that it has none.
+    pub const fn new(nanoseconds: i64) -> Option<Self> {
+        match NonZeroI64::new(nanoseconds) {
+            Some(nanoseconds) => Some(Self(nanoseconds)),
+            None => None,
+        }
     }
 
-    pub(crate) fn nanoseconds(self) -> i64 {
+    pub(crate) const fn nanoseconds(self) -> i64 {
         self.0.get()
     }
 }
 
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reading {
-    pub(crate) at: Stamp,
+pub struct Reading {
+    /// On the clock that nothing adjusts.
+    pub at: Stamp,
     /// `CLOCK_REALTIME` less the stamp, in nanoseconds: constant but for steps and slews.
-    pub(crate) offset: i64,
+    pub offset: i64,
 }
 
 impl Reading {
     /// Reads the clocks, again if something came in between: that would look like a step.
-    pub(crate) fn now() -> Self {
+    pub fn now() -> Self {
         let mut before = Stamp::now();
         for _ in 0..ATTEMPTS {
             let reading = Self::since(before);
@@ -69,7 +95,7 @@ impl Reading {
     }
 
     /// This moment as the kernel would stamp it, in nanoseconds.
-    pub(crate) fn realtime(self) -> i64 {
+    pub const fn realtime(self) -> i64 {
         self.at.0.cast_signed() + self.offset
     }
 

@@ -1,12 +1,16 @@
 //! Why could we not ask?
 //!
-//! All of these are our own host's fault, never the target's: what the network answers is a
-//! [`Heard`](crate::Heard), not an error.
+//! All of these are our own host's fault, never the target's: what the network answers is
+//! an [`Answer`](crate::Answer), not an error.
 
 use std::io;
 use std::net::IpAddr;
 
 use thiserror::Error;
+
+use crate::heard::Refusal;
+use crate::port::{is_local, path_mtu};
+use crate::{EchoOptions, Interface, echo};
 
 /// Why a flow could not be opened. Not remembered: the next attempt tries afresh.
 #[derive(Debug, Error)]
@@ -35,6 +39,43 @@ pub enum OpenError {
     Thread {
         /// `IPv4` or `IPv6`.
         family: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The interface cannot be used.
+    #[error(
+        "cannot use interface {interface}{}",
+        match source.raw_os_error() {
+            Some(libc::ENODEV) => ": this host has no such interface. See `ip link`",
+            Some(libc::EPERM) => ": permission denied. It takes CAP_NET_RAW",
+            _ => "",
+        }
+    )]
+    Interface {
+        /// The one asked for.
+        interface: Interface,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Requests cannot be marked.
+    #[error(
+        "cannot mark packets with {mark:#x}{}",
+        match source.raw_os_error() {
+            Some(libc::EPERM) => ": permission denied. It takes CAP_NET_ADMIN or CAP_NET_RAW",
+            _ => "",
+        }
+    )]
+    Mark {
+        /// The mark asked for.
+        mark: u32,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Nothing can be sent from the source address, usually as it is not one of this host's.
+    #[error("cannot send from {source_address}: this host has no such address. See `ip address`")]
+    Source {
+        /// The address asked for.
+        source_address: IpAddr,
         /// What the kernel said.
         source: io::Error,
     },
@@ -118,6 +159,24 @@ pub enum SendError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// So many requests are in flight that there is no number for another.
+    #[error(
+        "cannot send an echo request to {destination}: 65,536 requests with its identifier are \
+         waiting for answers. Ask less often, or wait less long"
+    )]
+    OutOfSequenceNumbers {
+        /// Where the request would have gone.
+        destination: IpAddr,
+    },
+    /// This program was stopped or starved for longer than the answer was to be waited for.
+    #[error(
+        "cannot send an echo request to {destination}: its time was over before there was time to \
+         send it. Is this host overloaded?"
+    )]
+    TooLate {
+        /// Where the request would have gone.
+        destination: IpAddr,
+    },
     /// Anything else.
     #[error("cannot send an echo request to {destination}")]
     Other {
@@ -126,4 +185,51 @@ pub enum SendError {
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+impl SendError {
+    /// Tells what a refusal to send means.
+    pub(crate) fn of(refusal: Refusal, destination: IpAddr, options: &EchoOptions) -> Self {
+        let errno = match refusal {
+            Refusal::Kernel(errno) => errno,
+            Refusal::OutOfSequenceNumbers => return Self::OutOfSequenceNumbers { destination },
+            Refusal::TooLate => return Self::TooLate { destination },
+        };
+        let source = io::Error::from_raw_os_error(errno);
+        match errno {
+            libc::EPERM | libc::EACCES => Self::Forbidden {
+                destination,
+                source,
+            },
+            // EINVAL is a blackhole route; EADDRNOTAVAIL is IPv6 without an address to send from.
+            // Which of them a wrong source address gets depends on the kernel and the family.
+            libc::ENETUNREACH
+            | libc::EHOSTUNREACH
+            | libc::ENETDOWN
+            | libc::EINVAL
+            | libc::EADDRNOTAVAIL => match options.source {
+                Some(source_address) if !is_local(source_address) => Self::NoSuchSource {
+                    destination,
+                    source_address,
+                },
+                _ => Self::NoRoute {
+                    destination,
+                    source,
+                },
+            },
+            libc::EMSGSIZE => Self::TooLong {
+                destination,
+                size: echo::HEADER + options.payload_size,
+                mtu: path_mtu(destination),
+            },
+            libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM => Self::NoBuffers {
+                destination,
+                source,
+            },
+            _ => Self::Other {
+                destination,
+                source,
+            },
+        }
+    }
 }

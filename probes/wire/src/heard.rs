@@ -1,7 +1,7 @@
-//! What can come back for an echo request, and how is it said to people?
+//! What can become of an echo request, and how is it said to people?
 //!
-//! The words are those that users of ping(8) know. Whether an answer counts as success, loss or
-//! an error is for the caller to say.
+//! The words are those that users of ping(8) know. What of it counts as success, loss or an error
+//! is for the caller to say.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,16 +9,45 @@ use std::time::Duration;
 
 use crate::RttSource;
 
-/// One thing heard for one echo request of a flow.
+/// One thing that became known about one echo request of a flow.
 ///
-/// The same request may be answered more than once (duplicates, a group address), and long after
-/// the caller gave it up.
+/// Every request ends exactly once: with its first answer, if that is in time, with silence, or
+/// because it was not sent. What comes after that is told too, and [`Answer::arrived`] says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Something came from the network.
+    Answer(Answer),
+    /// Nothing came in time.
+    Silence(Silence),
+    /// This host did not send it.
+    NotSent(NotSent),
+}
+
+impl Heard {
+    /// Returns the number of the request within its flow.
+    pub fn sequence(&self) -> u64 {
+        match self {
+            Self::Answer(answer) => answer.sequence,
+            Self::Silence(silence) => silence.sequence,
+            Self::NotSent(not_sent) => not_sent.sequence,
+        }
+    }
+
+    /// Whether this is how the request ended.
+    pub fn is_end(&self) -> bool {
+        !matches!(self, Self::Answer(answer) if answer.arrived != Arrived::InTime)
+    }
+}
+
+/// An answer to an echo request.
 ///
 /// Displayed, it is what ping(8) would call it: `Destination Host Unreachable`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
-    /// Which request is answered: the number that [`Flow::send`](crate::Flow::send) returned.
+pub struct Answer {
+    /// Which request is answered.
     pub sequence: u64,
+    /// Whether it ends its request.
+    pub arrived: Arrived,
     /// Time from when the request left until its answer came.
     pub rtt: Duration,
     /// Whose stamps that time is taken from.
@@ -31,9 +60,53 @@ pub struct Heard {
     pub what: What,
 }
 
+/// When an answer came, by its stamp: not by when somebody found the time to look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrived {
+    /// First, and while it was waited for.
+    InTime,
+    /// First, but too late: its request had already ended in silence.
+    Late,
+    /// After another answer to the same request, as duplicates and answers from a group do.
+    Again,
+}
+
+/// An echo request whose time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// Which request it was.
+    pub sequence: u64,
+    /// How long an answer was waited for.
+    pub waited: Duration,
+    /// Whether this host may be at fault: it dropped packets meanwhile, or was late to send the
+    /// request. Then the silence says nothing about the path.
+    pub suspect: bool,
+}
+
+/// An echo request that never left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotSent {
+    /// Which request it was.
+    pub sequence: u64,
+    /// Why not.
+    pub refusal: Refusal,
+}
+
+/// Why an echo request was not sent: a number, so that a million of them cost nothing. In words
+/// by [`Flow::explain`](crate::Flow::explain) and [`Sweep::explain`](crate::Sweep::explain).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// What the kernel said (`errno(3)`).
+    Kernel(i32),
+    /// All sequence numbers of the flow's identifier are in flight.
+    OutOfSequenceNumbers,
+    /// This program found no time to send it before its time was over.
+    TooLate,
+}
+
 /// What an answer to an echo request says.
 ///
-/// Codes are as on the wire: those of RFC 792 if [`Heard::from`] is IPv4, of RFC 4443 if IPv6.
+/// Codes are as on the wire: those of RFC 792 if [`Answer::from`] is IPv4, of RFC 4443 if IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// An echo reply, whole and from the right address.
@@ -69,7 +142,7 @@ pub enum What {
     },
 }
 
-impl fmt::Display for Heard {
+impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.what, self.from) {
             (What::Reply { bytes }, _) => write!(f, "{bytes} bytes"),
@@ -191,14 +264,15 @@ mod tests {
 
     fn check(from: &str, what: What, expected: &str) {
         let from = from.parse().unwrap();
-        let heard = Heard {
+        let answer = Answer {
             sequence: 0,
+            arrived: Arrived::InTime,
             rtt: Duration::ZERO,
             rtt_source: RttSource::User,
             from,
             hop_limit: None,
             what,
         };
-        assert_eq!(heard.to_string(), expected);
+        assert_eq!(answer.to_string(), expected);
     }
 }

@@ -1,256 +1,287 @@
-//! How do all flows of an address family share its sockets?
+//! How do all flows that go the same way share one pair of sockets?
 //!
-//! Sending is under one lock and never waits for the network. Receiving is on a plain thread, so
-//! that an answer is stamped when it arrives, however busy the runtimes are, and whichever
-//! runtime a flow is used from. A lane gives up on nothing: it keeps no timers.
+//! Callers only put requests into a queue. One plain thread per lane sends them, reads what comes
+//! and says whose time is over; so an answer is read in time however busy the runtimes are, and
+//! whichever runtime a flow is used from. Being woken is what costs: while much comes for many
+//! flows, the thread looks every [`NAP`] rather than be woken by each packet and each request. The
+//! kernel's stamps make good for it.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, IoSlice};
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU64;
-use std::sync::atomic::AtomicU32;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
 
-use etherparse::IcmpEchoHeader;
-use socket2::MsgHdr;
-use tokio::time::Instant;
-
-use crate::clock::{KernelStamp, Reading};
-use crate::echo::Cookies;
+use crate::clock::Stamp;
+use crate::engine::{Ask, Engine, PeerKey};
 use crate::inbox::Inbox;
-use crate::receiver::{self, Receiver};
-use crate::slots::{FlowKey, Outstanding, Ring, Slots};
-use crate::socket::{self, Family, Sockets};
-use crate::trip::Departure;
-use crate::{Mode, OpenError, control, stamping};
+use crate::pace::Pace;
+use crate::port::{Port, Way};
+use crate::{EchoOptions, Mode, OpenError, sys};
 
-/// An address family's sockets, and who waits for what on it.
+/// The sockets of one way, and who waits for what on them.
 pub(crate) struct Lane {
-    pub(crate) mode: Mode,
-    pub(crate) family: Family,
-    pub(crate) sockets: Sockets,
-    pub(crate) cookies: Cookies,
-    /// Packets that found no room in the receive queue, as last seen.
-    pub(crate) drops: AtomicU32,
-    // Locked in this order.
-    sender: Mutex<Sender>,
-    pub(crate) receiver: Mutex<Receiver>,
-    expected: Mutex<Expected>,
+    way: Way,
+    mode: Mode,
+    queue: Mutex<Vec<Ask>>,
+    /// Whether the thread sleeps until it is woken. It is not woken from a nap.
+    asleep: AtomicBool,
+    wake: File,
+    /// Can be read when there are answers.
+    answers: OwnedFd,
+    core: Mutex<Core>,
 }
 
-/// What sending needs to itself.
-struct Sender {
-    ring: Ring,
-    packet: Vec<u8>,
-    control: Vec<u8>,
-    /// Departures since their stamps were last read from a raw socket.
-    stamps: u16,
-    /// How the IPv4 socket is set at present.
-    dont_fragment: bool,
-}
-
-/// What answers are matched against.
-struct Expected {
-    slots: Slots,
-    flows: HashMap<FlowKey, Arc<Inbox>>,
-    last_key: NonZeroU64,
-}
-
-/// A request to send.
-pub(crate) struct Request<'a> {
-    pub(crate) flow: FlowKey,
-    pub(crate) sequence: u64,
-    pub(crate) destination: IpAddr,
-    pub(crate) payload_size: usize,
-    pub(crate) dont_fragment: bool,
-    pub(crate) control: &'a [u8],
+/// What sending and receiving need to themselves.
+struct Core {
+    port: Port,
+    engine: Engine,
+    /// By the peers' indexes.
+    inboxes: Vec<Option<Arc<Inbox>>>,
+    /// Requests taken from the queue that had to wait for the pace, and then those just taken.
+    taken: Vec<Ask>,
+    pace: Pace,
+    traffic: Traffic,
 }
 
 impl Lane {
-    /// Returns the family's lane, opened by whoever comes first.
-    pub(crate) fn of(family: Family) -> Result<&'static Self, OpenError> {
-        static V4: Mutex<Option<&'static Lane>> = Mutex::new(None);
-        static V6: Mutex<Option<&'static Lane>> = Mutex::new(None);
-        let mut lane = lock(match family {
-            Family::V4 => &V4,
-            Family::V6 => &V6,
-        });
-        if let Some(lane) = *lane {
+    /// Returns the lane for a way, opened by whoever comes first.
+    pub(crate) fn of(way: Way) -> Result<&'static Self, OpenError> {
+        static LANES: Mutex<Vec<&'static Lane>> = Mutex::new(Vec::new());
+        let mut lanes = lock(&LANES);
+        if let Some(lane) = lanes.iter().find(|lane| lane.way == way) {
             return Ok(lane);
         }
-        let (sockets, mode) = socket::open(family)?;
-        Ok(lane.insert(Self::start(family, mode, sockets)?))
+        let lane = Self::start(way, Port::open(way)?)?;
+        lanes.push(lane);
+        Ok(lane)
     }
 
     /// Puts sockets to use for as long as the process lives.
     pub(crate) fn start(
-        family: Family,
-        mode: Mode,
-        sockets: Sockets,
+        way: Way,
+        (port, engine): (Port, Engine),
     ) -> Result<&'static Self, OpenError> {
-        let family_name = family.name();
-        let Sockets {
-            first, identifiers, ..
-        } = sockets;
-        tracing::debug!(
-            family = family_name,
-            ?mode,
-            first,
-            identifiers,
-            "icmp sockets opened"
-        );
+        let family = way.family.name();
+        let thread = |source| OpenError::Thread { family, source };
         let lane: &'static Self = Box::leak(Box::new(Self {
-            mode,
-            family,
-            sockets,
-            cookies: Cookies::default(),
-            drops: AtomicU32::new(0),
-            sender: Mutex::new(Sender {
-                ring: Ring::new(first, identifiers),
-                packet: Vec::new(),
-                control: Vec::new(),
-                stamps: 0,
-                dont_fragment: false,
-            }),
-            receiver: Mutex::new(Receiver::new()),
-            expected: Mutex::new(Expected {
-                slots: Slots::new(first, identifiers),
-                flows: HashMap::new(),
-                last_key: NonZeroU64::MIN,
+            way,
+            mode: port.mode(),
+            queue: Mutex::default(),
+            asleep: AtomicBool::new(false),
+            wake: sys::event().map_err(thread)?,
+            answers: port.answers().try_clone_to_owned().map_err(thread)?,
+            core: Mutex::new(Core {
+                port,
+                engine,
+                inboxes: Vec::new(),
+                taken: Vec::new(),
+                pace: Pace::new(RATE, BURST),
+                traffic: Traffic::default(),
             }),
         }));
         std::thread::Builder::new()
-            .name(format!("icmp-{family_name}"))
-            .spawn(|| receiver::run(lane))
-            .map_err(|source| OpenError::Thread {
-                family: family_name,
-                source,
-            })?;
+            .name(format!("icmp-{family}"))
+            .spawn(|| lane.run())
+            .map_err(thread)?;
         Ok(lane)
     }
 
-    /// Takes a flow in: what is heard for its requests goes to its inbox.
-    pub(crate) fn admit(&self, inbox: Arc<Inbox>) -> FlowKey {
-        let mut expected = lock(&self.expected);
-        expected.last_key = expected.last_key.saturating_add(1);
-        let key = FlowKey(expected.last_key);
-        expected.flows.insert(key, inbox);
-        key
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Takes a flow in: what becomes of its requests goes to its inbox.
+    pub(crate) fn admit(
+        &self,
+        destination: IpAddr,
+        options: &EchoOptions,
+        inbox: Arc<Inbox>,
+    ) -> PeerKey {
+        let mut core = lock(&self.core);
+        let Core {
+            port,
+            engine,
+            inboxes,
+            ..
+        } = &mut *core;
+        let peer = port.admit(engine, destination, options);
+        inboxes.resize(inboxes.len().max(peer.index() + 1), None);
+        inboxes[peer.index()] = Some(inbox);
+        peer
     }
 
     /// Lets a flow go: what still comes for its requests is nobody's.
-    pub(crate) fn forget(&self, flow: FlowKey) {
-        lock(&self.expected).flows.remove(&flow);
+    pub(crate) fn forget(&self, peer: PeerKey) {
+        let mut core = lock(&self.core);
+        core.engine.forget(peer);
+        core.inboxes[peer.index()] = None;
     }
 
-    /// Returns the request that a message's identifier and sequence number stand for.
-    pub(crate) fn find(&self, echo: IcmpEchoHeader) -> Option<(Outstanding, Arc<Inbox>)> {
-        let expected = lock(&self.expected);
-        let request = expected.slots.find(echo)?;
-        let inbox = expected.flows.get(&request.flow)?;
-        Some((request, Arc::clone(inbox)))
-    }
-
-    /// Returns what is in a request's slot by now.
-    pub(crate) fn request(&self, echo: IcmpEchoHeader) -> Option<Outstanding> {
-        lock(&self.expected).slots.find(echo)
-    }
-
-    /// Notes when a request left, by the kernel's stamp.
-    pub(crate) fn departed(&self, echo: IcmpEchoHeader, stamp: KernelStamp) {
-        lock(&self.expected).slots.departed(echo, stamp);
-    }
-
-    /// Sends a request; returns when, on tokio's clock.
-    pub(crate) fn send(&self, request: &Request<'_>) -> io::Result<Instant> {
-        let mut sender = lock(&self.sender);
-        let sender = &mut *sender;
-        if self.family == Family::V4 && sender.dont_fragment != request.dont_fragment {
-            socket::set_dont_fragment_v4(&self.sockets.transmit, request.dont_fragment)?;
-            sender.dont_fragment = request.dont_fragment;
+    /// Has a request sent, as soon as there is time.
+    pub(crate) fn ask(&self, ask: Ask) {
+        lock(&self.queue).push(ask);
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+            // It cannot be full: it is read before the thread sleeps again.
+            let written = (&self.wake).write(&1_u64.to_ne_bytes());
+            debug_assert!(written.is_ok(), "{written:?}");
         }
-        let echo = sender.ring.advance(request.flow);
-        let whose = (request.flow, request.sequence);
-        self.cookies.write(
-            &mut sender.packet,
-            self.family,
-            echo,
-            request.payload_size,
-            whose,
-        );
-        sender.control.clear();
-        sender.control.extend(request.control);
-        if self.sockets.stamped {
-            control::append_stamp_key(&mut sender.control, stamping::key(echo));
-        }
-        let address = SocketAddr::new(request.destination, 0).into();
-        let packet = [IoSlice::new(&sender.packet)];
-        let message = MsgHdr::new()
-            .with_addr(&address)
-            .with_buffers(&packet)
-            .with_control(&sender.control);
-        let at = Instant::now();
-        self.transmit(&message, echo, whose)
-            .inspect_err(|_| lock(&self.expected).slots.clear(echo))?;
-        sender.stamps = sender.stamps.saturating_add(1);
-        if sender.stamps >= STAMPS && self.mode == Mode::Raw {
-            sender.stamps = 0;
-            lock(&self.receiver).clear_errors(self);
-        }
-        Ok(at)
     }
 
-    fn transmit(
-        &self,
-        message: &MsgHdr<'_, '_, '_>,
-        echo: IcmpEchoHeader,
-        (flow, sequence): (FlowKey, u64),
-    ) -> io::Result<()> {
-        let attempt = || {
-            // Stamped under the lock, so that waiting for it is not part of the round trip.
-            lock(&self.expected).slots.put(
-                echo,
-                Outstanding {
-                    flow,
-                    sequence,
-                    departure: Departure {
-                        user: Reading::now(),
-                        kernel: None,
-                    },
-                },
-            );
-            let transmit = &self.sockets.transmit;
-            transmit.sendmsg(message, libc::MSG_DONTWAIT).map(|_| ())
-        };
-        let mut result = attempt();
-        if self.mode == Mode::Ping && result.is_err() {
-            // An ICMP error about an earlier request, whosever it was, makes the next call on a
-            // ping socket fail in its stead, until the error queue is read empty.
-            for _ in 0..RETRIES {
-                lock(&self.receiver).clear_errors(self);
-                result = attempt();
-                if result.is_ok() {
-                    break;
-                }
+    /// Does what the thread would do now, on the caller's.
+    pub(crate) fn settle(&self) {
+        let mut woken = Vec::new();
+        self.tick(&mut lock(&self.core), &mut woken);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    fn run(&self) -> ! {
+        let mut woken = Vec::new();
+        loop {
+            let rest = {
+                let mut core = lock(&self.core);
+                self.tick(&mut core, &mut woken);
+                core.rest()
+            };
+            woken.drain(..).for_each(Waker::wake);
+            match rest {
+                Rest::Nap(time) => std::thread::sleep(time),
+                Rest::Sleep(most) => self.sleep(most),
             }
         }
-        result
+    }
+
+    /// Sleeps until a packet comes, a request is asked or the time is over.
+    fn sleep(&self, most: Option<Duration>) {
+        self.asleep.store(true, Ordering::SeqCst);
+        if !lock(&self.queue).is_empty() {
+            self.asleep.store(false, Ordering::SeqCst);
+            return;
+        }
+        if let Err(error) = sys::wait(&[self.wake.as_fd(), self.answers.as_fd()], most)
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            // The kernel is short of memory, which does not last.
+            tracing::debug!(%error, way = ?self.way, "cannot wait for icmp");
+            std::thread::yield_now();
+        }
+        if !self.asleep.swap(false, Ordering::SeqCst) {
+            let mut count = [0; 8];
+            // Nothing to be read is what it says if the waker has not written yet.
+            let _nothing = (&self.wake).read(&mut count);
+        }
+    }
+
+    /// Reads what has come, sends what was asked, and says whose time is over.
+    fn tick(&self, core: &mut Core, woken: &mut Vec<Waker>) {
+        let Core {
+            port,
+            engine,
+            inboxes,
+            taken,
+            pace,
+            traffic,
+        } = core;
+        let mut out = |peer: PeerKey, heard| {
+            let inbox = inboxes[peer.index()].as_ref();
+            woken.extend(inbox.and_then(|inbox| inbox.put(heard)));
+        };
+        let mut drained = port.drain(engine, &mut out);
+        let mut packets = drained.packets;
+        if taken.is_empty() {
+            std::mem::swap(taken, &mut *lock(&self.queue));
+        } else {
+            taken.append(&mut lock(&self.queue));
+        }
+        if !taken.is_empty() || port.holds() {
+            let may = taken.iter().take_while(|_| pace.take(drained.from)).count();
+            for ask in taken.drain(..may) {
+                if !port.room() {
+                    port.send(engine, &mut out);
+                }
+                port.ask(engine, ask, &mut out);
+            }
+            port.send(engine, &mut out);
+            drained = port.drain(engine, &mut out);
+            packets += drained.packets;
+        }
+        engine.expire(drained.from, port.drops(engine), &mut out);
+        traffic.saw(packets, drained.from);
     }
 }
 
-/// More errors than can arrive between emptying the queue and sending, but for a flood.
-const RETRIES: usize = 4;
+impl Core {
+    /// How long there is nothing to do, unless something happens.
+    fn rest(&mut self) -> Rest {
+        if self.port.holds() || !self.taken.is_empty() {
+            return Rest::Nap(TICK);
+        }
+        if self.traffic.is_heavy && self.port.answers_keep() && self.engine.peers() >= MANY {
+            return Rest::Nap(NAP);
+        }
+        let deadline = self.engine.next_deadline();
+        Rest::Sleep(deadline.map(|deadline| deadline.since(Stamp::now())))
+    }
+}
 
-/// Requests after which their stamps are read, answered or not, lest those of silent targets fill
-/// the queue. It holds some 200 stamps.
-const STAMPS: u16 = 64;
+enum Rest {
+    /// Nothing is to end it.
+    Nap(Duration),
+    /// Packets and requests end it.
+    Sleep(Option<Duration>),
+}
 
-/// Without its slots, of which there may be a million.
+/// How much comes.
+#[derive(Debug, Default)]
+struct Traffic {
+    packets: usize,
+    since: Stamp,
+    is_heavy: bool,
+}
+
+impl Traffic {
+    fn saw(&mut self, packets: usize, now: Stamp) {
+        self.packets += packets;
+        let time = now.since(self.since);
+        if time >= SEEN {
+            let each = time.checked_div(self.packets as u32);
+            *self = Self {
+                packets: 0,
+                since: now,
+                is_heavy: each.is_some_and(|each| each < HEAVY),
+            };
+        }
+    }
+}
+
+/// How long the thread naps while traffic is heavy: longer than a wake-up takes by far, shorter
+/// than anybody minds.
+const NAP: Duration = Duration::from_millis(2);
+
+/// Traffic is heavy while packets come faster than this, over [`SEEN`].
+const HEAVY: Duration = Duration::from_millis(1);
+const SEEN: Duration = Duration::from_millis(10);
+
+/// Flows from which on nobody waits for one answer to ask for the next.
+const MANY: usize = 64;
+
+/// When requests are tried again that there was no room for, or that came too fast.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Packets a second that leave by one lane at most, and how many at once.
+const RATE: NonZeroU32 = NonZeroU32::new(100_000).expect("not 0");
+const BURST: u32 = 256;
+
+/// Without its requests, of which there may be a million.
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lane")
-            .field("family", &self.family)
+            .field("way", &self.way)
             .field("mode", &self.mode)
             .finish_non_exhaustive()
     }

@@ -1,40 +1,52 @@
 //! How do echo requests leave this host, and which answer belongs to which request?
 //!
-//! All targets of an address family share their ICMP sockets and one receiving thread; a [`Flow`]
-//! is one target's use of them. The way of a packet, file by file:
+//! A [`Flow`] is one target's use of the sockets that all targets share; a [`Sweep`] asks many
+//! addresses at once with sockets of its own. Both are thin: what happens to a request is decided
+//! in the [`engine`], which is pure. The way of a packet, file by file:
 //!
 //! ```text
-//! flow ──▶ lane ──▶ echo (build) ──▶ slots (remember) ──────────────▶ kernel
-//! flow ◀── inbox (judge) ◀── slots (find) ◀── packet (read) ◀── receiver ◀── kernel
-//!            └── trip (time) ◀── slots ◀────── stamping ◀────────┘
+//! flow ──▶ lane ──▶ engine (echo: build; slots: remember) ──▶ port (outgoing) ──────▶ kernel
+//! sweep ─────────▶                                                                      │
+//! flow ◀── inbox ◀── engine (packet: read; peers: judge; trip: time) ◀── port (stamping) ◀┘
+//! sweep ◀─────────
 //! ```
 //!
-//! This crate decides nothing about time: no schedule, no timeout, no retry. What never comes is
-//! for the caller to miss. It knows no probe, no metric and no configuration, and resolves no
-//! names. IPv6 link-local destinations need a zone and are not supported.
+//! This crate knows no schedule, no probe, no metric and no configuration, and resolves no names.
+//! IPv6 link-local destinations need a zone and are not supported.
 
 mod clock;
-mod control;
 mod echo;
+pub mod engine;
 mod error;
-mod filter;
+mod family;
 mod flow;
 mod heard;
 mod inbox;
 mod lane;
 mod options;
+mod pace;
 mod packet;
-mod receiver;
-mod slots;
-mod socket;
-mod stamping;
+mod port;
+mod sweep;
 mod sys;
 mod trip;
 
 pub use error::{OpenError, SendError};
-pub use flow::{Drops, Flow, Mode, Sent};
-pub use heard::{Heard, What};
-pub use options::{EchoOptions, Ttl};
+pub use family::Family;
+pub use flow::Flow;
+pub use heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence, What};
+pub use options::{EchoOptions, FlowLabel, Interface, Pattern, Stamps, Ttl};
+pub use sweep::{Plan, Sweep};
 #[cfg(feature = "laboratory")]
 pub use sys::laboratory;
 pub use trip::RttSource;
+
+/// How sockets were opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Raw sockets, which need `CAP_NET_RAW`. They see every ICMP message that this host receives.
+    Raw,
+    /// A datagram ICMP socket, which `net.ipv4.ping_group_range` allows to unprivileged groups.
+    /// The kernel chooses its one identifier and keeps corrupted messages to itself.
+    Ping,
+}

@@ -1,7 +1,7 @@
 //! What does a received ICMP message say?
 //!
 //! Pure readings of bytes that anybody may have sent: they never panic, and return nothing for
-//! what cannot be about an echo request of ours. Whether it is about one is for the lane to say.
+//! what cannot be about an echo request of ours. Whether it is about one is for the engine to say.
 //!
 //! Not compared, because routers and NATs change them: the TTL, checksum, TOS, length and source
 //! of a quoted packet.
@@ -13,8 +13,78 @@ use etherparse::{
     IcmpEchoHeader, Icmpv4Slice, Icmpv6Slice, LaxIpv4Slice, LaxIpv6Slice, icmpv4, icmpv6, ip_number,
 };
 
-use crate::What;
-use crate::socket::Family;
+use crate::engine::Framing;
+use crate::{Family, What};
+
+/// A packet as it was received, or an error from a socket's queue of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    /// From the IPv4 header on, as raw IPv4 sockets deliver packets; else from the ICMP header on.
+    /// With an error, the start of the request that it is about.
+    pub bytes: &'a [u8],
+    /// Who sent it; with an error, where the request was going.
+    pub named: IpAddr,
+    /// TTL or hop limit left, if the kernel told. That in an IPv4 header counts before it.
+    pub hop_limit: Option<u8>,
+    /// The error, if this is one from a queue.
+    pub error: Option<Reported>,
+}
+
+/// An ICMP error as the kernel reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reported {
+    /// What it says.
+    pub what: What,
+    /// The host that says so.
+    pub from: IpAddr,
+}
+
+/// An ICMP message with who sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Read<'a> {
+    pub(crate) from: IpAddr,
+    pub(crate) hop_limit: Option<u8>,
+    pub(crate) message: Message<'a>,
+}
+
+/// Reads a packet or an error.
+pub(crate) fn read<'a>(
+    family: Family,
+    framing: Framing,
+    received: &Received<'a>,
+) -> Option<Read<'a>> {
+    let hop_limit = received.hop_limit;
+    if let Some(Reported { what, from }) = received.error {
+        let (echo, payload) = read_request(family, received.bytes)?;
+        let quote = Quote {
+            destination: received.named,
+            echo,
+            payload,
+        };
+        return Some(Read {
+            from,
+            hop_limit,
+            message: Message::Error { what, quote },
+        });
+    }
+    let message = match (family, framing) {
+        (Family::V4, Framing::Header { .. }) => {
+            let datagram = read_datagram_v4(received.bytes)?;
+            return Some(Read {
+                from: datagram.from.into(),
+                hop_limit: Some(datagram.ttl),
+                message: datagram.message,
+            });
+        }
+        (Family::V4, Framing::Message) => read_message_v4(received.bytes)?,
+        (Family::V6, _) => read_message_v6(received.bytes)?,
+    };
+    Some(Read {
+        from: received.named,
+        hop_limit,
+        message,
+    })
+}
 
 /// An ICMP message that may be about an echo request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

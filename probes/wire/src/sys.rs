@@ -1,107 +1,57 @@
 //! Which calls to the kernel does the socket crate not have, or not in safe form?
 //!
-//! The only `unsafe` code of the workspace, and nothing but thin calls: what to do with them is
-//! decided elsewhere.
+//! With `batch`, the only `unsafe` code of the workspace, and nothing but thin calls: what to do
+//! with them is decided elsewhere.
 
-#![expect(
-    unsafe_code,
-    reason = "setsockopt, getsockopt and poll; bytes that recvmsg wrote"
-)]
+#![expect(unsafe_code, reason = "setsockopt, getsockopt, ppoll and eventfd")]
 
+pub(crate) mod batch;
 #[cfg(feature = "laboratory")]
 pub mod laboratory;
 
+use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
-use std::net::IpAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
+use std::ptr;
 use std::time::Duration;
 
-use socket2::{MaybeUninitSlice, MsgHdrMut, SockAddr, Socket};
+use socket2::Socket;
 
-/// Where the kernel writes a packet and what it tells about it.
-pub(crate) struct Buffers {
-    /// Never holds an uninitialised byte: zeroed when made, and written to by the kernel alone.
-    packet: Box<[MaybeUninit<u8>]>,
-    /// As above.
-    control: Box<[MaybeUninit<u8>]>,
-}
-
-impl Buffers {
-    /// Makes room for the largest IP packet and all control messages that we ask for.
-    pub(crate) fn new() -> Self {
-        let zeroed = |length| vec![MaybeUninit::new(0); length].into();
-        Self {
-            packet: zeroed(65_536),
-            control: zeroed(512),
-        }
-    }
-
-    /// Receives one packet, or with `MSG_ERRQUEUE` one error (`recvmsg(2)`).
-    ///
-    /// The address given is the one that the kernel names: a packet's sender, or the destination
-    /// of the request that an error is about.
-    pub(crate) fn receive(
-        &mut self,
-        socket: &Socket,
-        mut named: SockAddr,
-        flags: i32,
-    ) -> io::Result<Received<'_>> {
-        let mut packet = [MaybeUninitSlice::new(&mut self.packet)];
-        let mut message = MsgHdrMut::new()
-            .with_addr(&mut named)
-            .with_buffers(&mut packet)
-            .with_control(&mut self.control);
-        let length = socket.recvmsg(&mut message, flags)?;
-        let control_length = message.control_len();
-        let named = named.as_socket().ok_or(io::ErrorKind::InvalidData)?.ip();
-        // SAFETY: see the fields.
-        let packet = unsafe { self.packet.assume_init_ref() };
-        // SAFETY: see the fields.
-        let control = unsafe { self.control.assume_init_ref() };
-        Ok(Received {
-            bytes: &packet[..length],
-            control: &control[..control_length],
-            named,
-        })
-    }
-}
-
-/// A packet or an error as the kernel delivers it.
-pub(crate) struct Received<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) control: &'a [u8],
-    pub(crate) named: IpAddr,
-}
-
-/// Waits until one of the sockets has a packet or an error to read, or until the time is over
-/// (`poll(2)`).
-pub(crate) fn wait(
-    packets: &Socket,
-    errors: Option<&Socket>,
-    most: Option<Duration>,
-) -> io::Result<()> {
-    let poll = |socket: &Socket, events| libc::pollfd {
-        fd: socket.as_raw_fd(),
-        events,
+/// Waits until one of the descriptors can be read, or until the time is over (`ppoll(2)`).
+pub(crate) fn wait(descriptors: &[BorrowedFd<'_>], most: Option<Duration>) -> io::Result<()> {
+    let none = libc::pollfd {
+        fd: -1,
+        events: libc::POLLIN,
         revents: 0,
     };
-    // Errors are waited for unasked; a negative descriptor stands for none.
-    let mut polls = [
-        poll(packets, libc::POLLIN),
-        errors.map_or(
-            libc::pollfd {
-                fd: -1,
-                events: 0,
-                revents: 0,
-            },
-            |socket| poll(socket, 0),
-        ),
-    ];
-    // Rounded up, lest it be over before the time is.
-    let most = most.map_or(-1, |most| most.as_millis() as libc::c_int + 1);
-    // SAFETY: the pointer is to as many pollfds as the count says, which live through the call.
-    done(unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, most) })
+    let mut polls = [none; 4];
+    for (poll, descriptor) in polls.iter_mut().zip(descriptors) {
+        poll.fd = descriptor.as_raw_fd();
+    }
+    let most = most.map(|most| libc::timespec {
+        tv_sec: most.as_secs() as _,
+        tv_nsec: most.subsec_nanos().into(),
+    });
+    let most = most.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the pointers are to as many pollfds as the count says, and to a timespec or to
+    // nothing; all live through the call. The signal mask is not changed.
+    done(unsafe {
+        libc::ppoll(
+            polls.as_mut_ptr(),
+            descriptors.len().min(polls.len()) as libc::nfds_t,
+            most,
+            ptr::null(),
+        )
+    })
+}
+
+/// Makes a descriptor that can be read once something was written to it (`eventfd(2)`).
+pub(crate) fn event() -> io::Result<File> {
+    // SAFETY: takes no pointers.
+    let descriptor = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    done(descriptor)?;
+    // SAFETY: it was just opened, and nobody else knows it.
+    Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
 /// A value that the kernel may read byte by byte: it has no padding.

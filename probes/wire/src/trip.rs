@@ -26,6 +26,7 @@ pub enum RttSource {
 /// When a request left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Departure {
+    /// When it was handed to the kernel.
     pub(crate) user: Reading,
     /// Comes later than the request leaves, if at all.
     pub(crate) kernel: Option<KernelStamp>,
@@ -33,9 +34,11 @@ pub(crate) struct Departure {
 
 /// When an answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arrival {
-    pub(crate) user: Reading,
-    pub(crate) kernel: Option<KernelStamp>,
+pub struct Arrival {
+    /// When this process read it.
+    pub user: Reading,
+    /// When the kernel took it from the device, if that was stamped.
+    pub kernel: Option<KernelStamp>,
 }
 
 /// Returns the round trip by the best stamps that can be trusted.
@@ -69,7 +72,7 @@ pub(crate) fn round_trip(departure: Departure, arrival: Arrival) -> (Duration, R
 
 /// Nanoseconds by which the clocks may drift apart in a time without being set: a clock under
 /// correction runs up to 500 ppm fast or slow (adjtimex(2)), and reading two takes a moment.
-fn tolerance(time: Duration) -> u64 {
+pub(crate) fn tolerance(time: Duration) -> u64 {
     let slew = time.as_nanos() as u64 / 1_000_000 * 600;
     slew.max(50_000)
 }

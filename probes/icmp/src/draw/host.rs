@@ -69,7 +69,11 @@ impl Host {
             },
             Said::Lost(lost) if lost.outcome == Outcome::LocalSuspect => self.suspect += 1,
             Said::Lost(_) => self.lost += 1,
-            Said::NotSent(_) => self.not_sent += 1,
+            Said::NotSent(_) => {
+                // It was about to be when it was announced.
+                self.sent = self.sent.saturating_sub(1);
+                self.not_sent += 1;
+            }
         }
     }
 

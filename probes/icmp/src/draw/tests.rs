@@ -26,10 +26,11 @@ fn one_host_reads_like_ping() {
         sent(2),
         lost(2),
         reply(2, 1_234_567, Arrival::Late),
-        not_sent(),
         sent(3),
-        reply(3, 1_450, Arrival::InTime),
+        not_sent(),
         sent(4),
+        reply(4, 1_450, Arrival::InTime),
+        sent(5),
     ] {
         drawing.event(0, &event, &mut page);
     }
@@ -43,7 +44,7 @@ From 10.0.0.1 icmp_seq=2 Destination Host Unreachable
 no reply to icmp_seq=3 within 1s
 64 bytes from 192.0.2.1: icmp_seq=3 ttl=64 time=1235 ms (late)
 cannot send
-64 bytes from 192.0.2.1: icmp_seq=4 ttl=64 time=1.45 ms
+64 bytes from 192.0.2.1: icmp_seq=5 ttl=64 time=1.45 ms
 
 --- example.com ping statistics ---
 5 packets transmitted, 2 received, +1 duplicates, +1 late, +1 errors, +1 not sent, +1 in flight, \

@@ -3,13 +3,13 @@
 mod namespace;
 mod routed;
 
-use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::*;
-use crate::{RttSource, Ttl, What};
+use crate::heard::{Answer, NotSent};
+use crate::options::{FlowLabel, Interface, Pattern, Ttl};
+use crate::{RttSource, Stamps, What};
 
 #[tokio::test]
 async fn an_echo_to_loopback_is_answered() {
@@ -24,18 +24,14 @@ async fn an_echo_to_loopback_is_answered() {
             ) else {
                 return;
             };
-            let sent = flow.send().unwrap();
-            assert_eq!((sent.sequence, sent.bytes), (0, 8 + payload_size));
-            let heard = heard(&flow).await;
-            assert_eq!(
-                heard.what,
-                What::Reply {
-                    bytes: 8 + payload_size
-                }
-            );
-            assert_eq!((heard.sequence, heard.from), (0, address));
-            assert!(heard.rtt > Duration::ZERO && heard.rtt <= sent.at.elapsed());
-            assert_eq!(heard.hop_limit, Some(64));
+            assert_eq!(flow.send(WAIT), 0);
+            let answer = answer(&flow).await;
+            let bytes = 8 + payload_size;
+            assert_eq!(flow.bytes(), bytes);
+            assert_eq!(answer.what, What::Reply { bytes });
+            assert_eq!((answer.sequence, answer.from), (0, address));
+            assert!(answer.rtt > Duration::ZERO && answer.rtt < WAIT);
+            assert_eq!(answer.hop_limit, Some(64));
         }
     }
 }
@@ -50,8 +46,8 @@ async fn the_largest_echo_is_answered() {
         let Some(flow) = open(address, largest) else {
             return;
         };
-        flow.send().unwrap();
-        assert_eq!(heard(&flow).await.what, What::Reply { bytes: 65_515 });
+        flow.send(WAIT);
+        assert_eq!(answer(&flow).await.what, What::Reply { bytes: 65_515 });
     }
 }
 
@@ -63,20 +59,22 @@ async fn requests_leave_with_what_was_asked_for() {
         ttl: Ttl::new(9),
         tos: 0xb8,
         dont_fragment: true,
-        payload_size: 56,
+        flow_label: FlowLabel::new(0xabcde),
+        pattern: Pattern::new(b"leadsman"),
+        ..PLAIN
     };
     let Some(flow) = open(LOOPBACKS[0], options) else {
         return;
     };
-    flow.send().unwrap();
-    assert_eq!(heard(&flow).await.what, What::Reply { bytes: 64 });
+    flow.send(WAIT);
+    assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
     let options = EchoOptions {
         source: Some(LOOPBACKS[1]),
         ..options
     };
     let flow = Flow::open(LOOPBACKS[1], options).unwrap();
-    flow.send().unwrap();
-    assert_eq!(heard(&flow).await.what, What::Reply { bytes: 64 });
+    flow.send(WAIT);
+    assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
 }
 
 #[tokio::test]
@@ -85,8 +83,8 @@ async fn a_mapped_address_is_the_ipv4_address_it_holds() {
     let Some(flow) = open(mapped, PLAIN) else {
         return;
     };
-    flow.send().unwrap();
-    assert_eq!(heard(&flow).await.from, LOOPBACKS[0]);
+    flow.send(WAIT);
+    assert_eq!(answer(&flow).await.from, LOOPBACKS[0]);
 }
 
 #[tokio::test]
@@ -94,9 +92,12 @@ async fn an_answer_from_another_address_is_no_reply() {
     let Some(flow) = open(Ipv4Addr::UNSPECIFIED.into(), PLAIN) else {
         return;
     };
-    flow.send().unwrap();
-    let heard = heard(&flow).await;
-    assert_eq!((heard.what, heard.from), (What::WrongSource, LOOPBACKS[0]));
+    flow.send(WAIT);
+    let answer = answer(&flow).await;
+    assert_eq!(
+        (answer.what, answer.from),
+        (What::WrongSource, LOOPBACKS[0])
+    );
 }
 
 #[tokio::test]
@@ -107,14 +108,14 @@ async fn flows_to_one_destination_hear_each_their_own() {
         };
         let two = Flow::open(address, PLAIN).unwrap();
         for _ in 0..10 {
-            one.send().unwrap();
+            one.send(WAIT);
         }
-        two.send().unwrap();
+        two.send(WAIT);
         for sequence in 0..10 {
-            assert_eq!(heard(&one).await.sequence, sequence);
+            assert_eq!(answer(&one).await.sequence, sequence);
         }
-        assert_eq!(heard(&two).await.sequence, 0);
-        assert!(silent(&one).await && silent(&two).await);
+        assert_eq!(answer(&two).await.sequence, 0);
+        assert!(silent(&one) && silent(&two));
     }
 }
 
@@ -132,21 +133,18 @@ async fn a_thousand_flows_at_once_hear_each_their_own() {
         .collect();
     for flow in &flows {
         for sequence in 0..3 {
-            assert_eq!(flow.send().unwrap().sequence, sequence);
+            assert_eq!(flow.send(WAIT), sequence);
         }
     }
     for flow in &flows {
         for sequence in 0..3 {
-            let heard = heard(flow).await;
-            assert_eq!(heard.what, What::Reply { bytes: 64 });
-            assert_eq!(
-                (heard.sequence, heard.from),
-                (sequence, flow.inbox.destination)
-            );
+            let answer = answer(flow).await;
+            assert_eq!(answer.what, What::Reply { bytes: 64 });
+            assert_eq!((answer.sequence, answer.from), (sequence, flow.destination));
         }
     }
     for flow in &flows {
-        assert!(silent(flow).await);
+        assert!(silent(flow));
     }
 }
 
@@ -163,8 +161,8 @@ async fn a_flow_serves_any_runtime() {
                 .enable_time()
                 .build();
             runtime.unwrap().block_on(async {
-                flow.send().unwrap();
-                heard(&flow).await.sequence
+                flow.send(WAIT);
+                answer(&flow).await.sequence
             })
         });
         assert_eq!(other.join().unwrap(), sequence);
@@ -176,42 +174,60 @@ async fn a_dropped_flow_leaves_nothing_behind() {
     let Some(flow) = open(LOOPBACKS[0], PLAIN) else {
         return;
     };
-    flow.send().unwrap();
+    flow.send(WAIT);
     let inbox = Arc::downgrade(&flow.inbox);
-    let witness = Flow::open(LOOPBACKS[0], PLAIN).unwrap();
     drop(flow);
-    // The receiver holds an inbox only while it puts an answer there, and handles answers in
-    // order: it is done with the first request when the second is heard.
-    witness.send().unwrap();
-    heard(&witness).await;
     assert!(inbox.upgrade().is_none());
 }
 
-#[tokio::test]
-async fn what_this_host_refuses_to_send_is_named() {
-    let Some(_) = open(LOOPBACKS[0], PLAIN) else {
+#[test]
+fn what_this_host_does_not_have_is_named() {
+    if open(LOOPBACKS[0], PLAIN).is_none() {
         return;
-    };
-    let refused = |destination: &str, options| {
-        let flow = Flow::open(destination.parse().unwrap(), options).unwrap();
-        let error = flow
-            .send()
-            .expect_err("this host has no such way or address");
-        assert_eq!(
-            *lock(&flow.next_sequence),
-            0,
-            "a request not sent uses up no number"
-        );
-        error
+    }
+    let check = |destination: &str, options, expected: &str| {
+        let error = Flow::open(destination.parse().unwrap(), options).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
     };
     for (destination, source) in [("127.0.0.1", "192.0.2.77"), ("::1", "2001:db8::77")] {
         let options = EchoOptions {
             source: Some(source.parse().unwrap()),
             ..PLAIN
         };
-        let error = refused(destination, options);
-        assert!(matches!(error, SendError::NoSuchSource { .. }), "{error}");
-        assert!(error.to_string().contains(source), "{error}");
+        check(destination, options, "this host has no such address");
+        check(destination, options, source);
+    }
+    let options = EchoOptions {
+        interface: Interface::new("no-such-thing"),
+        ..PLAIN
+    };
+    check(
+        "127.0.0.1",
+        options,
+        "interface no-such-thing: this host has no such",
+    );
+}
+
+#[tokio::test]
+async fn an_interface_and_a_mark_are_a_way_of_their_own() {
+    for address in LOOPBACKS {
+        let plain = open(address, PLAIN);
+        let options = EchoOptions {
+            interface: Interface::new("lo"),
+            mark: Some(7),
+            ..PLAIN
+        };
+        let flow = match Flow::open(address, options) {
+            Err(OpenError::NotPermitted { .. } | OpenError::Mark { .. }) => {
+                return skipped("packets may not be marked here");
+            }
+            flow => flow.unwrap(),
+        };
+        assert!(plain.is_none_or(|plain| !std::ptr::eq(plain.lane, flow.lane)));
+        let again = Flow::open(address, options).unwrap();
+        assert!(std::ptr::eq(again.lane, flow.lane));
+        flow.send(WAIT);
+        assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
     }
 }
 
@@ -243,11 +259,19 @@ fn flows_are_shared_among_threads() {
 
 const PLAIN: EchoOptions = EchoOptions {
     source: None,
+    interface: None,
+    mark: None,
     ttl: None,
     tos: 0,
+    flow_label: None,
     dont_fragment: false,
     payload_size: 56,
+    pattern: None,
+    stamps: Stamps::Both,
 };
+
+/// Longer than any answer takes that is certain to come.
+const WAIT: Duration = Duration::from_secs(20);
 
 const LOOPBACKS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -271,17 +295,30 @@ fn skipped(why: &str) {
     println!("SKIPPED: {why}");
 }
 
-/// Waits for an answer that is certain to come; the limit only ends a broken test.
+/// Waits for what is certain to come; the limit only ends a broken test.
 async fn heard(flow: &Flow) -> Heard {
-    let heard = tokio::time::timeout(Duration::from_secs(20), flow.heard());
-    heard.await.expect("an answer comes within 20 seconds")
+    let heard = tokio::time::timeout(2 * WAIT, flow.heard());
+    heard.await.expect("a request ends")
 }
 
-/// Whether nothing waits to be heard, once the receiver has handled all that came until now.
-async fn silent(flow: &Flow) -> bool {
-    let witness = Flow::open(flow.inbox.destination, PLAIN).unwrap();
-    witness.send().unwrap();
-    heard(&witness).await;
-    let mut next = std::pin::pin!(flow.heard());
-    next.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending
+/// Waits for an answer that is certain to come.
+async fn answer(flow: &Flow) -> Answer {
+    match heard(flow).await {
+        Heard::Answer(answer) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits for the refusal of a request.
+async fn refusal(flow: &Flow) -> Refusal {
+    match heard(flow).await {
+        Heard::NotSent(NotSent { refusal, .. }) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whether nothing waits to be heard, once all that came until now has been read.
+fn silent(flow: &Flow) -> bool {
+    flow.settle();
+    flow.heard_already().is_none()
 }

@@ -11,8 +11,9 @@ use socket2::{Protocol, Socket, Type};
 
 use super::namespace::Namespace;
 use super::*;
-use crate::control::SO_TIMESTAMPING_NEW;
-use crate::{socket, sys};
+use crate::lane::Lane;
+use crate::port::socket::{self, Sockets};
+use crate::port::{Port, Way, stamping};
 
 const MODES: [Mode; 2] = [Mode::Raw, Mode::Ping];
 
@@ -34,20 +35,9 @@ async fn a_routers_errors_are_heard() {
         let v4 = lane(&host, Family::V4, mode);
         let v6 = lane(&host, Family::V6, mode);
         let too_big = What::TooBig { mtu: Some(1_400) };
-        check(
-            v4,
-            "198.51.100.1",
-            first_hop,
-            What::TimeExceeded { code: 0 },
-        )
-        .await;
-        check(
-            v6,
-            "2001:db8:1::1",
-            first_hop,
-            What::TimeExceeded { code: 0 },
-        )
-        .await;
+        let exceeded = What::TimeExceeded { code: 0 };
+        check(v4, "198.51.100.1", first_hop, exceeded).await;
+        check(v6, "2001:db8:1::1", first_hop, exceeded).await;
         check(v4, "203.0.113.1", PLAIN, What::Unreachable { code: 1 }).await;
         check(v4, "203.0.113.13", PLAIN, What::Unreachable { code: 13 }).await;
         check(v6, "2001:db8:2::3", PLAIN, What::Unreachable { code: 0 }).await;
@@ -61,47 +51,65 @@ async fn a_routers_errors_are_heard() {
             "2001:db8:1::3"
         };
         check(v6, target, large, too_big).await;
-        refused(&host, v6, target, large, "message too long (mtu = 1400)");
+        let expected = "message too long (mtu = 1400)";
+        refused(&host, v6, target, large, expected).await;
     }
 }
 
 async fn check(lane: &'static Lane, destination: &str, options: EchoOptions, expected: What) {
-    let flow = Flow::on(|_| Ok(lane), destination.parse().unwrap(), options).unwrap();
-    flow.send().unwrap();
-    let heard = heard(&flow).await;
-    assert_eq!(heard.what, expected, "{destination}, {:?}", lane.mode);
-    let router = match lane.family {
+    let flow = flow(lane, destination, options);
+    flow.send(WAIT);
+    let answer = answer(&flow).await;
+    assert_eq!(answer.what, expected, "{destination}, {:?}", flow.mode());
+    let router = match Family::of(flow.destination) {
         Family::V4 => "192.0.2.254",
         Family::V6 => "2001:db8::fe",
     };
-    assert_eq!(heard.from, router.parse::<IpAddr>().unwrap());
-    assert_eq!(heard.rtt_source, RttSource::Kernel, "{destination}");
-    if lane.family == Family::V4 || lane.mode == Mode::Raw {
-        assert_eq!(heard.hop_limit, Some(64));
+    assert_eq!(answer.from, router.parse::<IpAddr>().unwrap());
+    assert_eq!(answer.rtt_source, RttSource::Kernel, "{destination}");
+    if flow.destination.is_ipv4() || flow.mode() == Mode::Raw {
+        assert_eq!(answer.hop_limit, Some(64));
     }
 }
 
+/// By the key of each packet, and by the kernel's count as before Linux 6.13.
 #[tokio::test]
 async fn replies_come_over_either_kind_of_socket() {
-    let Some((host, _router)) = network() else {
+    let Some((host, router)) = network() else {
         return;
     };
+    host.ip(&router, "route add prohibit 203.0.113.20");
     for mode in MODES {
-        for (family, router) in [(Family::V4, "192.0.2.254"), (Family::V6, "2001:db8::fe")] {
-            let lane = lane(&host, family, mode);
-            let open = || Flow::on(|_| Ok(lane), router.parse().unwrap(), PLAIN).unwrap();
-            let flows = [open(), open()];
-            for sequence in 0..20 {
-                for flow in &flows {
-                    // Even who expects no stamp takes one that is there.
-                    flow.inbox.saw_stamp(false);
-                    flow.send().unwrap();
-                }
-                for flow in &flows {
-                    let heard = heard(flow).await;
-                    assert_eq!(heard.what, What::Reply { bytes: 64 });
-                    assert_eq!((heard.sequence, heard.hop_limit), (sequence, Some(64)));
-                    assert_eq!(heard.rtt_source, RttSource::Kernel);
+        for (family, target) in ROUTERS {
+            for counted in [false, true] {
+                let lane = lane_with(&host, family, mode, move |sockets| {
+                    if counted {
+                        let others = match mode {
+                            Mode::Raw => 0,
+                            Mode::Ping => libc::SOF_TIMESTAMPING_RX_SOFTWARE,
+                        };
+                        sockets.departures = stamping::counted(&sockets.transmit, others);
+                    }
+                });
+                let open = |target: &str| flow(lane, target, PLAIN);
+                let flows = [open(target), open(target)];
+                // What is refused in between must not upset the count.
+                let forbidden = (family == Family::V4).then(|| open("203.0.113.20"));
+                for sequence in 0..20 {
+                    for flow in flows.iter().chain(&forbidden) {
+                        flow.send(WAIT);
+                    }
+                    for flow in &flows {
+                        let answer = answer(flow).await;
+                        assert_eq!(answer.what, What::Reply { bytes: 64 });
+                        assert_eq!((answer.sequence, answer.hop_limit), (sequence, Some(64)));
+                        let kernel = answer.rtt_source == RttSource::Kernel;
+                        assert!(kernel, "{mode:?}, {target}, counted: {counted}, {sequence}");
+                    }
+                    if let Some(forbidden) = &forbidden {
+                        let refusal = refusal(forbidden).await;
+                        assert_eq!(refusal, Refusal::Kernel(libc::EACCES));
+                    }
                 }
             }
         }
@@ -115,27 +123,29 @@ async fn all_requests_of_a_flow_arrive_with_one_checksum() {
         return;
     };
     for mode in MODES {
-        for (family, target) in [(Family::V4, "192.0.2.254"), (Family::V6, "2001:db8::fe")] {
+        for (family, target) in ROUTERS {
             let capture = router.run(move || {
                 let protocol = match family {
                     Family::V4 => Protocol::ICMPV4,
                     Family::V6 => Protocol::ICMPV6,
                 };
-                let domain = Family::unspecified(family).domain();
-                Socket::new(domain, Type::RAW, Some(protocol)).unwrap()
+                Socket::new(family.domain(), Type::RAW, Some(protocol)).unwrap()
             });
             let lane = lane(&host, family, mode);
-            let flow = Flow::on(|_| Ok(lane), target.parse().unwrap(), PLAIN).unwrap();
+            let flow = flow(lane, target, PLAIN);
             let mut requests = Vec::new();
             for _ in 0..300 {
-                flow.send().unwrap();
+                flow.send(WAIT);
                 heard(&flow).await;
                 requests.extend(echo_request(&capture, family));
             }
             assert_eq!(requests.len(), 300);
-            let [checksum, id, ..] = requests[0];
-            for (seq, request) in requests.iter().enumerate() {
-                assert_eq!(*request, [checksum, id, seq as u16], "{mode:?}, {target}");
+            let [checksum, id, first] = requests[0];
+            let sequences: std::collections::HashSet<_> =
+                requests.iter().map(|[_, _, sequence]| sequence).collect();
+            assert_eq!(sequences.len(), 300, "{first}");
+            for request in &requests {
+                assert_eq!(request[..2], [checksum, id], "{mode:?}, {target}");
             }
         }
     }
@@ -172,7 +182,14 @@ async fn answers_to_others_reach_no_raw_socket() {
         (Family::V6, "2001:db8::fe", 0),
         (Family::V6, "2001:db8:2::3", 8 + 40),
     ] {
-        let sockets = host.run(move || socket::open_as(family, Mode::Raw).unwrap());
+        let (sockets, transmit) = host.run(move || {
+            let sockets = socket::open_as(way(family), Mode::Raw).unwrap();
+            let (domain, protocol) = (family.domain(), family.protocol());
+            (
+                sockets,
+                Socket::new(domain, Type::RAW, Some(protocol)).unwrap(),
+            )
+        });
         let block = sockets.first;
         let ours = block + 15;
         for id in [block.wrapping_add(16), block.wrapping_sub(1), !block, ours] {
@@ -182,7 +199,7 @@ async fn answers_to_others_reach_no_raw_socket() {
             let sum = etherparse::checksum::Sum16BitWords::new().add_slice(&request);
             request[2..4].copy_from_slice(&sum.ones_complement().to_ne_bytes());
             let address = SocketAddr::new(target.parse().unwrap(), 0).into();
-            sockets.transmit.send_to(&request, &address).unwrap();
+            transmit.send_to(&request, &address).unwrap();
         }
         let mut bytes = [0; 1_500];
         let patience = Some(Duration::from_secs(20));
@@ -193,48 +210,34 @@ async fn answers_to_others_reach_no_raw_socket() {
     }
 }
 
+/// A tiny receive buffer: what it does not hold is not called loss.
 #[tokio::test]
-async fn what_is_dropped_for_want_of_room_is_told() {
+async fn what_is_dropped_for_want_of_room_is_suspect() {
     let Some((host, _router)) = network() else {
         return;
     };
     for mode in MODES {
-        let lane = host.run(move || {
-            let sockets = socket::open_as(Family::V4, mode).unwrap();
+        let lane = lane_with(&host, Family::V4, mode, |sockets| {
             sockets.receive.set_recv_buffer_size(1).unwrap();
-            Lane::start(Family::V4, mode, sockets).unwrap()
         });
-        let flow = Flow::on(|_| Ok(lane), "192.0.2.254".parse().unwrap(), PLAIN).unwrap();
-        let first = flow.send().unwrap();
-        heard(&flow).await;
-        assert_eq!(flow.drops(), first.drops);
-        // As if the receiving thread had no processor for a while.
-        let receiver = lock(&lane.receiver);
-        while sys::drops(&lane.sockets.receive).unwrap() == 0 {
-            flow.send().unwrap();
+        let flow = flow(lane, "192.0.2.254", PLAIN);
+        let (mut answers, mut suspects) = (0, 0);
+        while suspects == 0 {
+            for _ in 0..200 {
+                flow.send(Duration::from_millis(500));
+            }
+            for _ in 0..200 {
+                match heard(&flow).await {
+                    Heard::Answer(_) => answers += 1,
+                    Heard::Silence(silence) => {
+                        assert!(silence.suspect, "{mode:?}");
+                        suspects += 1;
+                    }
+                    Heard::NotSent(not_sent) => panic!("{not_sent:?}"),
+                }
+            }
         }
-        drop(receiver);
-        flow.settle();
-        assert_ne!(flow.drops(), first.drops, "{mode:?}");
-    }
-}
-
-/// However long the receiving thread was not running: here it waits for the lock.
-#[tokio::test]
-async fn whoever_settles_finds_what_has_arrived() {
-    let Some((host, _router)) = network() else {
-        return;
-    };
-    let lane = lane(&host, Family::V4, Mode::Raw);
-    let flow = Flow::on(|_| Ok(lane), "192.0.2.254".parse().unwrap(), PLAIN).unwrap();
-    for sequence in 0..20 {
-        let mut receiver = lock(&lane.receiver);
-        flow.send().unwrap();
-        sys::wait(&lane.sockets.receive, None, Some(Duration::from_secs(20))).unwrap();
-        receiver.settle(lane);
-        let mut next = std::pin::pin!(flow.heard());
-        let heard = next.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        assert!(matches!(heard, Poll::Ready(heard) if heard.sequence == sequence));
+        assert!(answers > 0);
     }
 }
 
@@ -245,22 +248,53 @@ async fn a_round_trip_says_whose_stamps_it_is_taken_from() {
         return;
     };
     for mode in MODES {
-        let sources = [RttSource::KernelReceive, RttSource::User];
-        for (expected, flags) in sources.into_iter().zip([ARRIVALS, 0]) {
+        for (stamps, expected) in [
+            (Stamps::Both, RttSource::Kernel),
+            (Stamps::Arrivals, RttSource::KernelReceive),
+            (Stamps::Neither, RttSource::User),
+        ] {
             let lane = host.run(move || {
-                let mut sockets = socket::open_as(Family::V4, mode).unwrap();
-                sockets.stamped = false;
-                for socket in [&sockets.transmit, &sockets.receive] {
-                    sys::set_option(socket, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, flags).unwrap();
-                }
-                Lane::start(Family::V4, mode, sockets).unwrap()
+                let way = Way {
+                    stamps,
+                    ..way(Family::V4)
+                };
+                let sockets = socket::open_as(way, mode).unwrap();
+                Lane::start(way, Port::with(way, sockets)).unwrap()
             });
-            let flow = Flow::on(|_| Ok(lane), "192.0.2.254".parse().unwrap(), PLAIN).unwrap();
+            let flow = flow(lane, "192.0.2.254", PLAIN);
             for _ in 0..3 {
-                flow.send().unwrap();
-                let heard = heard(&flow).await;
-                assert_eq!(heard.what, What::Reply { bytes: 64 });
-                assert_eq!(heard.rtt_source, expected, "{mode:?}");
+                flow.send(WAIT);
+                let answer = answer(&flow).await;
+                assert_eq!(answer.what, What::Reply { bytes: 64 });
+                assert_eq!(answer.rtt_source, expected, "{mode:?}");
+            }
+        }
+    }
+}
+
+/// Which packets with their headers in them are not: there is another socket for these.
+#[tokio::test]
+async fn what_is_too_large_for_the_link_is_fragmented_unless_that_is_forbidden() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    for mode in MODES {
+        for (family, target) in ROUTERS {
+            let lane = lane(&host, family, mode);
+            for payload_size in [1_472, 1_473, 4_000, 65_507] {
+                let options = EchoOptions {
+                    payload_size,
+                    ..PLAIN
+                };
+                let flow = flow(lane, target, options);
+                for sequence in 0..3 {
+                    flow.send(WAIT);
+                    let answer = answer(&flow).await;
+                    let bytes = 8 + payload_size;
+                    assert_eq!(answer.what, What::Reply { bytes }, "{mode:?}, {target}");
+                    assert_eq!(answer.sequence, sequence);
+                    assert_eq!(answer.rtt_source, RttSource::Kernel, "{mode:?}, {target}");
+                }
             }
         }
     }
@@ -278,19 +312,17 @@ async fn errors_about_one_target_do_not_hinder_another() {
     };
     for mode in MODES {
         let lane = lane(&host, Family::V4, mode);
-        let open = |target: &str, options| {
-            Flow::on(|_| Ok(lane), target.parse().unwrap(), options).unwrap()
-        };
-        let (good, bad) = (open("192.0.2.254", PLAIN), open("198.51.100.1", first_hop));
+        let good = flow(lane, "192.0.2.254", PLAIN);
+        let bad = flow(lane, "198.51.100.1", first_hop);
         for _ in 0..200 {
-            bad.send().unwrap();
-            good.send().unwrap();
+            bad.send(WAIT);
+            good.send(WAIT);
         }
         for sequence in 0..200 {
-            assert_eq!(heard(&bad).await.what, What::TimeExceeded { code: 0 });
-            let heard = heard(&good).await;
+            assert_eq!(answer(&bad).await.what, What::TimeExceeded { code: 0 });
+            let answer = answer(&good).await;
             assert_eq!(
-                (heard.sequence, heard.what),
+                (answer.sequence, answer.what),
                 (sequence, What::Reply { bytes: 64 })
             );
         }
@@ -322,42 +354,33 @@ async fn what_this_host_refuses_is_said_in_words() {
     for mode in MODES {
         let v4 = lane(&host, Family::V4, mode);
         let v6 = lane(&host, Family::V6, mode);
-        refused(&host, v4, "203.0.113.20", PLAIN, "this host forbids it");
-        refused(&host, v6, "2001:db8:3::20", PLAIN, "this host forbids it");
-        refused(&host, v4, "203.0.113.21", PLAIN, "no route");
-        refused(&host, v6, "2001:db8:3::21", PLAIN, "no route");
-        refused(&host, v4, "203.0.113.22", PLAIN, "no route");
-        refused(&host, v6, "2001:db8:3::22", PLAIN, "no route");
-        refused(
-            &host,
-            v4,
-            "192.0.2.254",
-            large,
-            "message too long (mtu = 1300)",
-        );
-        refused(
-            &host,
-            v6,
-            "2001:db8::fe",
-            large,
-            "message too long (mtu = 1300)",
-        );
+        for (lane, target, options, expected) in [
+            (v4, "203.0.113.20", PLAIN, "this host forbids it"),
+            (v6, "2001:db8:3::20", PLAIN, "this host forbids it"),
+            (v4, "203.0.113.21", PLAIN, "no route"),
+            (v6, "2001:db8:3::21", PLAIN, "no route"),
+            (v4, "203.0.113.22", PLAIN, "no route"),
+            (v6, "2001:db8:3::22", PLAIN, "no route"),
+            (v4, "192.0.2.254", large, "message too long (mtu = 1300)"),
+            (v6, "2001:db8::fe", large, "message too long (mtu = 1300)"),
+        ] {
+            refused(&host, lane, target, options, expected).await;
+        }
     }
 }
 
-fn refused(
+async fn refused(
     host: &Namespace,
     lane: &'static Lane,
     destination: &str,
     options: EchoOptions,
     expected: &str,
 ) {
-    let flow = Flow::on(|_| Ok(lane), destination.parse().unwrap(), options).unwrap();
+    let flow = flow(lane, destination, options);
+    flow.send(WAIT);
+    let refusal = refusal(&flow).await;
     // Inside, because the error's words are found out there.
-    let error = host
-        .run(move || flow.send())
-        .expect_err(destination)
-        .to_string();
+    let error = host.run(move || flow.explain(refusal)).to_string();
     assert!(
         error.contains(expected) && error.contains(destination),
         "{error}"
@@ -419,11 +442,28 @@ fn network() -> Option<(Namespace, Namespace)> {
 }
 
 fn lane(host: &Namespace, family: Family, mode: Mode) -> &'static Lane {
+    lane_with(host, family, mode, |_| {})
+}
+
+fn lane_with(
+    host: &Namespace,
+    family: Family,
+    mode: Mode,
+    change: impl FnOnce(&mut Sockets) + Send + 'static,
+) -> &'static Lane {
     host.run(move || {
-        let sockets = socket::open_as(family, mode).unwrap();
-        Lane::start(family, mode, sockets).unwrap()
+        let mut sockets = socket::open_as(way(family), mode).unwrap();
+        change(&mut sockets);
+        Lane::start(way(family), Port::with(way(family), sockets)).unwrap()
     })
 }
 
-const ARRIVALS: i32 =
-    (libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE).cast_signed();
+fn way(family: Family) -> Way {
+    Way::new(family, &PLAIN)
+}
+
+fn flow(lane: &'static Lane, destination: &str, options: EchoOptions) -> Flow {
+    Flow::on(|_| Ok(lane), destination.parse().unwrap(), options).unwrap()
+}
+
+const ROUTERS: [(Family, &str); 2] = [(Family::V4, "192.0.2.254"), (Family::V6, "2001:db8::fe")];

@@ -8,7 +8,7 @@
 use etherparse::{icmpv4, icmpv6, ip_number};
 use socket2::SockFilter;
 
-use crate::slots::RAW_BLOCK;
+use super::socket::RAW_BLOCK;
 
 /// The filter for an IPv4 socket, whose packets begin with the IP header.
 pub(crate) fn v4(first: u16) -> Vec<SockFilter> {

@@ -3,33 +3,22 @@
 //! Control messages (`cmsg(3)`), written and read as bytes: a length, a level and a type, then the
 //! value, each padded to the size of a `usize`. Reading never panics, whatever the bytes.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::clock::KernelStamp;
-use crate::packet::{error_v4, error_v6};
-use crate::{EchoOptions, What};
+use crate::engine::Key;
+use crate::packet::{Reported, error_v4, error_v6};
+use crate::{EchoOptions, Family};
 
-/// What the kernel is told with every packet of a flow; empty if nothing is out of the ordinary.
-pub(crate) fn for_packets(destination: IpAddr, options: &EchoOptions) -> Box<[u8]> {
+/// What the kernel is told with every packet of a flow whose IP header it writes; empty if nothing
+/// is out of the ordinary.
+pub(crate) fn for_packets(family: Family, options: &EchoOptions) -> Box<[u8]> {
     let mut control = Vec::new();
     let ttl = options.ttl.map(|ttl| i32::from(ttl.hops()).to_ne_bytes());
     let tos = (options.tos != 0).then(|| i32::from(options.tos).to_ne_bytes());
-    match options.source {
-        // struct in_pktinfo: interface, source, destination (unused in sending); ip(7).
-        Some(IpAddr::V4(source)) => {
-            let info = [[0; 4], source.octets(), [0; 4]].concat();
-            append(&mut control, libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
-        }
-        // struct in6_pktinfo: source, interface; RFC 3542, section 6.
-        Some(IpAddr::V6(source)) => {
-            let info = [&source.octets()[..], &[0; 4]].concat();
-            append(&mut control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
-        }
-        None => {}
-    }
-    let (level, ttl_type, tos_type) = match destination {
-        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_TTL, libc::IP_TOS),
-        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, libc::IPV6_TCLASS),
+    let (level, ttl_type, tos_type) = match family {
+        Family::V4 => (libc::IPPROTO_IP, libc::IP_TTL, libc::IP_TOS),
+        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, libc::IPV6_TCLASS),
     };
     if let Some(ttl) = ttl {
         append(&mut control, level, ttl_type, &ttl);
@@ -38,7 +27,7 @@ pub(crate) fn for_packets(destination: IpAddr, options: &EchoOptions) -> Box<[u8
         append(&mut control, level, tos_type, &tos);
     }
     // IPv4 has no such control message: there it is an option of the socket.
-    if options.dont_fragment && destination.is_ipv6() {
+    if options.dont_fragment && family == Family::V6 {
         append(
             &mut control,
             level,
@@ -50,8 +39,9 @@ pub(crate) fn for_packets(destination: IpAddr, options: &EchoOptions) -> Box<[u8
 }
 
 /// Adds the key under which the kernel shall return the stamp of this packet's departure.
-pub(crate) fn append_stamp_key(control: &mut Vec<u8>, key: u32) {
-    append(control, libc::SOL_SOCKET, SCM_TS_OPT_ID, &key.to_ne_bytes());
+pub(crate) fn append_stamp_key(control: &mut Vec<u8>, key: Key) {
+    let number = key.number().to_ne_bytes();
+    append(control, libc::SOL_SOCKET, SCM_TS_OPT_ID, &number);
 }
 
 /// What the kernel told about a received packet.
@@ -61,15 +51,8 @@ pub(crate) struct Told {
     pub(crate) error: Option<Reported>,
     /// When the packet arrived; with `departed`, when that one left.
     pub(crate) stamp: Option<KernelStamp>,
-    /// The key of a packet whose departure was stamped.
+    /// The key, or the count, of a packet whose departure was stamped.
     pub(crate) departed: Option<u32>,
-}
-
-/// An ICMP error from a socket's error queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reported {
-    pub(crate) what: What,
-    pub(crate) from: IpAddr,
 }
 
 /// Reads what the kernel told.
@@ -162,59 +145,38 @@ const SCM_TS_OPT_ID: i32 = 81;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Ttl;
+    use crate::{Ttl, What};
 
     #[test]
     fn ordinary_packets_need_no_control() {
-        assert!(for_packets([127, 0, 0, 1].into(), &EchoOptions::default()).is_empty());
+        for family in [Family::V4, Family::V6] {
+            assert!(for_packets(family, &EchoOptions::default()).is_empty());
+        }
     }
 
     #[test]
     fn every_option_travels_in_its_own_message() {
         let options = EchoOptions {
-            source: Some([127, 0, 0, 9].into()),
             ttl: Ttl::new(3),
             tos: 0xb8,
             dont_fragment: true,
-            payload_size: 56,
+            ..EchoOptions::default()
         };
-        let control = for_packets([127, 0, 0, 1].into(), &options);
-        let info = [0, 0, 0, 0, 127, 0, 0, 9, 0, 0, 0, 0];
+        let (hops, tos, one) = (3_i32, 0xb8_i32, 1_i32);
         check(
-            &control,
+            &for_packets(Family::V4, &options),
             &[
-                (libc::IPPROTO_IP, libc::IP_PKTINFO, &info),
-                (libc::IPPROTO_IP, libc::IP_TTL, &3_i32.to_ne_bytes()),
-                (libc::IPPROTO_IP, libc::IP_TOS, &0xb8_i32.to_ne_bytes()),
+                (libc::IPPROTO_IP, libc::IP_TTL, &hops.to_ne_bytes()),
+                (libc::IPPROTO_IP, libc::IP_TOS, &tos.to_ne_bytes()),
             ],
         );
-
-        let source = Ipv6Addr::LOCALHOST;
-        let options = EchoOptions {
-            source: Some(source.into()),
-            ..options
-        };
-        let control = for_packets(source.into(), &options);
-        let info = [&source.octets()[..], &[0; 4]].concat();
+        let level = libc::IPPROTO_IPV6;
         check(
-            &control,
+            &for_packets(Family::V6, &options),
             &[
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info),
-                (
-                    libc::IPPROTO_IPV6,
-                    libc::IPV6_HOPLIMIT,
-                    &3_i32.to_ne_bytes(),
-                ),
-                (
-                    libc::IPPROTO_IPV6,
-                    libc::IPV6_TCLASS,
-                    &0xb8_i32.to_ne_bytes(),
-                ),
-                (
-                    libc::IPPROTO_IPV6,
-                    libc::IPV6_DONTFRAG,
-                    &1_i32.to_ne_bytes(),
-                ),
+                (level, libc::IPV6_HOPLIMIT, &hops.to_ne_bytes()),
+                (level, libc::IPV6_TCLASS, &tos.to_ne_bytes()),
+                (level, libc::IPV6_DONTFRAG, &one.to_ne_bytes()),
             ],
         );
     }

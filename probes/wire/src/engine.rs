@@ -1,0 +1,415 @@
+//! Which request is this answer to, and how did each request end?
+//!
+//! The engine is given everything: moments, packets, stamps, what the kernel refused. It reads no
+//! clock, opens no socket and starts no thread, so that a simulated network can drive it as well
+//! as a real one.
+//!
+//! Every request ends exactly once, and is in flight until then. It ends with its first answer if
+//! that arrived in time, by its stamp; with silence, declared only when all that arrived before
+//! its deadline has been read, so that a stopped process invents no loss; or because it was not
+//! sent. What comes later is late or a duplicate.
+
+mod deadlines;
+mod peers;
+mod slots;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::echo::{Cookies, Template};
+use crate::heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence};
+use crate::packet;
+use crate::trip::{Departure, round_trip, tolerance};
+use crate::{EchoOptions, Family};
+
+pub use crate::clock::{KernelStamp, Reading, Stamp};
+pub use crate::packet::{Received, Reported};
+pub use crate::trip::Arrival;
+
+use deadlines::{Deadlines, Entry};
+use peers::{Peer, Peers};
+use slots::{Slot, Slots, State};
+
+/// The requests of all users of one block of identifiers, over one address family.
+#[derive(Debug)]
+pub struct Engine {
+    family: Family,
+    framing: Framing,
+    first: u16,
+    cookies: Cookies,
+    peers: Peers,
+    slots: Slots,
+    deadlines: Deadlines,
+    in_flight: usize,
+    drops: u32,
+}
+
+impl Engine {
+    /// Makes an engine that uses `identifiers` ICMP identifiers from `first` on, at least one: each
+    /// has 65,536 sequence numbers.
+    pub fn new(family: Family, framing: Framing, first: u16, identifiers: u16) -> Self {
+        Self {
+            family,
+            framing,
+            first,
+            cookies: Cookies::default(),
+            peers: Peers::default(),
+            slots: Slots::new(identifiers),
+            deadlines: Deadlines::new(),
+            in_flight: 0,
+            drops: 0,
+        }
+    }
+
+    /// Takes a destination in. It keeps one identifier, by which some routers choose the way and
+    /// some firewalls know it.
+    pub fn admit(&mut self, destination: IpAddr, options: &EchoOptions) -> PeerKey {
+        let (cookies, framing) = (&self.cookies, self.framing);
+        let (first, identifiers) = (self.first, self.slots.identifiers());
+        self.peers.insert(|key| {
+            let id = first.wrapping_add(page(key, identifiers));
+            Peer {
+                destination,
+                template: Template::new(cookies, key, framing, id, destination, options),
+                newest: 0,
+                in_flight: 0,
+            }
+        })
+    }
+
+    /// Lets a destination go: its requests are no longer in flight, and what still comes for them
+    /// is nobody's.
+    pub fn forget(&mut self, peer: PeerKey) {
+        if let Some(peer) = self.peers.remove(peer) {
+            self.in_flight -= peer.in_flight as usize;
+        }
+    }
+
+    /// Begins a request and appends its packet to `packet`; or ends it at once, as not sent.
+    ///
+    /// The key is what [`Engine::departed`] and [`Engine::unsent`] want to hear of it.
+    pub fn ask(
+        &mut self,
+        ask: Ask,
+        now: Reading,
+        packet: &mut Vec<u8>,
+        out: &mut impl FnMut(PeerKey, Heard),
+    ) -> Option<Key> {
+        let Self { peers, slots, .. } = self;
+        peers.get(ask.peer)?;
+        let left = ask.asked.after(ask.wait).since(now.at);
+        let delay = now.at.since(ask.asked);
+        let waits = |slot: &Slot| slot.state == State::InFlight && peers.get(slot.peer).is_some();
+        let taken = if left.is_zero() && delay > PROMPT {
+            Err(Refusal::TooLate)
+        } else {
+            let taken = slots.take(page(ask.peer, slots.identifiers()), now.at, waits);
+            taken.ok_or(Refusal::OutOfSequenceNumbers)
+        };
+        let (key, slot) = match taken {
+            Ok(taken) => taken,
+            Err(refusal) => {
+                let sequence = ask.sequence;
+                out(ask.peer, Heard::NotSent(NotSent { sequence, refusal }));
+                return None;
+            }
+        };
+        *slot = Slot {
+            left: now,
+            departed: None,
+            peer: ask.peer,
+            sequence: ask.sequence as u32,
+            wait: microseconds(left),
+            drops: self.drops,
+            lap: slot.lap,
+            state: State::InFlight,
+            hurried: delay > PROMPT.max(ask.wait / 8),
+        };
+        let entry = Entry { key, lap: slot.lap };
+        self.deadlines.enter(entry, slot.deadline());
+        let peer = peers.get_mut(ask.peer)?;
+        peer.newest = peer.newest.max(ask.sequence);
+        peer.in_flight += 1;
+        self.in_flight += 1;
+        let cookie = self.cookies.cookie(ask.peer, ask.sequence);
+        peer.template.write(key.sequence(), cookie, now.at, packet);
+        Some(key)
+    }
+
+    /// Notes that a request is handed to the kernel only now: it had no room before.
+    pub fn asked_again(&mut self, key: Key, now: Reading) {
+        if let Some(slot) = self.slots.get_mut(key)
+            && slot.state == State::InFlight
+        {
+            slot.wait = microseconds(slot.deadline().since(now.at));
+            slot.left = now;
+        }
+    }
+
+    /// Ends a request that the kernel refused to send.
+    pub fn unsent(&mut self, key: Key, refusal: Refusal, out: &mut impl FnMut(PeerKey, Heard)) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        if slot.state == State::InFlight {
+            slot.state = State::Free;
+            let (key, lower) = (slot.peer, slot.sequence);
+            if let Some(peer) = self.peers.get_mut(key) {
+                peer.in_flight -= 1;
+                self.in_flight -= 1;
+                let sequence = peer.sequence(lower);
+                out(key, Heard::NotSent(NotSent { sequence, refusal }));
+            }
+        }
+    }
+
+    /// Notes when a request left, by the kernel's stamp. One from before it was handed over is
+    /// that of an earlier user of its numbers.
+    pub fn departed(&mut self, key: Key, stamp: KernelStamp) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let handed_over = slot.left.realtime() - tolerance(Duration::ZERO).cast_signed();
+        let plausible = stamp.nanoseconds() >= handed_over;
+        if slot.state != State::Free && slot.departed.is_none() && plausible {
+            slot.departed = Some(stamp);
+        }
+    }
+
+    /// Takes in a packet. One that is no answer to a request of this engine is ignored.
+    pub fn heard(
+        &mut self,
+        received: &Received<'_>,
+        arrival: Arrival,
+        out: &mut impl FnMut(PeerKey, Heard),
+    ) {
+        let Some(read) = packet::read(self.family, self.framing, received) else {
+            return;
+        };
+        let echo = read.message.echo();
+        let key = Key::new(echo.id.wrapping_sub(self.first), echo.seq);
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let whose = slot.peer;
+        let Some(peer) = self.peers.get_mut(whose) else {
+            return;
+        };
+        if slot.state == State::Free {
+            return;
+        }
+        let sequence = peer.sequence(slot.sequence);
+        let cookie = self.cookies.cookie(whose, sequence);
+        let Some(what) = peer.judge(cookie, read.from, &read.message) else {
+            return;
+        };
+        let departure = Departure {
+            user: slot.left,
+            kernel: slot.departed,
+        };
+        let (rtt, rtt_source) = round_trip(departure, arrival);
+        let before = std::mem::replace(&mut slot.state, State::Done);
+        if before == State::InFlight {
+            peer.in_flight -= 1;
+            self.in_flight -= 1;
+        }
+        let arrived = match before {
+            State::InFlight if rtt < slot.waits() => Arrived::InTime,
+            State::InFlight => {
+                let waited = slot.waits();
+                let suspect = slot.hurried;
+                out(
+                    whose,
+                    Heard::Silence(Silence {
+                        sequence,
+                        waited,
+                        suspect,
+                    }),
+                );
+                Arrived::Late
+            }
+            State::TimedOut => Arrived::Late,
+            State::Done | State::Free => Arrived::Again,
+        };
+        out(
+            whose,
+            Heard::Answer(Answer {
+                sequence,
+                arrived,
+                rtt,
+                rtt_source,
+                from: read.from,
+                hop_limit: read.hop_limit,
+                what,
+            }),
+        );
+    }
+
+    /// Ends the requests whose time was over when reading all that had arrived began.
+    ///
+    /// `drops` is what this host had dropped when that reading ended: a number to compare, for the
+    /// kernel counts packets of others too. If it is not the same as when a request was asked, its
+    /// answer may have been among them.
+    pub fn expire(
+        &mut self,
+        drained_from: Stamp,
+        drops: u32,
+        out: &mut impl FnMut(PeerKey, Heard),
+    ) {
+        self.drops = drops;
+        let Self {
+            peers,
+            slots,
+            in_flight,
+            ..
+        } = self;
+        self.deadlines.turn(drained_from, |entry| {
+            let slot = slots.get_mut(entry.key)?;
+            let whose = slot.peer;
+            let peer = peers.get_mut(whose)?;
+            if slot.lap != entry.lap || slot.state != State::InFlight {
+                return None;
+            }
+            if slot.deadline() > drained_from {
+                return Some(slot.deadline());
+            }
+            slot.state = State::TimedOut;
+            peer.in_flight -= 1;
+            *in_flight -= 1;
+            let sequence = peer.sequence(slot.sequence);
+            let suspect = slot.hurried || slot.drops != drops;
+            let waited = slot.waits();
+            out(
+                whose,
+                Heard::Silence(Silence {
+                    sequence,
+                    waited,
+                    suspect,
+                }),
+            );
+            None
+        });
+    }
+
+    /// When [`Engine::expire`] is next worth calling: at most some milliseconds after the earliest
+    /// deadline, and never more than a second away. `None` if nothing is in flight.
+    pub fn next_deadline(&mut self) -> Option<Stamp> {
+        if self.in_flight == 0 {
+            return None;
+        }
+        let (peers, slots) = (&self.peers, &self.slots);
+        self.deadlines.next(|entry| {
+            let slot = slots.get(entry.key);
+            slot.is_some_and(|slot| {
+                slot.lap == entry.lap
+                    && slot.state == State::InFlight
+                    && peers.get(slot.peer).is_some()
+            })
+        })
+    }
+
+    /// Returns how many requests have not ended.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Returns how many destinations are taken in.
+    pub fn peers(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// What this host had dropped when last told.
+    pub(crate) fn drops(&self) -> u32 {
+        self.drops
+    }
+
+    pub(crate) fn destination(&self, peer: PeerKey) -> Option<IpAddr> {
+        self.peers.get(peer).map(|peer| peer.destination)
+    }
+}
+
+/// What one request is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// Whom to ask.
+    pub peer: PeerKey,
+    /// The user's own number of the request, by which its end is told; counted up from 0.
+    pub sequence: u64,
+    /// How long to wait for an answer, from `asked` on: at most 71 minutes.
+    pub wait: Duration,
+    /// When it was asked for. Who sends it much later than this is at fault for what follows.
+    pub asked: Stamp,
+}
+
+/// Who writes and reads the IPv4 header. There is no such choice over IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// The engine, as raw sockets want it.
+    Header {
+        /// The system's TTL, for requests that ask for none.
+        ttl: u8,
+    },
+    /// The kernel, and packets begin with the ICMP header.
+    Message,
+}
+
+/// Names a destination that was taken in; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PeerKey {
+    index: u32,
+    generation: u32,
+}
+
+impl PeerKey {
+    pub(crate) const NOBODY: Self = Self {
+        index: u32::MAX,
+        generation: 0,
+    };
+
+    /// Returns a small number that no other destination has for as long as this one is taken in.
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// Names a request while it may be answered: which identifier of the block, and sequence number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(u32);
+
+impl Key {
+    pub(crate) const fn new(page: u16, sequence: u16) -> Self {
+        Self((page as u32) << 16 | sequence as u32)
+    }
+
+    pub(crate) const fn from_number(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number under which the kernel may return the stamp of the departure.
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+
+    const fn page(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// Returns the sequence number on the wire.
+    pub const fn sequence(self) -> u16 {
+        self.0 as u16
+    }
+}
+
+fn page(peer: PeerKey, identifiers: u32) -> u16 {
+    (peer.index % identifiers) as u16
+}
+
+fn microseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+}
+
+/// A request that leaves within this is in nobody's eyes late.
+const PROMPT: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Which request does an identifier and a sequence number on the wire stand for?
+//!
+//! Each identifier has a ring of sequence numbers. A slot that was used stays matchable until the
+//! ring comes round, so that late answers and duplicates are recognised; the ring grows by a page
+//! rather than reuse a slot within [`HOLD`], and so memory follows the rate. No hash is computed.
+
+use std::time::Duration;
+
+use crate::clock::{KernelStamp, Reading, Stamp};
+use crate::engine::{Key, PeerKey};
+
+/// The requests of a block of identifiers.
+#[derive(Debug)]
+pub(super) struct Slots {
+    rings: Vec<Ring>,
+}
+
+/// What is known about one request: 48 bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    /// When it was handed to the kernel.
+    pub(super) left: Reading,
+    /// When it left, by the kernel's stamp.
+    pub(super) departed: Option<KernelStamp>,
+    pub(super) peer: PeerKey,
+    /// The lower half of the flow's own number of the request.
+    pub(super) sequence: u32,
+    /// Microseconds to wait for an answer.
+    pub(super) wait: u32,
+    /// What this host had dropped when it was asked.
+    pub(super) drops: u32,
+    /// How often the slot has been used, wrapping.
+    pub(super) lap: u16,
+    pub(super) state: State,
+    /// Whether this program was late to send it.
+    pub(super) hurried: bool,
+}
+
+/// How a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// There is none, or it never left.
+    Free,
+    InFlight,
+    /// It was answered.
+    Done,
+    /// Nothing came in time, and nothing has come since.
+    TimedOut,
+}
+
+impl Slot {
+    const UNUSED: Self = Self {
+        left: Reading {
+            at: Stamp(0),
+            offset: 0,
+        },
+        departed: None,
+        peer: PeerKey::NOBODY,
+        sequence: 0,
+        wait: 0,
+        drops: 0,
+        lap: 0,
+        state: State::Free,
+        hurried: false,
+    };
+
+    pub(super) fn waits(&self) -> Duration {
+        Duration::from_micros(self.wait.into())
+    }
+
+    pub(super) fn deadline(&self) -> Stamp {
+        self.left.at.after(self.waits())
+    }
+}
+
+impl Slots {
+    pub(super) fn new(identifiers: u16) -> Self {
+        let rings = (0..identifiers).map(|_| Ring::default()).collect();
+        Self { rings }
+    }
+
+    pub(super) fn identifiers(&self) -> u32 {
+        self.rings.len() as u32
+    }
+
+    /// Takes the next slot of an identifier; `None` if that is waiting for its answer, which it
+    /// does if `waits` says so.
+    pub(super) fn take(
+        &mut self,
+        page: u16,
+        now: Stamp,
+        waits: impl Fn(&Slot) -> bool,
+    ) -> Option<(Key, &mut Slot)> {
+        let ring = &mut self.rings[usize::from(page)];
+        let mut at = if ring.next == ring.len() {
+            0
+        } else {
+            ring.next
+        };
+        let usable = |slot: &Slot| {
+            slot.state == State::Free || !waits(slot) && now.since(slot.left.at) >= HOLD
+        };
+        if !ring.get(at).is_some_and(usable) {
+            if ring.len() < FULL {
+                at = ring.len();
+                ring.pages.push([Slot::UNUSED; PAGE].into());
+            } else if ring.get(at).is_some_and(waits) {
+                return None;
+            }
+        }
+        ring.next = at + 1;
+        let slot = &mut ring.pages[at / PAGE][at % PAGE];
+        slot.lap = slot.lap.wrapping_add(1);
+        Some((Key::new(page, at as u16), slot))
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Slot> {
+        let ring = self.rings.get(usize::from(key.page()))?;
+        ring.get(usize::from(key.sequence()))
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Slot> {
+        let ring = self.rings.get_mut(usize::from(key.page()))?;
+        let at = usize::from(key.sequence());
+        Some(&mut ring.pages.get_mut(at / PAGE)?[at % PAGE])
+    }
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    pages: Vec<Box<[Slot]>>,
+    next: usize,
+}
+
+impl Ring {
+    fn len(&self) -> usize {
+        self.pages.len() * PAGE
+    }
+
+    fn get(&self, at: usize) -> Option<&Slot> {
+        Some(&self.pages.get(at / PAGE)?[at % PAGE])
+    }
+}
+
+/// For how long a slot is at least kept for late answers and duplicates, so long as there are
+/// others. An answer that is older than this is rarely told from a stranger's by anybody.
+const HOLD: Duration = Duration::from_secs(10);
+
+/// Slots by which a ring grows.
+const PAGE: usize = 64;
+
+/// Sequence numbers of an identifier.
+const FULL: usize = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Stamp = Stamp(1_000_000_000);
+
+    #[test]
+    fn a_slot_is_small() {
+        assert_eq!(size_of::<Slot>(), 48);
+    }
+
+    #[test]
+    fn a_ring_comes_round_when_its_slots_are_old_and_grows_before() {
+        let mut slots = Slots::new(1);
+        let mut take = |now| sent(&mut slots, now).map(|key| usize::from(key.sequence()));
+        for expected in 0..PAGE {
+            assert_eq!(take(SECOND), Some(expected));
+        }
+        // The first is too young to be used again, and ten seconds later it is not.
+        assert_eq!(take(SECOND.after(HOLD / 2)), Some(PAGE));
+        for expected in PAGE + 1..2 * PAGE {
+            assert_eq!(take(SECOND.after(HOLD / 2)), Some(expected));
+        }
+        for expected in 0..PAGE {
+            assert_eq!(take(SECOND.after(HOLD)), Some(expected));
+        }
+        assert_eq!(take(SECOND.after(HOLD)), Some(2 * PAGE));
+    }
+
+    #[test]
+    fn a_full_ring_reuses_the_oldest_unless_it_waits() {
+        let mut slots = Slots::new(1);
+        for expected in 0..FULL {
+            let key = sent(&mut slots, SECOND).unwrap();
+            assert_eq!(usize::from(key.sequence()), expected);
+        }
+        assert_eq!(sent(&mut slots, SECOND), None);
+        let first = Key::new(0, 0);
+        slots.get_mut(first).unwrap().state = State::Done;
+        assert_eq!(sent(&mut slots, SECOND), Some(first));
+        assert_eq!(slots.get(first).unwrap().lap, 2);
+        assert_eq!(sent(&mut slots, SECOND), None);
+    }
+
+    fn sent(slots: &mut Slots, now: Stamp) -> Option<Key> {
+        // Those of the first second are answered after it.
+        let waits = |slot: &Slot| slot.state == State::InFlight && now == SECOND;
+        let (key, slot) = slots.take(0, now, waits)?;
+        slot.state = State::InFlight;
+        slot.left.at = now;
+        Some(key)
+    }
+}

@@ -1,0 +1,339 @@
+//! How are requests handed to the kernel, and what becomes of those that it does not take?
+//!
+//! A batch is built into one stretch of memory that is used again and again. One moment is noted
+//! for a batch, which the kernel's stamps make good for each packet; where it makes none, batches
+//! are so small that the moment is right to within some 40 µs.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::ops::Range;
+
+use socket2::{SockAddr, Socket};
+
+use super::control;
+use super::socket::{self, Sockets, Way};
+use super::stamping::Departures;
+use crate::clock::Reading;
+use crate::echo::IP_HEADER;
+use crate::engine::{Ask, Engine, Framing, Key, PeerKey};
+use crate::heard::{Heard, Refusal};
+use crate::sys::batch::{self, MOST_SENT, Parcel};
+use crate::{EchoOptions, Family, Mode};
+
+/// Requests that wait to be sent.
+pub(super) struct Outgoing {
+    way: Way,
+    packets: Vec<u8>,
+    controls: Vec<u8>,
+    waiting: Vec<Waiting>,
+    /// How many of those have been sent.
+    done: usize,
+    /// When the first of those was asked.
+    reading: Option<Reading>,
+    /// What the kernel is told for each peer, by its index.
+    told: Vec<ToldFor>,
+    /// Sends what would have to be fragmented, which packets with their header are not.
+    fragmenting: Option<Socket>,
+    /// How the socket is set at present, if the kernel writes IPv4 headers.
+    dont_fragment: bool,
+    /// Requests whose stamp has not been read.
+    unread: usize,
+    /// Requests since the last stamp: some devices make none.
+    unstamped: usize,
+    attempts: u8,
+}
+
+struct Waiting {
+    key: Key,
+    peer: PeerKey,
+    to: SockAddr,
+    packet: Range<usize>,
+    control: Range<usize>,
+    by: By,
+}
+
+/// What a request is sent by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The socket that sends, with DF set or not if that is a matter of the socket.
+    Usual {
+        dont_fragment: bool,
+    },
+    Fragmenting,
+}
+
+#[derive(Debug, Default)]
+struct ToldFor {
+    control: Box<[u8]>,
+    /// In network byte order, as in an address.
+    flow_label: u32,
+    dont_fragment: bool,
+    fragments: bool,
+}
+
+/// Why not all was sent.
+pub(super) enum Later {
+    /// There was no room; there may be on the next tick.
+    Tick,
+    /// The error queue has to be read first.
+    Cleared,
+    /// As before, and then the kernel's count of what it sent begins anew.
+    Counted,
+}
+
+impl Outgoing {
+    pub(super) fn new(way: Way) -> Self {
+        Self {
+            way,
+            packets: Vec::new(),
+            controls: Vec::new(),
+            waiting: Vec::new(),
+            done: 0,
+            reading: None,
+            told: Vec::new(),
+            fragmenting: None,
+            dont_fragment: false,
+            unread: 0,
+            unstamped: 0,
+            attempts: 0,
+        }
+    }
+
+    pub(super) fn admit(
+        &mut self,
+        peer: PeerKey,
+        mode: Mode,
+        family: Family,
+        options: &EchoOptions,
+    ) {
+        if self.told.len() <= peer.index() {
+            self.told.resize_with(peer.index() + 1, ToldFor::default);
+        }
+        self.told[peer.index()] = ToldFor {
+            control: control::for_packets(family, options),
+            flow_label: options.flow_label.map_or(0, |label| label.number()),
+            // In a header that we write it is a bit of that, and over IPv6 it is told.
+            dont_fragment: options.dont_fragment && family == Family::V4 && mode == Mode::Ping,
+            fragments: false,
+        };
+    }
+
+    pub(super) fn fragmenting(&self) -> Option<&Socket> {
+        self.fragmenting.as_ref()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether so many stamps may wait in the error queue that they should be read, answers or not.
+    pub(super) fn stamps_pile_up(&self) -> bool {
+        self.unread >= STAMPS
+    }
+
+    /// Notes that the error queue was read, and how many stamps were in it.
+    pub(super) fn read_stamps(&mut self, count: usize) {
+        self.unread = 0;
+        if count > 0 {
+            self.unstamped = 0;
+        }
+    }
+
+    pub(super) fn room(&self, departures: &Departures) -> bool {
+        let stamped = !matches!(departures, Departures::Unstamped) && self.unstamped < PATIENCE;
+        self.waiting.len() < if stamped { MOST_SENT } else { FEW }
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        engine: &mut Engine,
+        sockets: &Sockets,
+        ask: Ask,
+        out: &mut impl FnMut(PeerKey, Heard),
+    ) {
+        let Some(destination) = engine.destination(ask.peer) else {
+            return;
+        };
+        let reading = *self.reading.get_or_insert_with(Reading::now);
+        let packet = self.packets.len();
+        let Some(key) = engine.ask(ask, reading, &mut self.packets, out) else {
+            return;
+        };
+        let told = &self.told[ask.peer.index()];
+        let control = self.controls.len();
+        let by = if told.fragments {
+            By::Fragmenting
+        } else {
+            By::Usual {
+                dont_fragment: told.dont_fragment,
+            }
+        };
+        if by == By::Fragmenting || sockets.framing == Framing::Message {
+            self.controls.extend_from_slice(&told.control);
+        }
+        if let Departures::Keyed = sockets.departures {
+            control::append_stamp_key(&mut self.controls, key);
+        }
+        self.waiting.push(Waiting {
+            key,
+            peer: ask.peer,
+            to: match destination {
+                IpAddr::V4(_) => SocketAddr::new(destination, 0).into(),
+                IpAddr::V6(address) => SocketAddrV6::new(address, 0, told.flow_label, 0).into(),
+            },
+            packet: packet..self.packets.len(),
+            control: control..self.controls.len(),
+            by,
+        });
+    }
+
+    /// Hands over what waits, as many as are sent the same way.
+    pub(super) fn send(
+        &mut self,
+        engine: &mut Engine,
+        sockets: &mut Sockets,
+        out: &mut impl FnMut(PeerKey, Heard),
+    ) -> Result<(), Later> {
+        let Some(first) = self.waiting.get(self.done) else {
+            self.clear();
+            return Ok(());
+        };
+        let by = first.by;
+        let run = self.waiting[self.done..]
+            .iter()
+            .take_while(|waiting| waiting.by == by);
+        let header = match (by, sockets.framing) {
+            (By::Fragmenting, _) => IP_HEADER,
+            _ => 0,
+        };
+        let parcels = run.map(|waiting| Parcel {
+            to: &waiting.to,
+            packet: &self.packets[waiting.packet.clone()][header..],
+            control: &self.controls[waiting.control.clone()],
+        });
+        let sent = match (by, &self.fragmenting) {
+            (By::Fragmenting, Some(socket)) => batch::send(socket, parcels),
+            (By::Fragmenting, None) => Err(io::ErrorKind::Unsupported.into()),
+            (By::Usual { dont_fragment }, _) => {
+                let set = if dont_fragment == self.dont_fragment {
+                    Ok(())
+                } else {
+                    socket::set_dont_fragment_v4(&sockets.transmit, dont_fragment)
+                };
+                set.and_then(|()| {
+                    self.dont_fragment = dont_fragment;
+                    batch::send(&sockets.transmit, parcels)
+                })
+            }
+        };
+        match sent {
+            Ok(count) => {
+                if let Departures::Counted(counter) = &mut sockets.departures
+                    && by != By::Fragmenting
+                {
+                    for waiting in &self.waiting[self.done..self.done + count] {
+                        counter.sent(waiting.key);
+                    }
+                }
+                self.done += count;
+                self.unread += count;
+                self.unstamped += count;
+                self.attempts = 0;
+            }
+            Err(error) => return self.refused(engine, sockets, &error, out),
+        }
+        Ok(())
+    }
+
+    /// Decides what to do about the first request that waits.
+    fn refused(
+        &mut self,
+        engine: &mut Engine,
+        sockets: &mut Sockets,
+        error: &io::Error,
+        out: &mut impl FnMut(PeerKey, Heard),
+    ) -> Result<(), Later> {
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        self.attempts += 1;
+        let again = self.attempts < ATTEMPTS;
+        match errno {
+            libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM if again => {
+                self.keep(engine);
+                return Err(Later::Tick);
+            }
+            libc::EMSGSIZE if self.fragment(sockets) => return Ok(()),
+            _ if sockets.mode == Mode::Ping && again => return Err(Later::Cleared),
+            _ => {}
+        }
+        engine.unsent(self.waiting[self.done].key, Refusal::Kernel(errno), out);
+        self.done += 1;
+        self.attempts = 0;
+        match sockets.departures {
+            Departures::Counted(_) => Err(Later::Counted),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has the first request that waits, and all of its peer's, sent by the socket whose packets
+    /// the kernel may fragment. There is nothing to be done if they must not be, or are already.
+    fn fragment(&mut self, sockets: &Sockets) -> bool {
+        let first = &mut self.waiting[self.done];
+        let header = &self.packets[first.packet.clone()];
+        let forbidden = header.get(6).is_none_or(|flags| flags & DONT_FRAGMENT != 0);
+        if matches!(sockets.framing, Framing::Message) || first.by == By::Fragmenting || forbidden {
+            return false;
+        }
+        if self.fragmenting.is_none() {
+            let opened = socket::fragmenting(self.way, &sockets.departures);
+            self.fragmenting = opened
+                .inspect_err(|error| tracing::debug!(%error, "nothing can be fragmented"))
+                .ok();
+        }
+        let told = &mut self.told[first.peer.index()];
+        told.fragments = self.fragmenting.is_some();
+        if told.fragments {
+            // The key of its stamp stays where it is: what is told goes before it.
+            let begin = self.controls.len();
+            self.controls.extend_from_slice(&told.control);
+            self.controls.extend_from_within(first.control.clone());
+            first.control = begin..self.controls.len();
+            first.by = By::Fragmenting;
+        }
+        told.fragments
+    }
+
+    /// Keeps what was not sent for the next tick.
+    fn keep(&mut self, engine: &mut Engine) {
+        self.waiting.drain(..self.done);
+        self.done = 0;
+        let now = Reading::now();
+        self.reading = Some(now);
+        for waiting in &self.waiting {
+            engine.asked_again(waiting.key, now);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.waiting.clear();
+        self.packets.clear();
+        self.controls.clear();
+        self.done = 0;
+        self.reading = None;
+    }
+}
+
+/// Stamps that may wait while nothing is answered; the queue holds some 20,000 of them, where
+/// its size may be chosen, and else 256.
+const STAMPS: usize = 128;
+
+/// Requests in a batch whose departures nobody but us stamps.
+const FEW: usize = 8;
+
+/// Requests without a stamp after which none is expected any more.
+const PATIENCE: usize = 2_048;
+
+/// How often a request is offered to a kernel that has no room for it, once a tick.
+const ATTEMPTS: u8 = 4;
+
+/// RFC 791, section 3.1: the second of the three flags.
+const DONT_FRAGMENT: u8 = 0x40;

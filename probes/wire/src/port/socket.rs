@@ -1,0 +1,304 @@
+//! How are ICMP sockets opened and prepared?
+//!
+//! Raw where this process may: one to send and one to receive, so that the stamps of departures
+//! take no room from answers. Over IPv4 the one that sends is given whole packets, header
+//! included. Else a ping socket for both. Their options hold for all packets; what differs from
+//! packet to packet is told with each of them (`control`).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use etherparse::{icmpv4, icmpv6};
+use socket2::{Protocol, Socket, Type};
+
+use super::filter;
+use super::stamping::{self, Departures};
+use crate::engine::Framing;
+use crate::{EchoOptions, Family, Interface, Mode, OpenError, Stamps, sys};
+
+/// Which way packets go; those that go the same way share their sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Way {
+    pub(crate) family: Family,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) interface: Option<Interface>,
+    pub(crate) mark: Option<u32>,
+    pub(crate) stamps: Stamps,
+}
+
+impl Way {
+    pub(crate) fn new(family: Family, options: &EchoOptions) -> Self {
+        Self {
+            family,
+            source: options.source,
+            interface: options.interface,
+            mark: options.mark,
+            stamps: options.stamps,
+        }
+    }
+}
+
+/// What packets that go one way go through.
+pub(crate) struct Sockets {
+    pub(crate) mode: Mode,
+    pub(crate) framing: Framing,
+    pub(crate) transmit: Socket,
+    /// The same socket by another descriptor, if it is a ping socket.
+    pub(crate) receive: Socket,
+    pub(crate) departures: Departures,
+    /// Whether the kernel stamps arrivals.
+    pub(crate) arrivals: bool,
+    /// The first of the identifiers that are its own.
+    pub(crate) first: u16,
+    pub(crate) identifiers: u16,
+}
+
+/// Opens and prepares the best sockets that this process may have.
+pub(crate) fn open(way: Way) -> Result<Sockets, OpenError> {
+    match open_as(way, Mode::Raw) {
+        Err(OpenError::NotPermitted { .. }) => open_as(way, Mode::Ping),
+        opened => opened,
+    }
+}
+
+/// Opens and prepares sockets of one kind.
+pub(crate) fn open_as(way: Way, mode: Mode) -> Result<Sockets, OpenError> {
+    match mode {
+        Mode::Raw => open_raw(way),
+        Mode::Ping => open_ping(way),
+    }
+}
+
+fn open_raw(way: Way) -> Result<Sockets, OpenError> {
+    let family = way.family;
+    let (transmit, framing) = match family {
+        // As raw(7) has it, this protocol means that the packets include their headers.
+        Family::V4 => {
+            let transmit = raw(way, Protocol::from(libc::IPPROTO_RAW))?;
+            let prepare = || {
+                // Else the kernel keeps it to itself if the interface's queue is full.
+                sys::set_option(&transmit, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+                // The DF bit is in each header; this is about a path MTU learnt earlier.
+                set_dont_fragment_v4(&transmit, true)?;
+                transmit.ttl_v4()
+            };
+            let ttl = prepare().map_err(|source| failed(way, source))? as u8;
+            (transmit, Framing::Header { ttl })
+        }
+        Family::V6 => (deaf(way)?, Framing::Message),
+    };
+    let receive = raw(way, family.protocol())?;
+    let first = fastrand::u16(..) & !(RAW_BLOCK - 1);
+    let prepare = || match family {
+        Family::V4 => {
+            sys::set_option(&receive, SOL_RAW, ICMP_FILTER, filter_v4())?;
+            receive.attach_filter(&filter::v4(first))
+        }
+        Family::V6 => {
+            sys::set_option(&receive, libc::IPPROTO_ICMPV6, ICMP6_FILTER, filter_v6())?;
+            receive.attach_filter(&filter::v6(first))?;
+            receive.set_recv_hoplimit_v6(true)
+        }
+    };
+    prepare().map_err(|source| failed(way, source))?;
+    Ok(Sockets {
+        mode: Mode::Raw,
+        framing,
+        departures: stamping::of_departures(&transmit, way.stamps),
+        arrivals: stamping::of_arrivals(&receive, way.stamps),
+        transmit,
+        receive,
+        first,
+        identifiers: RAW_BLOCK,
+    })
+}
+
+fn open_ping(way: Way) -> Result<Sockets, OpenError> {
+    let socket = socket(way, Type::DGRAM, way.family.protocol())?;
+    let prepare = || -> io::Result<_> {
+        // Errors come by way of the error queue.
+        match way.family {
+            Family::V4 => {
+                sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+                sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)?;
+            }
+            Family::V6 => {
+                sys::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
+                socket.set_recv_hoplimit_v6(true)?;
+            }
+        }
+        // Makes the kernel choose the identifier, which is the port.
+        if way.source.is_none() {
+            socket.bind(&way.family.unspecified())?;
+        }
+        let bound = socket.local_addr()?.as_socket();
+        let bound = bound.expect("an IP socket has an IP address");
+        Ok((bound.port(), socket.try_clone()?))
+    };
+    let (first, receive) = prepare().map_err(|source| failed(way, source))?;
+    let (departures, arrivals) = stamping::of_both(&socket, way.stamps);
+    Ok(Sockets {
+        mode: Mode::Ping,
+        framing: Framing::Message,
+        transmit: socket,
+        receive,
+        departures,
+        arrivals,
+        first,
+        identifiers: 1,
+    })
+}
+
+/// Opens a raw ICMP socket that receives nothing, and whose packets the kernel may fragment.
+fn deaf(way: Way) -> Result<Socket, OpenError> {
+    let socket = raw(way, way.family.protocol())?;
+    let filtered = match way.family {
+        Family::V4 => sys::set_option(&socket, SOL_RAW, ICMP_FILTER, -1),
+        Family::V6 => {
+            let none = [u32::MAX; 8];
+            sys::set_option(&socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, none)
+        }
+    };
+    filtered.map_err(|source| failed(way, source))?;
+    Ok(socket)
+}
+
+/// Opens a raw socket for IPv4 packets that are too large for a link: those with their header in
+/// them are refused. Their departures are stamped if packets may have keys.
+pub(crate) fn fragmenting(way: Way, departures: &Departures) -> Result<Socket, OpenError> {
+    let socket = deaf(way)?;
+    if matches!(departures, Departures::Keyed) {
+        stamping::of_departures(&socket, way.stamps);
+    }
+    Ok(socket)
+}
+
+fn raw(way: Way, protocol: Protocol) -> Result<Socket, OpenError> {
+    socket(way, Type::RAW, protocol)
+}
+
+fn socket(way: Way, kind: Type, protocol: Protocol) -> Result<Socket, OpenError> {
+    let family = way.family;
+    let socket = Socket::new(family.domain(), kind, Some(protocol));
+    let socket = socket.map_err(|source| failed(way, source))?;
+    if let Some(interface) = way.interface {
+        let bound = socket.bind_device(Some(interface.bytes()));
+        bound.map_err(|source| OpenError::Interface { interface, source })?;
+    }
+    if let Some(mark) = way.mark {
+        let marked = socket.set_mark(mark);
+        marked.map_err(|source| OpenError::Mark { mark, source })?;
+    }
+    if let Some(source_address) = way.source {
+        let bound = socket.bind(&SocketAddr::new(source_address, 0).into());
+        bound.map_err(|source| OpenError::Source {
+            source_address,
+            source,
+        })?;
+    }
+    let prepare = || match family {
+        Family::V4 => {
+            set_dont_fragment_v4(&socket, false)?;
+            // Whoever names a broadcast address means it.
+            socket.set_broadcast(true)
+        }
+        // The flow label is told with the address.
+        Family::V6 => sys::set_option(&socket, libc::IPPROTO_IPV6, IPV6_FLOWINFO_SEND, 1),
+    };
+    prepare().map_err(|source| failed(way, source))?;
+    enlarge_receive_buffer(&socket);
+    Ok(socket)
+}
+
+fn failed(way: Way, source: io::Error) -> OpenError {
+    let family = way.family.name();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => OpenError::NotPermitted { family },
+        _ => OpenError::Socket { family, source },
+    }
+}
+
+/// Sets or clears the DF bit of all IPv4 packets to come whose header the kernel writes.
+///
+/// `PROBE` rather than `DO`: a path MTU learnt earlier must not answer for the path.
+pub(crate) fn set_dont_fragment_v4(socket: &Socket, dont_fragment: bool) -> io::Result<()> {
+    let discovery = if dont_fragment {
+        libc::IP_PMTUDISC_PROBE
+    } else {
+        libc::IP_PMTUDISC_DONT
+    };
+    sys::set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discovery)
+}
+
+/// Asks the kernel how large an IP packet it believes to fit on the way to `destination`.
+pub(crate) fn path_mtu(destination: IpAddr) -> Option<u32> {
+    let (level, name) = match destination {
+        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU),
+        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU),
+    };
+    // Connecting a UDP socket sends nothing; any port but 0 will do.
+    let socket = Socket::new(Family::of(destination).domain(), Type::DGRAM, None).ok()?;
+    socket
+        .connect(&SocketAddr::new(destination, 9).into())
+        .ok()?;
+    u32::try_from(sys::option(&socket, level, name).ok()?).ok()
+}
+
+/// Whether `address` is one that this host can send from.
+pub(crate) fn is_local(address: IpAddr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
+}
+
+/// A burst of answers waits here while nobody reads, or of departures' stamps. The usual 208 KiB
+/// hold 256 of them; beyond that the kernel drops answers, which would look like loss in the
+/// network.
+fn enlarge_receive_buffer(socket: &Socket) {
+    let forced = sys::set_option(
+        socket,
+        libc::SOL_SOCKET,
+        libc::SO_RCVBUFFORCE,
+        RECEIVE_BUFFER,
+    );
+    // Only CAP_NET_ADMIN may exceed net.core.rmem_max; others get as much as that allows.
+    let set = forced.or_else(|_| socket.set_recv_buffer_size(RECEIVE_BUFFER as usize));
+    match set.and_then(|()| socket.recv_buffer_size()) {
+        Ok(bytes) => tracing::debug!(bytes, "receive buffer of the icmp socket"),
+        Err(error) => tracing::debug!(%error, "receive buffer of the icmp socket stays small"),
+    }
+}
+
+/// One bit per type, set for those that the socket shall not see; raw(7).
+fn filter_v4() -> i32 {
+    !(1 << icmpv4::TYPE_ECHO_REPLY
+        | 1 << icmpv4::TYPE_DEST_UNREACH
+        | 1 << icmpv4::TYPE_TIME_EXCEEDED
+        | 1 << icmpv4::TYPE_PARAMETER_PROBLEM)
+}
+
+/// One bit per type, set for those that the socket shall not see; RFC 3542, section 3.2, whose
+/// bits are the other way round than Linux has them.
+fn filter_v6() -> [u32; 8] {
+    let mut blocked = [u32::MAX; 8];
+    for kind in [
+        icmpv6::TYPE_DST_UNREACH,
+        icmpv6::TYPE_PACKET_TOO_BIG,
+        icmpv6::TYPE_TIME_EXCEEDED,
+        icmpv6::TYPE_PARAMETER_PROBLEM,
+        icmpv6::TYPE_ECHO_REPLY,
+    ] {
+        blocked[usize::from(kind) / 32] &= !(1 << (kind % 32));
+    }
+    blocked
+}
+
+/// Identifiers of a raw socket.
+pub(crate) const RAW_BLOCK: u16 = 16;
+
+/// The kernel doubles it: room for 20,000 answers.
+const RECEIVE_BUFFER: i32 = 8 << 20;
+
+// From linux/icmp.h, linux/icmpv6.h, linux/socket.h and linux/in6.h; the libc crate has them not.
+const IPV6_FLOWINFO_SEND: i32 = 33;
+const SOL_RAW: i32 = 255;
+const ICMP_FILTER: i32 = 1;
+const ICMP6_FILTER: i32 = 1;
