@@ -23,6 +23,10 @@ pub struct Scenario {
     /// The routers and hosts, as a prober meets them.
     #[serde(rename = "node")]
     pub nodes: Vec<Node>,
+    /// Whether it is not for real kernels, which remember what they were told (path MTUs), and
+    /// then send no more what the scenario is about.
+    #[serde(default)]
+    pub in_memory_only: bool,
     /// What to send.
     pub load: Option<Load>,
     /// The least and the greatest share of requests that should come to each outcome. Those that
