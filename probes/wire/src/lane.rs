@@ -163,7 +163,7 @@ impl Lane {
             self.asleep.store(false, Ordering::SeqCst);
             return;
         }
-        if let Err(error) = sys::wait(&[self.wake.as_fd(), self.answers.as_fd()], most)
+        if let Err(error) = sys::wait([self.wake.as_fd(), self.answers.as_fd()].into_iter(), most)
             && error.kind() != io::ErrorKind::Interrupted
         {
             // The kernel is short of memory, which does not last.

@@ -285,9 +285,8 @@ impl Run<'_> {
             std::thread::sleep(TICK);
             Ok(())
         } else {
-            let sides: Vec<_> = self.sides.iter().flatten().collect();
-            let answers: Vec<_> = sides.iter().map(|side| side.port.answers()).collect();
-            sys::wait(&answers, Some(most.max(TICK)))
+            let answers = self.sides.iter().flatten().map(|side| side.port.answers());
+            sys::wait(answers, Some(most.max(TICK)))
         };
         if let Err(error) = waited
             && error.kind() != io::ErrorKind::Interrupted
@@ -333,3 +332,6 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// As long as nobody is asked whether to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

@@ -18,15 +18,22 @@ use std::time::Duration;
 use socket2::Socket;
 
 /// Waits until one of the descriptors can be read, or until the time is over (`ppoll(2)`).
-pub(crate) fn wait(descriptors: &[BorrowedFd<'_>], most: Option<Duration>) -> io::Result<()> {
+///
+/// There are four descriptors at most.
+pub(crate) fn wait<'a>(
+    descriptors: impl Iterator<Item = BorrowedFd<'a>>,
+    most: Option<Duration>,
+) -> io::Result<()> {
     let none = libc::pollfd {
         fd: -1,
         events: libc::POLLIN,
         revents: 0,
     };
     let mut polls = [none; 4];
+    let mut count = 0;
     for (poll, descriptor) in polls.iter_mut().zip(descriptors) {
         poll.fd = descriptor.as_raw_fd();
+        count += 1;
     }
     let most = most.map(|most| libc::timespec {
         tv_sec: most.as_secs() as _,
@@ -35,14 +42,7 @@ pub(crate) fn wait(descriptors: &[BorrowedFd<'_>], most: Option<Duration>) -> io
     let most = most.as_ref().map_or(ptr::null(), ptr::from_ref);
     // SAFETY: the pointers are to as many pollfds as the count says, and to a timespec or to
     // nothing; all live through the call. The signal mask is not changed.
-    done(unsafe {
-        libc::ppoll(
-            polls.as_mut_ptr(),
-            descriptors.len().min(polls.len()) as libc::nfds_t,
-            most,
-            ptr::null(),
-        )
-    })
+    done(unsafe { libc::ppoll(polls.as_mut_ptr(), count, most, ptr::null()) })
 }
 
 /// Makes a descriptor that can be read once something was written to it (`eventfd(2)`).

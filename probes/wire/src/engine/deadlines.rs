@@ -2,7 +2,8 @@
 //!
 //! A wheel of about a thousand ticks of about a millisecond. Entries are not taken out when their
 //! request is answered: they are found to be stale when their tick comes. A longer wait than the
-//! wheel's turn goes round again.
+//! wheel's turn goes round again. Each tick's entries are a list within one stretch of memory, which
+//! grows to the most that there ever were and no further.
 
 use crate::clock::Stamp;
 use crate::engine::Key;
@@ -10,11 +11,13 @@ use crate::engine::Key;
 /// Requests by when their time is over.
 #[derive(Debug)]
 pub(super) struct Deadlines {
-    wheel: Vec<Vec<Entry>>,
+    /// The first node of each tick's list.
+    wheel: Box<[u32]>,
+    nodes: Vec<Node>,
+    /// The first node that is in no tick's list.
+    free: u32,
     /// The tick up to which all is done.
     done: u64,
-    /// Taken in turns with the tick that is being done.
-    spare: Vec<Entry>,
 }
 
 /// A request that was in flight when it was entered.
@@ -24,19 +27,34 @@ pub(super) struct Entry {
     pub(super) lap: u16,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    entry: Entry,
+    next: u32,
+}
+
 impl Deadlines {
     pub(super) fn new() -> Self {
         Self {
-            wheel: vec![Vec::new(); TICKS],
+            wheel: vec![NONE; TICKS].into(),
+            nodes: Vec::new(),
+            free: NONE,
             done: 0,
-            spare: Vec::new(),
         }
     }
 
     pub(super) fn enter(&mut self, entry: Entry, deadline: Stamp) {
         let last = self.done + TICKS as u64 - 1;
-        let tick = tick(deadline).clamp(self.done, last);
-        self.wheel[place(tick)].push(entry);
+        let list = &mut self.wheel[place(tick(deadline).clamp(self.done, last))];
+        let node = Node { entry, next: *list };
+        if self.free == NONE {
+            *list = self.nodes.len() as u32;
+            self.nodes.push(node);
+        } else {
+            *list = self.free;
+            let freed = &mut self.nodes[self.free as usize];
+            self.free = std::mem::replace(freed, node).next;
+        }
     }
 
     /// Hands out all entries whose tick has begun by `now`; those for which a deadline is returned
@@ -46,14 +64,12 @@ impl Deadlines {
         // After a long pause every tick is due, but none twice.
         self.done = self.done.max(last.saturating_sub(TICKS as u64 - 1));
         while self.done <= last {
-            let mut due = std::mem::take(&mut self.spare);
-            std::mem::swap(&mut due, &mut self.wheel[place(self.done)]);
-            for entry in due.drain(..) {
+            let mut list = std::mem::replace(&mut self.wheel[place(self.done)], NONE);
+            while let Some(entry) = self.take(&mut list) {
                 if let Some(deadline) = judge(entry) {
                     self.enter(entry, deadline);
                 }
             }
-            self.spare = due;
             // The tick under way gets further entries.
             if self.done == last {
                 break;
@@ -65,10 +81,22 @@ impl Deadlines {
     /// When the next tick with an entry that is still `live` is over.
     pub(super) fn next(&mut self, live: impl Fn(Entry) -> bool) -> Option<Stamp> {
         (self.done..self.done + TICKS as u64).find_map(|tick| {
-            let entries = &mut self.wheel[place(tick)];
-            while entries.pop_if(|entry| !live(*entry)).is_some() {}
-            (!entries.is_empty()).then_some(Stamp((tick + 1) << TICK_BITS))
+            let mut list = self.wheel[place(tick)];
+            while list != NONE && !live(self.nodes[list as usize].entry) {
+                self.take(&mut list);
+            }
+            self.wheel[place(tick)] = list;
+            (list != NONE).then_some(Stamp((tick + 1) << TICK_BITS))
         })
+    }
+
+    /// Takes the first entry of a list, and its node back.
+    fn take(&mut self, list: &mut u32) -> Option<Entry> {
+        let at = *list;
+        let node = self.nodes.get_mut(at as usize)?;
+        *list = std::mem::replace(&mut node.next, self.free);
+        self.free = at;
+        Some(node.entry)
     }
 }
 
@@ -83,6 +111,9 @@ fn place(tick: u64) -> usize {
 /// A tick is 2^20 ns, 1.05 ms.
 const TICK_BITS: u32 = 20;
 const TICKS: usize = 1_024;
+
+/// The end of a list.
+const NONE: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {

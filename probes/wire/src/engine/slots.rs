@@ -1,7 +1,7 @@
 //! Which request does an identifier and a sequence number on the wire stand for?
 //!
 //! Each identifier has a ring of sequence numbers. A slot that was used stays matchable until the
-//! ring comes round, so that late answers and duplicates are recognised; the ring grows by a page
+//! ring comes round, so that late answers and duplicates are recognised; the ring grows
 //! rather than reuse a slot within [`HOLD`], and so memory follows the rate. No hash is computed.
 
 use std::time::Duration;
@@ -103,13 +103,13 @@ impl Slots {
         if !ring.get(at).is_some_and(usable) {
             if ring.len() < FULL {
                 at = ring.len();
-                ring.pages.push([Slot::UNUSED; PAGE].into());
+                ring.grow();
             } else if ring.get(at).is_some_and(waits) {
                 return None;
             }
         }
         ring.next = at + 1;
-        let slot = &mut ring.pages[at / PAGE][at % PAGE];
+        let slot = ring.get_mut(at)?;
         slot.lap = slot.lap.wrapping_add(1);
         Some((Key::new(page, at as u16), slot))
     }
@@ -121,8 +121,7 @@ impl Slots {
 
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Slot> {
         let ring = self.rings.get_mut(usize::from(key.page()))?;
-        let at = usize::from(key.sequence());
-        Some(&mut ring.pages.get_mut(at / PAGE)?[at % PAGE])
+        ring.get_mut(usize::from(key.sequence()))
     }
 }
 
@@ -134,11 +133,34 @@ struct Ring {
 
 impl Ring {
     fn len(&self) -> usize {
-        self.pages.len() * PAGE
+        match self.pages.len() {
+            0 => 0,
+            pages => PAGE << (pages - 1),
+        }
+    }
+
+    /// Doubles the ring, so that it seldom grows.
+    fn grow(&mut self) {
+        let added = self.len().max(PAGE);
+        self.pages.push(vec![Slot::UNUSED; added].into());
     }
 
     fn get(&self, at: usize) -> Option<&Slot> {
-        Some(&self.pages.get(at / PAGE)?[at % PAGE])
+        let (page, at) = place(at);
+        self.pages.get(page)?.get(at)
+    }
+
+    fn get_mut(&mut self, at: usize) -> Option<&mut Slot> {
+        let (page, at) = place(at);
+        self.pages.get_mut(page)?.get_mut(at)
+    }
+}
+
+/// Each page but the first is as long as all before it.
+fn place(at: usize) -> (usize, usize) {
+    match (at / PAGE).checked_ilog2() {
+        None => (0, at),
+        Some(bit) => (bit as usize + 1, at - (PAGE << bit)),
     }
 }
 
@@ -146,7 +168,7 @@ impl Ring {
 /// others. An answer that is older than this is rarely told from a stranger's by anybody.
 const HOLD: Duration = Duration::from_secs(10);
 
-/// Slots by which a ring grows.
+/// Slots of a ring to begin with.
 const PAGE: usize = 64;
 
 /// Sequence numbers of an identifier.
@@ -179,6 +201,7 @@ mod tests {
             assert_eq!(take(SECOND.after(HOLD)), Some(expected));
         }
         assert_eq!(take(SECOND.after(HOLD)), Some(2 * PAGE));
+        assert_eq!(slots.rings[0].len(), 4 * PAGE);
     }
 
     #[test]
