@@ -33,8 +33,8 @@ pub struct Node {
     /// Longest packet that this link carries, in bytes; any if none. IPv4 packets that may be
     /// fragmented pass: they are put together again out of sight.
     pub mtu: Option<u32>,
-    /// Where it sends what is not for itself. The last one that applies counts; without any, all
-    /// goes to the node after it.
+    /// Where it sends what is not for itself. The last one that applies counts, and if none does
+    /// there is no route. Without any, all goes to the node after it, if there is one.
     pub routes: Vec<Route>,
     /// How it chooses between the next hops of one route.
     pub balance: Balance,

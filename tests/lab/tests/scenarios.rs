@@ -56,21 +56,34 @@ fn each_scenario_shows_what_it_says() {
     let scenarios = scenarios();
     assert!(scenarios.len() >= 20);
     for (name, scenario) in scenarios {
-        let mut network = Network::new(&scenario).unwrap();
-        let addresses = load(&scenario).addresses();
-        for asked in load(&scenario).requests() {
-            while let Some(at) = network.next().filter(|at| *at <= asked.at) {
-                network.due(at);
-            }
-            let number = (asked.sequence * 256) as u16 + asked.host as u16;
-            let packet = echo(addresses[asked.host], load(&scenario), number);
-            network.inject(asked.at, packet.bytes());
-        }
-        while let Some(at) = network.next() {
+        plays(&name, &scenario);
+    }
+}
+
+#[test]
+fn the_scenario_in_the_readme_shows_what_it_says() {
+    let readme = include_str!("../README.md");
+    let (_, text) = readme.split_once("```toml\n").expect("it shows one");
+    let (text, _) = text.split_once("```").expect("it ends");
+    plays("README.md", &text.parse().expect("it is a scenario"));
+}
+
+/// Sends a scenario's load through its network, and checks what came of it.
+fn plays(name: &str, scenario: &Scenario) {
+    let mut network = Network::new(scenario).expect("it is a network");
+    let addresses = load(scenario).addresses();
+    for asked in load(scenario).requests() {
+        while let Some(at) = network.next().filter(|at| *at <= asked.at) {
             network.due(at);
         }
-        check(&name, &scenario, &network);
+        let number = (asked.sequence * 256) as u16 + asked.host as u16;
+        let packet = echo(addresses[asked.host], load(scenario), number);
+        network.inject(asked.at, packet.bytes());
     }
+    while let Some(at) = network.next() {
+        network.due(at);
+    }
+    check(name, scenario, &network);
 }
 
 fn echo(destination: IpAddr, load: &Load, number: u16) -> Packet<Vec<u8>> {
