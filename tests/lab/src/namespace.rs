@@ -10,6 +10,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::panic::resume_unwind;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use std::{process, thread};
 
 use leadsman_wire::laboratory;
@@ -96,6 +97,22 @@ impl Namespace {
     pub fn ip(&self, batch: &str) -> Result<(), NamespaceError> {
         self.output(Command::new("ip").args(["-batch", "-"]), batch)?;
         Ok(())
+    }
+
+    /// Waits until an interface carries packets. One whose peer came up after it drops what it is
+    /// given until a worker of the kernel has noticed.
+    pub fn await_link(&self, name: &str) -> Result<(), NamespaceError> {
+        for _ in 0..1_000 {
+            let mut show = Command::new("ip");
+            show.args(["-o", "link", "show", "dev", name]);
+            if self.output(&mut show, "")?.contains("state UP") {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Err(NamespaceError::LinkDown {
+            name: name.to_owned(),
+        })
     }
 
     /// Sets kernel parameters inside, by their path below `/proc/sys/net`.
@@ -194,6 +211,12 @@ pub enum NamespaceError {
         /// What it said.
         told: String,
     },
+    /// An interface does not come up.
+    #[error("the interface {name} is still down after five seconds: is its peer up?")]
+    LinkDown {
+        /// Its name.
+        name: String,
+    },
     /// A kernel parameter could not be set.
     #[error("cannot set the kernel parameter {path}")]
     Parameter {
@@ -219,7 +242,7 @@ impl NamespaceError {
             Self::Start { source, .. } | Self::Tun { source } => {
                 matches!(source.kind(), NotFound | PermissionDenied)
             }
-            Self::Failed { .. } | Self::Parameter { .. } => false,
+            Self::Failed { .. } | Self::LinkDown { .. } | Self::Parameter { .. } => false,
         }
     }
 }

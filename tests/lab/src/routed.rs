@@ -239,8 +239,7 @@ fn link(
         let other = 3 - host;
         let ([v4, v6], [other_v4, other_v6], other_mac) =
             (side(n, host), side(n, other), mac(other));
-        // Neighbours need not be looked for: the kernel may take a second to hear that a link is
-        // up, and until then nobody hears who looks.
+        // Neighbours need not be looked for, which takes a second where the first try is lost.
         format!(
             "address add {v4}/24 dev {name}\n\
              address add {v6}/64 dev {name} nodad\n\
@@ -256,7 +255,8 @@ fn link(
         right.path(),
         up(left_name, 1)
     ))?;
-    right.ip(&up(right_name, 2))
+    right.ip(&up(right_name, 2))?;
+    left.await_link(left_name)
 }
 
 /// One of the two addresses of the n-th link, in both families.
