@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::net::Ipv6Addr;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::panic::resume_unwind;
 use std::process::{Child, Command, Stdio};
@@ -102,16 +103,28 @@ impl Namespace {
     /// Waits until an interface carries packets. One whose peer came up after it drops what it is
     /// given until a worker of the kernel has noticed.
     pub fn await_link(&self, name: &str) -> Result<(), NamespaceError> {
+        self.await_told(&["-o", "link", "show", "dev", name], "state UP")
+    }
+
+    /// Waits until packets to an own IPv6 address are taken in: that, too, is a worker's.
+    pub fn await_address(&self, address: Ipv6Addr) -> Result<(), NamespaceError> {
+        let address = address.to_string();
+        let show = ["-6", "route", "show", "table", "local", &address];
+        self.await_told(&show, &address)
+    }
+
+    /// Runs `ip(8)` until it tells what is wanted.
+    fn await_told(&self, arguments: &[&str], wanted: &str) -> Result<(), NamespaceError> {
         for _ in 0..1_000 {
-            let mut show = Command::new("ip");
-            show.args(["-o", "link", "show", "dev", name]);
-            if self.output(&mut show, "")?.contains("state UP") {
+            let told = self.output(Command::new("ip").args(arguments), "")?;
+            if told.contains(wanted) {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(5));
         }
-        Err(NamespaceError::LinkDown {
-            name: name.to_owned(),
+        Err(NamespaceError::NotReady {
+            asked: arguments.join(" "),
+            wanted: wanted.to_owned(),
         })
     }
 
@@ -211,11 +224,13 @@ pub enum NamespaceError {
         /// What it said.
         told: String,
     },
-    /// An interface does not come up.
-    #[error("the interface {name} is still down after five seconds: is its peer up?")]
-    LinkDown {
-        /// Its name.
-        name: String,
+    /// The kernel does not get ready.
+    #[error("after five seconds `ip {asked}` still does not tell {wanted:?}")]
+    NotReady {
+        /// What was asked.
+        asked: String,
+        /// What should have been told.
+        wanted: String,
     },
     /// A kernel parameter could not be set.
     #[error("cannot set the kernel parameter {path}")]
@@ -242,7 +257,7 @@ impl NamespaceError {
             Self::Start { source, .. } | Self::Tun { source } => {
                 matches!(source.kind(), NotFound | PermissionDenied)
             }
-            Self::Failed { .. } | Self::LinkDown { .. } | Self::Parameter { .. } => false,
+            Self::Failed { .. } | Self::NotReady { .. } | Self::Parameter { .. } => false,
         }
     }
 }

@@ -256,15 +256,21 @@ fn link(
         up(left_name, 1)
     ))?;
     right.ip(&up(right_name, 2))?;
-    left.await_link(left_name)
+    left.await_link(left_name)?;
+    left.await_address(v6(n, 1))?;
+    right.await_address(v6(n, 2))
 }
 
 /// One of the two addresses of the n-th link, in both families.
 fn side(n: usize, host: u8) -> [IpAddr; 2] {
     [
         Ipv4Addr::new(10, 77, n as u8, host).into(),
-        Ipv6Addr::new(0xfd77, n as u16, 0, 0, 0, 0, 0, host.into()).into(),
+        v6(n, host).into(),
     ]
+}
+
+fn v6(n: usize, host: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd77, n as u16, 0, 0, 0, 0, 0, host.into())
 }
 
 fn subnet(n: usize) -> [String; 2] {
