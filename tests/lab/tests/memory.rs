@@ -84,7 +84,7 @@ impl Host {
             }
             IpAddr::V6(_) => {
                 let header = Header {
-                    source: Tunnel::V6,
+                    source: Tunnel::V6.into(),
                     destination: address,
                     ttl: load.ttl,
                     tos: 0,

@@ -50,15 +50,15 @@ fn run(name: &str, scenario: &Scenario) -> Option<(Vec<f64>, Network)> {
     // The sweep is over when the last request is: what comes later is not heard.
     let last = records.iter().map(|record| record.entered).max();
     let over = last.unwrap_or_default() + *load.wait;
-    let least = surplus(
+    let fewest = surplus(
         records,
         *load.wait,
         over.saturating_sub(Duration::from_millis(50)),
     );
     let most = surplus(records, *load.wait, Duration::MAX);
     assert!(
-        (least..=most).contains(&told.surplus),
-        "{name}: {} {least} {most}",
+        (fewest..=most).contains(&told.surplus),
+        "{name}: {} {fewest} {most}",
         told.surplus
     );
     Some((errors, network))
