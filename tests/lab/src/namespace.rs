@@ -6,10 +6,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::net::Ipv6Addr;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::panic::resume_unwind;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use std::{process, thread};
 
 use leadsman_wire::laboratory;
@@ -96,6 +98,34 @@ impl Namespace {
     pub fn ip(&self, batch: &str) -> Result<(), NamespaceError> {
         self.output(Command::new("ip").args(["-batch", "-"]), batch)?;
         Ok(())
+    }
+
+    /// Waits until an interface carries packets. One whose peer came up after it drops what it is
+    /// given until a worker of the kernel has noticed.
+    pub fn await_link(&self, name: &str) -> Result<(), NamespaceError> {
+        self.await_told(&["-o", "link", "show", "dev", name], "state UP")
+    }
+
+    /// Waits until packets to an own IPv6 address are taken in: that, too, is a worker's.
+    pub fn await_address(&self, address: Ipv6Addr) -> Result<(), NamespaceError> {
+        let address = address.to_string();
+        let show = ["-6", "route", "show", "table", "local", &address];
+        self.await_told(&show, &address)
+    }
+
+    /// Runs `ip(8)` until it tells what is wanted.
+    fn await_told(&self, arguments: &[&str], wanted: &str) -> Result<(), NamespaceError> {
+        for _ in 0..1_000 {
+            let told = self.output(Command::new("ip").args(arguments), "")?;
+            if told.contains(wanted) {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Err(NamespaceError::NotReady {
+            asked: arguments.join(" "),
+            wanted: wanted.to_owned(),
+        })
     }
 
     /// Sets kernel parameters inside, by their path below `/proc/sys/net`.
@@ -194,6 +224,14 @@ pub enum NamespaceError {
         /// What it said.
         told: String,
     },
+    /// The kernel does not get ready.
+    #[error("after five seconds `ip {asked}` still does not tell {wanted:?}")]
+    NotReady {
+        /// What was asked.
+        asked: String,
+        /// What should have been told.
+        wanted: String,
+    },
     /// A kernel parameter could not be set.
     #[error("cannot set the kernel parameter {path}")]
     Parameter {
@@ -219,7 +257,7 @@ impl NamespaceError {
             Self::Start { source, .. } | Self::Tun { source } => {
                 matches!(source.kind(), NotFound | PermissionDenied)
             }
-            Self::Failed { .. } | Self::Parameter { .. } => false,
+            Self::Failed { .. } | Self::NotReady { .. } | Self::Parameter { .. } => false,
         }
     }
 }

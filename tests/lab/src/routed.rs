@@ -239,8 +239,7 @@ fn link(
         let other = 3 - host;
         let ([v4, v6], [other_v4, other_v6], other_mac) =
             (side(n, host), side(n, other), mac(other));
-        // Neighbours need not be looked for: the kernel may take a second to hear that a link is
-        // up, and until then nobody hears who looks.
+        // Neighbours need not be looked for, which takes a second where the first try is lost.
         format!(
             "address add {v4}/24 dev {name}\n\
              address add {v6}/64 dev {name} nodad\n\
@@ -256,15 +255,22 @@ fn link(
         right.path(),
         up(left_name, 1)
     ))?;
-    right.ip(&up(right_name, 2))
+    right.ip(&up(right_name, 2))?;
+    left.await_link(left_name)?;
+    left.await_address(v6(n, 1))?;
+    right.await_address(v6(n, 2))
 }
 
 /// One of the two addresses of the n-th link, in both families.
 fn side(n: usize, host: u8) -> [IpAddr; 2] {
     [
         Ipv4Addr::new(10, 77, n as u8, host).into(),
-        Ipv6Addr::new(0xfd77, n as u16, 0, 0, 0, 0, 0, host.into()).into(),
+        v6(n, host).into(),
     ]
+}
+
+fn v6(n: usize, host: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd77, n as u16, 0, 0, 0, 0, 0, host.into())
 }
 
 fn subnet(n: usize) -> [String; 2] {

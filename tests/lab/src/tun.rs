@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -28,9 +28,9 @@ pub struct Tunnel {
 
 impl Tunnel {
     /// IPv4 address of the prober.
-    pub const V4: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    pub const V4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
     /// IPv6 address of the prober.
-    pub const V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1));
+    pub const V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
 
     /// Sets a network to work; its time begins now.
     pub fn open(network: Network) -> Result<Self, NamespaceError> {
@@ -52,6 +52,7 @@ impl Tunnel {
             Self::V4,
             Self::V6
         ))?;
+        namespace.await_address(Self::V6)?;
         let stop = eventfd(0, EventfdFlags::empty()).map_err(|error| tun_error(error.into()))?;
         let stopped = stop.try_clone().map_err(tun_error)?;
         let carry = move || carry(&tun, network, &stopped);

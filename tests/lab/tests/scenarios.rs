@@ -88,8 +88,8 @@ fn plays(name: &str, scenario: &Scenario) {
 
 fn echo(destination: IpAddr, load: &Load, number: u16) -> Packet<Vec<u8>> {
     let (source, protocol, kind) = match destination {
-        IpAddr::V4(_) => (Tunnel::V4, ICMP, 8),
-        IpAddr::V6(_) => (Tunnel::V6, ICMPV6, 128),
+        IpAddr::V4(_) => (Tunnel::V4.into(), ICMP, 8),
+        IpAddr::V6(_) => (Tunnel::V6.into(), ICMPV6, 128),
     };
     let [high, low] = number.to_be_bytes();
     let start = [kind, 0, 0, 0, high, low, 0, 1];
