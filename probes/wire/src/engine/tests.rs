@@ -410,6 +410,47 @@ fn numbers_run_out_and_are_reused_after_that() {
 }
 
 #[test]
+fn two_hundred_thousand_are_in_flight_and_each_is_answered() {
+    let mut engine = Engine::new(Family::V4, Framing::Header { ttl: 64 }, FIRST, 16);
+    let options = EchoOptions::default();
+    let peers = (0..2_000).map(|_| engine.admit(TARGET.into(), &options));
+    let peers: Vec<_> = peers.collect();
+    let mut packets = Vec::new();
+    let mut heard = 0;
+    for sequence in 0..100 {
+        for peer in &peers {
+            let ask = Ask {
+                peer: *peer,
+                sequence,
+                wait: WAIT,
+                asked: ms(0),
+            };
+            engine.ask(ask, reading(0), &mut packets, &mut |_, heard| {
+                panic!("{heard:?}")
+            });
+        }
+    }
+    assert_eq!(engine.in_flight(), 200_000);
+    for request in packets.chunks_exact(84) {
+        let received = Received {
+            bytes: &reply(request),
+            named: TARGET.into(),
+            hop_limit: None,
+            error: None,
+        };
+        let arrival = Arrival {
+            user: reading(2),
+            kernel: stamp(1),
+        };
+        engine.heard(&received, arrival, &mut |_, answer| {
+            assert_eq!(whats(&[answer])[0].2, Arrived::InTime);
+            heard += 1;
+        });
+    }
+    assert_eq!((heard, engine.in_flight()), (200_000, 0));
+}
+
+#[test]
 fn a_stamp_from_before_the_request_is_another_ones() {
     let mut bench = Bench::new();
     let (key, request) = bench.ask(10);
