@@ -245,7 +245,7 @@ impl Recording {
         for (old, new) in self.layout.places.iter().zip(&layout.places) {
             match new.metric.kind {
                 MetricKind::Info => {
-                    anew.content.texts[new.first].clone_from(&self.content.texts[old.first])
+                    anew.content.texts[new.first].clone_from(&self.content.texts[old.first]);
                 }
                 MetricKind::Histogram if old.buckets != new.buckets => {}
                 _ => {

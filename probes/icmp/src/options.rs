@@ -33,7 +33,7 @@ pub(crate) struct PingOptions {
     /// Interface to send from and to hear replies on; the routing table chooses if none is given.
     #[schemars(with = "Option<String>")]
     pub(crate) interface: Option<InterfaceName>,
-    /// Firewall mark of the requests, by which `ip rule` may route them; needs CAP_NET_ADMIN.
+    /// Firewall mark of the requests, by which `ip rule` may route them; takes the capability to administer networks.
     pub(crate) mark: Option<u32>,
     /// Bytes of payload after the ICMP header; 0 stands for 28.
     #[schemars(range(max = 65_507))]

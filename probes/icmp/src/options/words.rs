@@ -52,8 +52,13 @@ impl TryFrom<String> for HexPattern {
 
 impl From<HexPattern> for String {
     fn from(pattern: HexPattern) -> Self {
-        let bytes = pattern.0.bytes().iter();
-        bytes.map(|byte| format!("{byte:02x}")).collect()
+        let digits = pattern
+            .0
+            .bytes()
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        digits.collect()
     }
 }
 
