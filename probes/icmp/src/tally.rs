@@ -234,7 +234,9 @@ mod tests {
     #[track_caller]
     fn check(heard: &[Heard], line: &str, ending: Ending) {
         let mut tally = Tally::default();
-        heard.iter().for_each(|heard| tally.hear(heard));
+        for heard in heard {
+            tally.hear(heard);
+        }
         let found = Found {
             tally: &tally,
             refused: tally.refused().map(|_| "why"),
