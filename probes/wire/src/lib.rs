@@ -21,6 +21,8 @@ mod error;
 pub mod extension;
 mod family;
 mod flow;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod heard;
 mod inbox;
 mod lane;

@@ -5,7 +5,7 @@
 //! the answers are matched. A packet's stamp is there before its answer can be, so no answer has to
 //! wait for one.
 
-mod control;
+pub(crate) mod control;
 mod filter;
 mod outgoing;
 pub(crate) mod socket;
