@@ -116,19 +116,47 @@ impl<'a> Context<'a> {
     ///
     /// An address in place of a name is taken as it is, if its family is acceptable.
     pub async fn resolve(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
+        Ok(self.resolve_all(host, preference).await?[0])
+    }
+
+    /// The same for a probe that tries one address after the other: all of the family that was
+    /// chosen, never none. [`Context::address`] says which one it is in the end, if not the first.
+    pub async fn resolve_all(
+        &self,
+        host: &str,
+        preference: Preference,
+    ) -> Result<Vec<IpAddr>, Fault> {
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);
         let begin = Instant::now();
-        *self.looking_up() = Some((host.to_owned(), begin));
+        let found = self.addresses(host, preference).await;
+        self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
+        let addresses = found?;
+        self.address(addresses[0]);
+        self.event(
+            "resolved",
+            || json!({ "host": host, "address": addresses[0] }),
+        );
+        Ok(addresses)
+    }
+
+    /// Finds the addresses of somebody else than the target, such as a proxy, and records nothing.
+    pub async fn addresses(
+        &self,
+        host: &str,
+        preference: Preference,
+    ) -> Result<Vec<IpAddr>, Fault> {
+        *self.looking_up() = Some((host.to_owned(), Instant::now()));
         let found = self.look_up(host, preference).await;
         *self.looking_up() = None;
-        self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
-        let address = found?;
+        found
+    }
+
+    /// Records the address at which the target is asked.
+    pub fn address(&self, address: IpAddr) {
         self.set(&common::PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
         self.set(&common::ADDRESS_HASH, f64::from(hash(address)));
         self.inform(&common::TARGET_INFO, &[&address.to_string()]);
-        self.event("resolved", || json!({ "host": host, "address": address }));
-        Ok(address)
     }
 
     /// Whose fault it is that the run was not over at its deadline: the target's, unless it was not
@@ -142,10 +170,10 @@ impl<'a> Context<'a> {
         Fault::Own(Blocker::Resolver, detail.into())
     }
 
-    async fn look_up(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
+    async fn look_up(&self, host: &str, preference: Preference) -> Result<Vec<IpAddr>, Fault> {
         if let Ok(address) = host.parse() {
             if preference.fallback || Family::of(address) == preference.family {
-                return Ok(address);
+                return Ok(vec![address]);
             }
             let detail = format!(
                 "{host} is not an {} address, and no other is wanted",
@@ -154,7 +182,8 @@ impl<'a> Context<'a> {
             return Err(Fault::target(Cause::Resolve, detail));
         }
         let refused = match self.ask(host, preference).await {
-            Ok(addresses) => return first(host, &addresses),
+            Ok(addresses) if !addresses.is_empty() => return Ok(addresses),
+            Ok(_) => ResolveError::NoRecord(host.to_owned()),
             Err(error) => error,
         };
         Err(match refused {
@@ -232,11 +261,6 @@ impl fmt::Debug for Context<'_> {
 /// How long the preferred family is waited for once the other is known. RFC 8305, section 3,
 /// suggests 50 ms where a person waits; here a change of family is worse than the delay.
 const RESOLUTION_DELAY: Duration = Duration::from_millis(300);
-
-fn first(host: &str, addresses: &[IpAddr]) -> Result<IpAddr, Fault> {
-    let none = || Fault::target(Cause::Resolve, format!("{host} has no address"));
-    addresses.first().copied().ok_or_else(none)
-}
 
 /// FNV-1a, 32 bits, over the 4 or 16 bytes of the address.
 fn hash(address: IpAddr) -> u32 {
