@@ -1,0 +1,204 @@
+//! Is the peer's certificate to be trusted, and until when?
+//!
+//! The verdict is kept beside what was shown, whether or not the connection goes on. Where all is
+//! accepted the verdict is still made, so that a probe can tell what others would have said.
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+
+use super::certificate::Certificate;
+use super::roots::Roots;
+use super::{PROVIDER, Shown};
+
+/// Why a certificate is not to be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Distrust {
+    /// Its own time, or that of one that signed it, is over.
+    #[error("its certificate has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("its certificate is not valid yet")]
+    NotYetValid,
+    /// No way leads from it to a trusted authority.
+    #[error("its certificate is signed by nobody who is trusted")]
+    UnknownIssuer,
+    /// It is for other names; these.
+    #[error("its certificate is not for this name but for {0}")]
+    WrongName(String),
+    /// It is wrong in some other way.
+    #[error("its certificate is not acceptable: {0}")]
+    Unacceptable(String),
+}
+
+/// Judges the certificates of one connection, and remembers them.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    roots: Arc<Roots>,
+    insecure: bool,
+    shown: Mutex<Option<Shown>>,
+}
+
+impl Verifier {
+    pub(super) fn new(roots: Arc<Roots>, insecure: bool) -> Self {
+        Self {
+            roots,
+            insecure,
+            shown: Mutex::default(),
+        }
+    }
+
+    /// What was shown, and what is to be thought of it.
+    pub(super) fn shown(&self) -> Option<Shown> {
+        self.shown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Until when the certificate is to be trusted.
+    fn judge(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<i64, Distrust> {
+        let entity = EndEntityCert::try_from(own).map_err(|why| Distrust::of(&why, own))?;
+        let until = if self.roots.contain(own) {
+            // Trusted itself, so whoever signed it does not matter; it may even be an authority's.
+            end(own)
+        } else {
+            self.chain(&entity, others, now)
+                .map_err(|why| Distrust::of(&why, own))?
+        };
+        let begin = Certificate::read(own).map_or(0, |own| own.not_before);
+        if until < now.as_secs().cast_signed() {
+            return Err(Distrust::Expired);
+        }
+        if begin > now.as_secs().cast_signed() {
+            return Err(Distrust::NotYetValid);
+        }
+        let named = entity.verify_is_valid_for_subject_name(name);
+        named.map_err(|why| Distrust::of(&why, own))?;
+        Ok(until)
+    }
+
+    /// The latest end of all ways to an authority (RFC 5280, section 6).
+    fn chain(
+        &self,
+        entity: &EndEntityCert<'_>,
+        others: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<i64, webpki::Error> {
+        let latest = Cell::new(None);
+        // Each way is noted and turned down, so that the next one is looked for.
+        let note = |path: &VerifiedPath<'_>| {
+            let between = path
+                .intermediate_certificates()
+                .map(|cert| end(&cert.der()));
+            let first = between.fold(end(&path.end_entity().der()), i64::min);
+            let ends = self.roots.ends(path.anchor()).map(|root| root.min(first));
+            latest.set(ends.max().max(latest.get()));
+            Err(webpki::Error::UnknownIssuer)
+        };
+        let algorithms = PROVIDER.signature_verification_algorithms.all;
+        let usage = KeyUsage::server_auth();
+        let refused = entity
+            .verify_for_usage(
+                algorithms,
+                &self.roots.anchors,
+                others,
+                now,
+                usage,
+                None,
+                Some(&note),
+            )
+            .err();
+        match (latest.get(), refused) {
+            (Some(until), _) => Ok(until),
+            (None, refused) => Err(refused.unwrap_or(webpki::Error::UnknownIssuer)),
+        }
+    }
+}
+
+impl Distrust {
+    fn of(error: &webpki::Error, own: &CertificateDer<'_>) -> Self {
+        match error {
+            webpki::Error::CertExpired { .. } => Self::Expired,
+            webpki::Error::CertNotValidYet { .. } => Self::NotYetValid,
+            webpki::Error::UnknownIssuer => Self::UnknownIssuer,
+            webpki::Error::CertNotValidForName(_) => {
+                let names = Certificate::read(own).map(|own| own.dns_names);
+                let names = names.filter(|names| !names.is_empty());
+                Self::WrongName(names.unwrap_or_else(|| "no name at all".to_owned()))
+            }
+            error => Self::Unacceptable(error.to_string()),
+        }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verdict = self.judge(own, others, name, now);
+        if let Some(certificate) = Certificate::read(own) {
+            let ends = others.iter().map(end);
+            let shown = Shown {
+                earliest: ends.fold(certificate.not_after, i64::min),
+                own: certificate,
+                trust: verdict.clone(),
+            };
+            *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
+        }
+        match verdict {
+            Err(distrust) if !self.insecure => {
+                let other = CertificateError::Other(OtherError(Arc::new(distrust)));
+                Err(Error::InvalidCertificate(other))
+            }
+            _ => Ok(ServerCertVerified::assertion()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &PROVIDER.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &PROVIDER.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        PROVIDER
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+/// Until when a certificate is valid; one that cannot be read never was.
+fn end(der: &CertificateDer<'_>) -> i64 {
+    Certificate::read(der).map_or(i64::MIN, |certificate| certificate.not_after)
+}
