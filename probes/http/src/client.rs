@@ -15,6 +15,9 @@ mod token;
 mod trip;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use leadsman_core::{Cause, Command, Plugin, inventory};
 
 use options::HttpOptions;

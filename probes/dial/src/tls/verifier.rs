@@ -132,7 +132,10 @@ impl Distrust {
         match error {
             webpki::Error::CertExpired { .. } => Self::Expired,
             webpki::Error::CertNotValidYet { .. } => Self::NotYetValid,
-            webpki::Error::UnknownIssuer => Self::UnknownIssuer,
+            // An authority of the right name but with another key signed nothing of this.
+            webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => {
+                Self::UnknownIssuer
+            }
             webpki::Error::CertNotValidForName(_) => {
                 let names = Certificate::read(own).map(|own| own.dns_names);
                 let names = names.filter(|names| !names.is_empty());

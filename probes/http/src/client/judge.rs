@@ -172,28 +172,14 @@ pub(crate) fn transport(rules: &Written, version: Version, tls: bool) -> Result<
 #[cfg(test)]
 mod tests {
     use hyper::header::{HeaderName, HeaderValue};
-    use leadsman_core::options::{Kind, Node, read};
+    use leadsman_core::options::read;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::client::options::tests::node;
 
     fn rules(options: &Value) -> Written {
         read(&node(options)).unwrap()
-    }
-
-    fn node(value: &Value) -> Node {
-        match value {
-            Value::Array(items) => Node::new(Kind::List(items.iter().map(node).collect())),
-            Value::Object(entries) => {
-                let entries = entries.iter().map(|(k, v)| (Node::word(k), node(v)));
-                Node::new(Kind::Map(entries.collect()))
-            }
-            Value::String(text) => Node::new(Kind::Scalar {
-                text: text.clone(),
-                plain: false,
-            }),
-            other => Node::word(other.to_string()),
-        }
     }
 
     #[test]

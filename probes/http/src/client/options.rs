@@ -438,3 +438,6 @@ const RESERVED: [&str; 10] = [
     "Transfer-Encoding",
     "User-Agent",
 ];
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -8,7 +8,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
-use cel::{Context, Program, Value};
+use cel::common::ast::{EntryExpr, Expr, MapExpr, StructExpr};
+use cel::{Context, IdedExpr, Program, Value};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -52,12 +53,12 @@ impl FromStr for Expression {
             Ok(Err(why)) => return Err(why.to_string().lines().collect::<Vec<_>>().join(" ")),
             Err(_) => return Err("the parser cannot make anything of it".to_owned()),
         };
+        let mut known = vec!["body"];
+        known.extend(TYPES);
+        iterated(program.expression(), &mut known);
         let references = program.references();
-        let unknown = references
-            .variables()
-            .into_iter()
-            .find(|name| *name != "body");
-        if let Some(name) = unknown {
+        let mut variables = references.variables().into_iter();
+        if let Some(name) = variables.find(|name| !known.contains(name)) {
             return Err(format!("there is no variable `{name}`, only `body`"));
         }
         Ok(Self {
@@ -66,6 +67,51 @@ impl FromStr for Expression {
         })
     }
 }
+
+/// Adds the variables that macros such as `all` and `exists` go through a list with.
+fn iterated<'e>(expression: &'e IdedExpr, names: &mut Vec<&'e str>) {
+    let mut parts: Vec<&'e IdedExpr> = Vec::new();
+    match &expression.expr {
+        Expr::Comprehension(each) => {
+            names.push(&each.iter_var);
+            names.extend(each.iter_var2.as_deref());
+            parts.extend([&each.iter_range, &each.accu_init, &each.loop_cond]);
+            parts.extend([&each.loop_step, &each.result]);
+        }
+        Expr::Call(call) => {
+            parts.extend(call.target.as_deref());
+            parts.extend(&call.args);
+        }
+        Expr::List(list) => parts.extend(&list.elements),
+        Expr::Select(select) => parts.push(&select.operand),
+        Expr::Map(MapExpr { entries }) | Expr::Struct(StructExpr { entries, .. }) => {
+            for entry in entries {
+                match &entry.expr {
+                    EntryExpr::StructField(field) => parts.push(&field.value),
+                    EntryExpr::MapEntry(entry) => parts.extend([&entry.key, &entry.value]),
+                }
+            }
+        }
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
+    }
+    for part in parts {
+        iterated(part, names);
+    }
+}
+
+/// Names that stand for types.
+const TYPES: [&str; 10] = [
+    "bool",
+    "bytes",
+    "double",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "string",
+    "type",
+    "uint",
+];
 
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,6 +164,11 @@ mod tests {
             ("body[2] == 'c'", r#"["a", "b", "c"]"#, Some(true)),
             ("body", "true", Some(true)),
             ("body.all(x, x > 0)", "[1, 2]", Some(true)),
+            (
+                "body.exists(x, x.a.all(y, y == 1))",
+                r#"[{"a": [1]}]"#,
+                Some(true),
+            ),
             ("body.n > 1.5", r#"{"n": 2.5}"#, Some(true)),
         ] {
             let expression: Expression = text.parse().unwrap();
@@ -128,7 +179,14 @@ mod tests {
 
     #[test]
     fn what_does_not_compile_is_refused() {
-        for text in ["foo.bar", "body ==", "body.foo == other", "", "("] {
+        for text in [
+            "foo.bar",
+            "body ==",
+            "body.foo == other",
+            "body.all(x, z)",
+            "",
+            "(",
+        ] {
             assert!(text.parse::<Expression>().is_err(), "{text:?}");
         }
     }

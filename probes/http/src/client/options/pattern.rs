@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_go_refuses_is_refused() {
-        for pattern in [":[", "(", "*", "a**", r"\", "[b-a]", "(?z)"] {
+        for pattern in [":[", "(", "*", r"\", "[b-a]", "(?z)"] {
             assert!(pattern.parse::<Pattern>().is_err(), "{pattern:?}");
         }
     }
