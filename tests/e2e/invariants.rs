@@ -257,6 +257,11 @@ fn a_broken_rule_is_noticed() {
             "src/web.rs names icmp",
         ),
         (
+            "src/web.rs",
+            "//! .\nfn f() -> [&'static str; 2] { [\"icmp://\", \"my icmp\"] }\n",
+            "src/web.rs names icmp",
+        ),
+        (
             "metrics/src/lib.rs",
             "//! .\n",
             "does not forbid unsafe code",
