@@ -11,6 +11,7 @@
 //! - `ending`: signals, and what is in flight when they come.
 //! - `listening`: where it lets people in.
 //! - `ping`: the command, by hand and for programs.
+//! - `http`: an HTTP server, measured in every way.
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
 mod acme;
@@ -18,6 +19,7 @@ mod ask;
 mod demonstration;
 mod driving;
 mod ending;
+mod http;
 mod invariants;
 mod listening;
 mod ping;
