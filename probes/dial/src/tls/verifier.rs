@@ -205,3 +205,68 @@ impl ServerCertVerifier for Verifier {
 fn end(der: &CertificateDer<'_>) -> i64 {
     Certificate::read(der).map_or(i64::MIN, |certificate| certificate.not_after)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+    use rcgen::{date_time_ymd, generate_simple_self_signed};
+
+    use super::*;
+
+    fn authority(name: &str, year: i32) -> CertificateParams {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.not_after = date_time_ymd(year, 1, 1);
+        params
+    }
+
+    fn judge(roots: &str, own: &[u8]) -> Result<i64, Distrust> {
+        let roots = Roots::of_pem(roots.as_bytes()).unwrap();
+        let verifier = Verifier::new(roots, false);
+        let name = ServerName::try_from("a.test").unwrap();
+        // In 2026.
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_780_000_000));
+        verifier.judge(&CertificateDer::from(own), &[], &name, now)
+    }
+
+    #[test]
+    fn a_certificate_is_trusted_until_the_longest_of_its_chains_ends() {
+        let key = KeyPair::generate().unwrap();
+        let older = authority("same", 2031).self_signed(&key).unwrap().pem();
+        let past = authority("same", 2025).self_signed(&key).unwrap().pem();
+        let newer = CertifiedIssuer::self_signed(authority("same", 2041), key).unwrap();
+        let mut params = CertificateParams::new(["a.test".to_owned()]).unwrap();
+        params.not_after = date_time_ymd(2051, 1, 1);
+        let own = KeyPair::generate().unwrap();
+        let own = params.signed_by(&own, &newer).unwrap();
+        let end = |year| date_time_ymd(year, 1, 1).unix_timestamp();
+        let newer = newer.pem();
+        for (roots, expected) in [
+            (newer.clone(), Ok(end(2041))),
+            (older.clone(), Ok(end(2031))),
+            (format!("{past}{older}{newer}"), Ok(end(2041))),
+            (past, Err(Distrust::Expired)),
+        ] {
+            assert_eq!(judge(&roots, own.der()), expected);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_trusted_itself_may_be_an_authoritys() {
+        let mut params = authority("a.test", 2041);
+        params.subject_alt_names = CertificateParams::new(["a.test".to_owned()])
+            .unwrap()
+            .subject_alt_names;
+        let own = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        assert!(judge(&own.pem(), own.der()).is_ok());
+        let other = generate_simple_self_signed(["b.test".to_owned()])
+            .unwrap()
+            .cert;
+        let named = Err(Distrust::WrongName("b.test".to_owned()));
+        assert_eq!(judge(&other.pem(), other.der()), named);
+        assert_eq!(judge(&own.pem(), other.der()), Err(Distrust::UnknownIssuer));
+    }
+}
