@@ -10,6 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use leadsman_core::Fault;
 use leadsman_core::options::Secret;
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::options::{Authorization, BasicAuth, FieldValues, Written};
@@ -58,12 +59,7 @@ pub(crate) fn of_url(url: &Url) -> Option<HeaderValue> {
 
 /// `Basic` with a user name and a password, both still percent-encoded.
 pub(crate) fn basic(user: &str, password: &str) -> String {
-    let decoded = |text: &str| {
-        let pairs = url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
-            .map(|(name, _)| name.into_owned())
-            .next();
-        pairs.unwrap_or_default()
-    };
+    let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
     plain_basic(&decoded(user), &decoded(password))
 }
 
@@ -156,6 +152,7 @@ mod tests {
             ("http://user:pass@a.test/", Some("Basic dXNlcjpwYXNz")),
             ("http://us%65r:pa%73s@a.test/", Some("Basic dXNlcjpwYXNz")),
             ("http://a+b:c%26d@a.test/", Some("Basic YStiOmMmZA==")),
+            ("http://a&b:c&d@a.test/", Some("Basic YSZiOmMmZA==")),
         ] {
             let field = of_url(&url.parse().unwrap());
             let field = field.as_ref().map(|field| field.to_str().unwrap());

@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use hyper::rt::Executor;
@@ -45,6 +45,11 @@ impl Driver {
             wanted.as_mut().poll(cx)
         })
         .await
+    }
+
+    /// Lets the connection do what it can do at once, such as to say goodbye.
+    pub(crate) fn nudge(&mut self) {
+        self.drive(&mut Context::from_waker(Waker::noop()));
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) {

@@ -131,8 +131,8 @@ impl Trip<'_, '_> {
         let skips = way.skip_resolve && way.proxy.is_some();
         let addresses = match &self.known {
             _ if skips => Vec::new(),
-            Some((known, addresses)) if *known == host => addresses.clone(),
             _ if way.is_target => self.cx.resolve_all(&host, way.preference).await?,
+            Some((known, addresses)) if *known == host => addresses.clone(),
             _ => self.cx.addresses(&host, way.preference).await?,
         };
         self.watch.enter(Phase::Connect);
@@ -231,7 +231,10 @@ impl Answer {
         loop {
             let frame = self.driver.beside(self.body.frame()).await;
             let frame = match frame {
-                None => return Ok(()),
+                None => {
+                    self.driver.nudge();
+                    return Ok(());
+                }
                 Some(Ok(frame)) => frame,
                 Some(Err(why)) => {
                     let doing = format!("the body from {} broke off", self.peer);

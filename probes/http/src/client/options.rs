@@ -19,7 +19,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Version};
 use leadsman_core::options::Secret;
 use leadsman_core::{Options, OptionsError, Preference, Target};
-use leadsman_dial::{Bypass, Proxy, TlsCache, TlsOptions};
+use leadsman_dial::{Bypass, Proxy, ProxyError, TlsCache, TlsOptions};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -246,7 +246,7 @@ impl Written {
     }
 
     /// Where a request to `url` goes through, if not directly there.
-    pub(crate) fn proxy(&self, url: &url::Url) -> Option<Proxy> {
+    pub(crate) fn proxy(&self, url: &url::Url) -> Result<Option<Proxy>, ProxyError> {
         route(
             self.proxy_url.as_deref(),
             &self.no_proxy,
@@ -369,18 +369,19 @@ impl Written {
     }
 }
 
-/// Where a request goes through; `url` was checked when the options were read.
+/// Where a request goes through. What fails is only the environment's proxy: one that is written
+/// was checked when the options were read.
 pub(crate) fn route(
     proxy: Option<&str>,
     no_proxy: &str,
     environment: bool,
     target: &url::Url,
-) -> Option<Proxy> {
-    if environment {
-        return Proxy::of_environment(target).ok().flatten();
+) -> Result<Option<Proxy>, ProxyError> {
+    match proxy {
+        _ if environment => Proxy::of_environment(target),
+        Some(proxy) if !Bypass::new(no_proxy).names(target) => proxy.parse().map(Some),
+        _ => Ok(None),
     }
-    let proxy = proxy?.parse().ok()?;
-    (!Bypass::new(no_proxy).names(target)).then_some(proxy)
 }
 
 impl HttpVersion {

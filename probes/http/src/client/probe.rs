@@ -40,6 +40,8 @@ pub(crate) struct HttpProbe {
 
 /// What a hop asks for, and what stays the same from hop to hop.
 struct Journey {
+    /// Whether no redirect was followed yet.
+    is_begin: bool,
     method: Method,
     url: Url,
     host: Option<String>,
@@ -111,8 +113,14 @@ impl HttpProbe {
                 .as_ref()
                 .map(|token| token.authorization().clone());
         }
+        if self.url.scheme() == "https" {
+            // Here, so that what it takes to read the files belongs to no hop.
+            let tls = self.options.tls.tls(&written.tls_config).await;
+            tls.map_err(Fault::own)?;
+        }
         let method = written.method.parse();
         Ok(Journey {
+            is_begin: true,
             method: method.expect("the options were read, and their method with them"),
             url: self.url.clone(),
             host: self.host.clone(),
@@ -128,10 +136,10 @@ impl HttpProbe {
         let written = &self.options.written;
         let url = &journey.url;
         let same = target::is_same(&self.url, url);
-        let proxy = written.proxy(url);
+        let proxy = written.proxy(url).map_err(Fault::own)?;
         let skips = written.skip_resolve_phase_with_proxy && proxy.is_some();
         trip.hop(Phase::Own);
-        let way = self.way(trip, url, same, proxy).await?;
+        let way = self.way(journey, same, proxy).await?;
         let asked = Asked {
             method: journey.method.clone(),
             fields: self.fields(journey, same).await?,
@@ -161,12 +169,11 @@ impl HttpProbe {
 
     async fn way(
         &self,
-        trip: &Trip<'_, '_>,
-        url: &Url,
+        journey: &Journey,
         same: bool,
         proxy: Option<Proxy>,
     ) -> Result<Way<'_>, Fault> {
-        let written = &self.options.written;
+        let (written, url) = (&self.options.written, &journey.url);
         let tls = match url.scheme() {
             "https" => {
                 let tls = self.options.tls.tls(&written.tls_config).await;
@@ -181,7 +188,7 @@ impl HttpProbe {
             proxy,
             connect_header: &written.proxy_connect_header,
             skip_resolve: written.skip_resolve_phase_with_proxy,
-            is_target: trip.known.is_none(),
+            is_target: journey.is_begin,
             preference: written.preference(),
             source: written.source_ip_address,
             tls,
@@ -284,6 +291,7 @@ impl Probe for HttpProbe {
 impl Journey {
     /// Turns to where a redirect leads (RFC 9110, section 15.4).
     fn follow(&mut self, status: StatusCode, next: Next) {
+        self.is_begin = false;
         let keeps = [
             StatusCode::TEMPORARY_REDIRECT,
             StatusCode::PERMANENT_REDIRECT,

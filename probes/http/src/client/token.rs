@@ -65,14 +65,10 @@ impl Token {
             }
             _ => None,
         };
-        let no_proxy = &oauth2.no_proxy;
+        let (written, environment) = (oauth2.proxy_url.as_deref(), oauth2.proxy_from_environment);
+        let proxy = route(written, &oauth2.no_proxy, environment, &url);
         let way = Way {
-            proxy: route(
-                oauth2.proxy_url.as_deref(),
-                no_proxy,
-                oauth2.proxy_from_environment,
-                &url,
-            ),
+            proxy: proxy.map_err(Fault::own)?,
             connect_header: &oauth2.proxy_connect_header,
             skip_resolve: false,
             is_target: false,

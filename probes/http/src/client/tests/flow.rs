@@ -129,6 +129,7 @@ async fn a_token_is_asked_for_once_while_it_lasts() {
     for _ in 0..2 {
         let found = bench.measure(&mut *probe, &target).await;
         assert_eq!(ending(&found), "good");
+        assert!(found.text(&TARGET_INFO).is_some());
     }
     let asked = heard(&asked);
     assert_eq!(asked.len(), 1);
