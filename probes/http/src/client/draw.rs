@@ -154,3 +154,49 @@ const PHASES: [&str; 7] = [
 
 /// What stands before a bar.
 const INDENT: usize = 2 + 14 + 9 + 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bars_stand_behind_one_another_and_are_to_scale() {
+        let seconds = [
+            ("resolve", 0.0),
+            ("connect", 0.025),
+            ("wait", 0.05),
+            ("transfer", 0.025),
+        ];
+        let hop = Hop {
+            seconds: seconds
+                .map(|(phase, seconds)| (phase.into(), seconds))
+                .into(),
+        };
+        let mut text = String::new();
+        phases(&hop, INDENT + 20, &mut text);
+        let expected = [
+            "  resolve            0.00 ms  ",
+            "  connect           25.00 ms  ━━━━━",
+            "  wait              50.00 ms       ━━━━━━━━━━",
+            "  transfer          25.00 ms                 ━━━━━",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_a_server_says_cannot_steer_the_terminal() {
+        let mut text = String::new();
+        let response = Response {
+            status: 302,
+            version: "HTTP/1.1".into(),
+            peer: ([127, 0, 0, 1], 80).into(),
+            tls: None,
+            location: Some("/\u{1b}[2J".to_owned()),
+        };
+        answered(&response, &mut text);
+        assert_eq!(
+            text,
+            "  302 in HTTP/1.1 from 127.0.0.1:80\n  to \"/\\u{1b}[2J\"\n"
+        );
+    }
+}

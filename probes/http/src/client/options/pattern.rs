@@ -172,6 +172,21 @@ mod tests {
     }
 
     #[test]
+    fn no_pattern_is_too_odd_to_be_rewritten() {
+        let pieces = [
+            "\\", "Q", "E", "[", "]", "^", ":", "{", "}", "2", ",", "&", "\u{fc}",
+        ];
+        let mut patterns = vec![String::new()];
+        for _ in 0..4 {
+            let longer = |pattern: &String| pieces.map(|piece| format!("{pattern}{piece}"));
+            patterns = patterns.iter().flat_map(longer).collect();
+            for pattern in &patterns {
+                rewritten(pattern);
+            }
+        }
+    }
+
+    #[test]
     fn what_go_refuses_is_refused() {
         for pattern in [":[", "(", "*", r"\", "[b-a]", "(?z)"] {
             assert!(pattern.parse::<Pattern>().is_err(), "{pattern:?}");
