@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! options, target ──▶ probe ──▶ exchange ──▶ leadsman-dial, hyper      one hop, nothing reused
-//!                       │  ├──▶ credentials, cookies    what a request carries, and to whom
-//!                       │  └──▶ judge                   decide what the answer is worth
+//!                       │  ├──▶ token, credentials, cookies    what a request carries, and to whom
+//!                       │  ├──▶ journey                 decide where a redirect leads
+//!                       │  └──▶ received, judge         decide what the answer is worth
 //!                       ▼
-//!            watch ──▶ metrics, events ──▶ draw         what is seen of it
+//!       watch, trip ──▶ metrics, events ──▶ draw        what is seen of it
 //! ```
 //!
 //! Connections are never kept, nothing is asked twice. When a run begins and how long it may last

@@ -1,31 +1,31 @@
 //! How is one URL asked for, redirects included?
 //!
-//! What is sent to whom, and what is recorded of the last answer. How a single request is made is in
-//! [`super::exchange`], what an answer is worth in [`super::judge`].
+//! What is sent to whom. How a single request is made is in [`super::exchange`], where a redirect
+//! leads in [`super::journey`], what an answer is worth in [`super::judge`].
 
 use std::io;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use hyper::body::Bytes;
 use hyper::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
-    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, SET_COOKIE, USER_AGENT,
+    HeaderMap, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT,
 };
-use hyper::{Method, StatusCode, Version};
 use leadsman_core::{Cause, Context, Fault, Probe, async_trait};
-use leadsman_dial::{Proxy, metrics as tls};
+use leadsman_dial::Proxy;
 use tokio::time::timeout_at;
 use url::Url;
 
 use super::cookies::Jar;
 use super::credentials::{add_fields, authorization, of_url};
 use super::events::{Request, Response};
-use super::exchange::{Answer, Asked, Body, Way, shown};
-use super::options::{Compression, HttpOptions, Size, Written};
+use super::exchange::{Answer, Asked, Way, shown};
+use super::journey::{Journey, leads_to};
+use super::options::HttpOptions;
+use super::received::{content, record_head, said};
 use super::token::Token;
 use super::trip::Trip;
-use super::watch::{Phase, Watch};
+use super::watch::Phase;
 use super::{judge, metrics, target};
 
 /// HTTP aimed at one URL.
@@ -36,20 +36,6 @@ pub(crate) struct HttpProbe {
     /// The field `Host` for the target, and its name for TLS, where they are not the URL's.
     host: Option<String>,
     token: Option<Token>,
-}
-
-/// What a hop asks for, and what stays the same from hop to hop.
-struct Journey {
-    /// Whether no redirect was followed yet.
-    is_begin: bool,
-    method: Method,
-    url: Url,
-    host: Option<String>,
-    body: Bytes,
-    /// Whether a redirect has taken the body away, and with it what describes it.
-    bodiless: bool,
-    authorization: Option<HeaderValue>,
-    jar: Jar,
 }
 
 impl HttpProbe {
@@ -288,160 +274,6 @@ impl Probe for HttpProbe {
     }
 }
 
-impl Journey {
-    /// Turns to where a redirect leads (RFC 9110, section 15.4).
-    fn follow(&mut self, status: StatusCode, next: Next) {
-        self.is_begin = false;
-        let keeps = [
-            StatusCode::TEMPORARY_REDIRECT,
-            StatusCode::PERMANENT_REDIRECT,
-        ];
-        if !keeps.contains(&status) {
-            if self.method != Method::HEAD {
-                self.method = Method::GET;
-            }
-            self.body = Bytes::new();
-            self.bodiless = true;
-        }
-        // The name that the target goes by holds for what it says of itself.
-        if next.is_absolute {
-            self.host = None;
-        }
-        self.url = next.url;
-    }
-}
-
-/// Where a redirect leads.
-struct Next {
-    url: Url,
-    is_absolute: bool,
-}
-
-/// Where an answer leads on; `None` if it does not.
-fn leads_to(answer: &Answer, from: &Url) -> Result<Option<Next>, Fault> {
-    let Some(location) = location(answer) else {
-        return Ok(None);
-    };
-    let bad = |why: &str| {
-        let detail = format!("{} redirects to {location:?}: {why}", shown(from));
-        Fault::target(Cause::Protocol, detail)
-    };
-    let url = from.join(&location).map_err(|why| bad(&why.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(bad("that is no URL of HTTP"));
-    }
-    Ok(Some(Next {
-        url,
-        is_absolute: Url::parse(&location).is_ok(),
-    }))
-}
-
-/// The field `Location` of a redirect.
-fn location(answer: &Answer) -> Option<String> {
-    let redirects = matches!(answer.head.status.as_u16(), 301 | 302 | 303 | 307 | 308);
-    let location = answer.head.headers.get(LOCATION).filter(|_| redirects);
-    location.map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned())
-}
-
-/// Records what the head of the last answer says.
-fn record_head(cx: &Context<'_>, answer: &Answer) {
-    let head = &answer.head;
-    cx.set(&metrics::STATUS, f64::from(head.status.as_u16()));
-    cx.set(&metrics::CONTENT_LENGTH, content_length(answer));
-    cx.set(&metrics::SSL, f64::from(u8::from(answer.tls.is_some())));
-    let (version, _) = version(head.version);
-    cx.set(&metrics::VERSION, version);
-    let modified = head
-        .headers
-        .get(LAST_MODIFIED)
-        .and_then(|field| field.to_str().ok());
-    let modified = modified.and_then(|field| httpdate::parse_http_date(field).ok());
-    if let Some(Ok(since)) = modified.map(|modified| modified.duration_since(UNIX_EPOCH)) {
-        cx.set(&metrics::LAST_MODIFIED, since.as_secs_f64());
-    }
-    if let Some((Some(shown), agreed)) = &answer.tls {
-        tls::record_answered(cx, shown, agreed);
-    }
-}
-
-/// The length that the header tells, or -1; what can have no body has none (RFC 9110, section 8.6).
-fn content_length(answer: &Answer) -> f64 {
-    let field = answer.head.headers.get(CONTENT_LENGTH);
-    let length: Option<u64> = field.and_then(|field| field.to_str().ok()?.trim().parse().ok());
-    match length {
-        Some(length) => length as f64,
-        None if matches!(answer.head.status.as_u16(), 204 | 304) => 0.0,
-        None => -1.0,
-    }
-}
-
-/// A version as a number and in words.
-fn version(version: Version) -> (f64, &'static str) {
-    match version {
-        Version::HTTP_10 => (1.0, "HTTP/1.0"),
-        Version::HTTP_2 => (2.0, "HTTP/2"),
-        _ => (1.1, "HTTP/1.1"),
-    }
-}
-
-fn said(answer: &Answer) -> Response {
-    let agreed = answer.tls.as_ref().map(|(_, agreed)| agreed);
-    Response {
-        status: answer.head.status.as_u16(),
-        version: version(answer.head.version).1.into(),
-        peer: answer.peer,
-        tls: agreed.map(|agreed| format!("{}, {}", agreed.version, agreed.cipher)),
-        location: location(answer),
-    }
-}
-
-/// How long the body of an answer is, and what is in it as far as that is looked at.
-async fn content(
-    rules: &Written,
-    answer: &mut Answer,
-    watch: &Watch,
-) -> (u64, Result<Vec<u8>, Fault>) {
-    let coding = rules
-        .compression
-        .filter(|coding| *coding != Compression::Identity);
-    let keeps = coding.is_some() || judge::reads_body(rules);
-    let held = if keeps { MOST_HELD } else { u64::MAX };
-    let most = match rules.body_size_limit.0 {
-        0 => held,
-        limit => limit.min(held),
-    };
-    let mut body = Body::default();
-    let raw = if coding.is_some() { held } else { most };
-    let read = answer.read(keeps, raw, &mut body).await;
-    watch.enter(Phase::Own);
-    let Some(coding) = coding else {
-        let short_enough = body.length <= most;
-        let kept = short_enough
-            .then_some(body.bytes)
-            .ok_or_else(|| too_long(most));
-        return (body.length.min(most), read.and(kept));
-    };
-    let decoded = read.and_then(|()| {
-        coding.decode(&body.bytes, most).map_err(|why| {
-            let detail = format!("the body is not in the coding {}: {why}", coding.name());
-            Fault::target(Cause::Mismatch, detail)
-        })
-    });
-    match decoded {
-        Ok(decoded) if decoded.len() as u64 > most => (most, Err(too_long(most))),
-        Ok(decoded) => (decoded.len() as u64, Ok(decoded)),
-        Err(fault) => (0, Err(fault)),
-    }
-}
-
-fn too_long(most: u64) -> Fault {
-    let detail = format!(
-        "the body is longer than {}, which is the most allowed",
-        Size(most)
-    );
-    Fault::target(Cause::Mismatch, detail)
-}
-
 fn without_port(host: &str) -> String {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -460,9 +292,6 @@ struct BodyFileError {
 
 /// As many as browsers and Go follow, give or take a few.
 const MOST_REDIRECTS: u32 = 10;
-
-/// How much of a body is held in memory where something looks at it.
-const MOST_HELD: u64 = 64 * 1024 * 1024;
 
 /// What the request's field `User-Agent` says unless told otherwise.
 const OWN_NAME: &str = concat!("leadsman/", env!("CARGO_PKG_VERSION"));
