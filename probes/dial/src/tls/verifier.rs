@@ -138,6 +138,8 @@ impl Distrust {
             }
             webpki::Error::CertNotValidForName(_) => {
                 let names = Certificate::read(own).map(|own| own.dns_names);
+                // Escaped, for the server chose them and a terminal may show them.
+                let names = names.map(|names| names.escape_debug().to_string());
                 let names = names.filter(|names| !names.is_empty());
                 Self::WrongName(names.unwrap_or_else(|| "no name at all".to_owned()))
             }
