@@ -45,6 +45,8 @@ use std::sync::Arc;
 
 use leadsman_core::Registry;
 
+#[cfg(feature = "http")]
+use leadsman_http as _;
 #[cfg(feature = "icmp")]
 use leadsman_icmp as _;
 

@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
-use leadsman_core::{Event, Fault, Order, Recording, Run, Sink, Stop, Target, perform};
+use leadsman_core::{
+    Event, Fault, OptionsError, Order, Recording, Run, Sink, Stop, Target, perform,
+};
 
 use super::budget::{BudgetError, budget};
 use super::query::Query;
@@ -33,6 +35,8 @@ enum Refusal {
     NoTarget,
     #[error("Unknown prober {0:?}")]
     UnknownProber(String),
+    #[error("The hostname parameter contradicts the module: {0}")]
+    Hostname(OptionsError),
 }
 
 /// Carries out one run and answers with what it measured.
@@ -87,6 +91,10 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
                 sink: &ear,
             };
             perform(&mut *probe, order).await
+        }
+        // The module would do for the target under the name that it has there.
+        Err(why) if target.hostname.is_some() && options.aim(&Target::new(&*address)).is_ok() => {
+            return Err(Refusal::Hostname(why));
         }
         Err(why) => Run {
             plugin,

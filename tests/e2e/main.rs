@@ -12,6 +12,7 @@
 //! - `listening`: where it lets people in.
 //! - `netns`: what it says of networks whose truth is known (privileged).
 //! - `ping`: the command, by hand and for programs.
+//! - `http`: an HTTP server, measured in every way.
 //! - `sweep`: the same for very many targets.
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
@@ -20,6 +21,7 @@ mod ask;
 mod demonstration;
 mod driving;
 mod ending;
+mod http;
 mod invariants;
 mod listening;
 mod netns;

@@ -118,25 +118,64 @@ impl<'a> Context<'a> {
     ///
     /// An address in place of a name is taken as it is, if its family is acceptable.
     pub async fn resolve(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
+        let begin = self.looks_up();
+        let found = match preference.take_literally(host) {
+            Some(found) => found,
+            None => self
+                .addresses(host, preference)
+                .await
+                .map(|addresses| addresses[0]),
+        };
+        self.looked_up(host, begin, found.as_ref().ok());
+        found
+    }
+
+    /// The same for a probe that tries one address after the other: all of the family that was
+    /// chosen, never none. [`Context::address`] says which one it is in the end, if not the first.
+    pub async fn resolve_all(
+        &self,
+        host: &str,
+        preference: Preference,
+    ) -> Result<Vec<IpAddr>, Fault> {
+        let begin = self.looks_up();
+        let found = self.addresses(host, preference).await;
+        let first = found.as_ref().ok().and_then(|addresses| addresses.first());
+        self.looked_up(host, begin, first);
+        found
+    }
+
+    /// Finds the addresses of somebody else than the target, such as a proxy, and records nothing.
+    /// There is at least one.
+    pub async fn addresses(
+        &self,
+        host: &str,
+        preference: Preference,
+    ) -> Result<Vec<IpAddr>, Fault> {
+        *self.looking_up() = Some((host.to_owned(), Instant::now()));
+        let found = preference.look_up(host, self.resolver).await;
+        *self.looking_up() = None;
+        found
+    }
+
+    fn looks_up(&self) -> Instant {
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);
-        let begin = Instant::now();
-        // An address is nothing to wait for.
-        let found = if host.parse::<IpAddr>().is_ok() {
-            preference.look_up(host, self.resolver).await
-        } else {
-            *self.looking_up() = Some((host.to_owned(), begin));
-            let found = preference.look_up(host, self.resolver).await;
-            *self.looking_up() = None;
-            found
-        };
+        Instant::now()
+    }
+
+    fn looked_up(&self, host: &str, begin: Instant, found: Option<&IpAddr>) {
         self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
-        let address = found?;
+        if let Some(address) = found {
+            self.address(*address);
+            self.event("resolved", || json!({ "host": host, "address": address }));
+        }
+    }
+
+    /// Records the address at which the target is asked.
+    pub fn address(&self, address: IpAddr) {
         self.set(&common::PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
         self.set(&common::ADDRESS_HASH, f64::from(hash(address)));
         self.inform(&common::TARGET_INFO, &[&address.to_string()]);
-        self.event("resolved", || json!({ "host": host, "address": address }));
-        Ok(address)
     }
 
     /// Whose fault it is that the run was not over at its deadline: the target's, unless it was not

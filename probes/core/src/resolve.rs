@@ -72,22 +72,16 @@ impl Preference {
         }
     }
 
-    /// Finds the address of a host, and says whose fault it is if there is none.
+    /// Finds the addresses of a host, at least one, and says whose fault it is if there is none.
     ///
     /// An address in place of a name is taken as it is, if its family is acceptable.
-    pub async fn look_up(self, host: &str, resolver: &dyn Resolve) -> Result<IpAddr, Fault> {
-        if let Ok(address) = host.parse() {
-            if self.accepts(address) {
-                return Ok(address);
-            }
-            let detail = format!(
-                "{host} is not an {} address, and no other is wanted",
-                self.family
-            );
-            return Err(Fault::target(Cause::Resolve, detail));
+    pub async fn look_up(self, host: &str, resolver: &dyn Resolve) -> Result<Vec<IpAddr>, Fault> {
+        if let Some(found) = self.take_literally(host) {
+            return found.map(|address| vec![address]);
         }
         let refused = match self.ask(host, resolver).await {
-            Ok(addresses) => return first(host, &addresses),
+            Ok(addresses) if !addresses.is_empty() => return Ok(addresses),
+            Ok(_) => ResolveError::NoRecord(host.to_owned()),
             Err(error) => error,
         };
         Err(match refused {
@@ -101,6 +95,20 @@ impl Preference {
             ResolveError::Failed(..) => Fault::target(Cause::Resolve, refused.to_string()),
             ResolveError::Unanswered(..) => Fault::Own(Blocker::Resolver, Box::new(refused)),
         })
+    }
+
+    /// Takes an address in place of a name as it is, if its family is acceptable; `None` if it is
+    /// a name.
+    pub fn take_literally(self, host: &str) -> Option<Result<IpAddr, Fault>> {
+        let address = host.parse().ok()?;
+        if self.accepts(address) {
+            return Some(Ok(address));
+        }
+        let detail = format!(
+            "{host} is not an {} address, and no other is wanted",
+            self.family
+        );
+        Some(Err(Fault::target(Cause::Resolve, detail)))
     }
 
     /// Whether an address of this family will do.
@@ -164,11 +172,6 @@ pub enum ResolveError {
 pub trait Resolve: fmt::Debug + Send + Sync {
     /// The addresses of `name` in this family, never empty, in the order that they were given.
     async fn addresses(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, ResolveError>;
-}
-
-fn first(host: &str, addresses: &[IpAddr]) -> Result<IpAddr, Fault> {
-    let none = || Fault::target(Cause::Resolve, format!("{host} has no address"));
-    addresses.first().copied().ok_or_else(none)
 }
 
 /// How long the preferred family is waited for once the other is known. RFC 8305, section 3,

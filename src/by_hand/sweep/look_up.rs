@@ -22,7 +22,7 @@ pub(super) async fn look_up(
     let names = targets.take_names();
     let mut found: Vec<Option<IpAddr>> = vec![None; names.len()];
     let (mut next, mut done) = (0, 0);
-    let mut flights: JoinSet<(usize, Result<IpAddr, Fault>)> = JoinSet::new();
+    let mut flights: JoinSet<(usize, Result<Vec<IpAddr>, Fault>)> = JoinSet::new();
     while done < names.len() {
         while next < names.len() && flights.len() < AT_ONCE {
             let name = targets.name(&names[next]).to_owned();
@@ -34,9 +34,9 @@ pub(super) async fn look_up(
             landed = flights.join_next() => landed.expect("there are names to be looked up"),
             () = stop.requested() => break,
         };
-        let (index, address) = landed.expect("a look-up neither panics nor is aborted");
-        match address {
-            Ok(address) => found[index] = Some(address),
+        let (index, addresses) = landed.expect("a look-up neither panics nor is aborted");
+        match addresses {
+            Ok(addresses) => found[index] = addresses.first().copied(),
             Err(fault) => report.nameless(targets.name(&names[index]), &fault),
         }
         done += 1;

@@ -1,0 +1,125 @@
+//! How is a peer reached that may have several addresses?
+//!
+//! One address after the other, in their order, until one accepts. Each that does not is told as an
+//! event, and all of them are named where none does. No two are tried at once: the time of the one
+//! that accepts is then its own.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use leadsman_core::{Blocker, Cause, Context, Family, Fault};
+use serde::Serialize;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout};
+
+/// A connection, and what it took.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection, without Nagle's delay (RFC 1122, section 4.2.3.4).
+    pub stream: TcpStream,
+    /// The address that accepted.
+    pub peer: SocketAddr,
+    /// How many addresses were tried, that one included.
+    pub attempts: usize,
+    /// How long its own three-way handshake took, without that of others.
+    pub took: Duration,
+}
+
+/// Connects to the first of `addresses` that accepts, from `source` if one is given.
+///
+/// An address may take its share of what is left until the deadline; the last may take all of it.
+/// The fault, if there is one, is the target's if any address could be asked.
+pub async fn connect(
+    cx: &Context<'_>,
+    addresses: &[IpAddr],
+    port: u16,
+    source: Option<IpAddr>,
+) -> Result<Connected, Fault> {
+    let fits =
+        |address: &&IpAddr| source.is_none_or(|source| Family::of(source) == Family::of(**address));
+    let addresses: Vec<_> = addresses.iter().filter(fits).collect();
+    let mut faults = Vec::new();
+    for (index, address) in addresses.iter().enumerate() {
+        let peer = SocketAddr::new(**address, port);
+        let begin = Instant::now();
+        let attempt = attempt(peer, source);
+        let left = (addresses.len() - index) as u32;
+        let outcome = if left == 1 {
+            attempt.await
+        } else {
+            let share = cx.deadline().saturating_duration_since(begin) / left;
+            timeout(share, attempt).await.unwrap_or_else(|_| {
+                let detail = format!("cannot connect to {peer}: no answer within {share:?}");
+                Err(Fault::target(Cause::Timeout, detail))
+            })
+        };
+        match outcome {
+            Ok(stream) => {
+                return Ok(Connected {
+                    stream,
+                    peer,
+                    attempts: index + 1,
+                    took: begin.elapsed(),
+                });
+            }
+            Err(fault) => {
+                cx.event("not_connected", || NotConnected {
+                    peer,
+                    reason: fault.reason(),
+                    detail: fault.to_string(),
+                });
+                faults.push(fault);
+            }
+        }
+    }
+    Err(together(faults))
+}
+
+async fn attempt(peer: SocketAddr, source: Option<IpAddr>) -> Result<TcpStream, Fault> {
+    let doing = || format!("cannot connect to {peer}");
+    let socket = match peer {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(Fault::own)?;
+    if let Some(address) = source {
+        let bound = socket.bind(SocketAddr::new(address, 0));
+        bound.map_err(|source| Fault::own(SourceError { address, source }))?;
+    }
+    let connected = socket.connect(peer).await;
+    let stream = connected.map_err(|why| Fault::connection(peer, &doing(), why))?;
+    // A connection that is already gone again says so when it is written to.
+    stream.set_nodelay(true).ok();
+    Ok(stream)
+}
+
+/// One fault that tells of all.
+fn together(faults: Vec<Fault>) -> Fault {
+    let details: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    let detail = details.join("; ");
+    let targets = |fault: &Fault| matches!(fault, Fault::Target(..));
+    let at = faults.iter().position(targets).unwrap_or_default();
+    match faults.into_iter().nth(at) {
+        Some(Fault::Target(cause, _)) => Fault::target(cause, detail),
+        Some(Fault::Own(blocker, _)) => Fault::Own(blocker, detail.into()),
+        None => Fault::Own(
+            Blocker::Network,
+            "the source address is of another family than all addresses of the target".into(),
+        ),
+    }
+}
+
+/// The event of an address that did not accept.
+#[derive(Serialize)]
+struct NotConnected {
+    peer: SocketAddr,
+    reason: &'static str,
+    detail: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot send from {address}, which must be an address of this host")]
+struct SourceError {
+    address: IpAddr,
+    source: std::io::Error,
+}

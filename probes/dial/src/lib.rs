@@ -1,0 +1,29 @@
+//! How does a probe of a stream come to its peer, and how long does each step take?
+//!
+//! The steps are calls of their own, in the order in which a probe makes them, so that the probe
+//! knows which one failed and [`Laps`] can time them:
+//!
+//! ```text
+//! Context::resolve_all ──▶ connect ──▶ Proxy::tunnel ──▶ Tls::handshake
+//!                                                             │
+//!                                              Handshake: what the peer showed, refused or not
+//! ```
+//!
+//! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
+//! probe's affair, and so is what a phase is called in its metrics.
+
+#![forbid(unsafe_code)]
+
+mod connect;
+mod laps;
+pub mod metrics;
+mod proxy;
+mod tls;
+
+pub use connect::{Connected, connect};
+pub use laps::Laps;
+pub use proxy::{Bypass, Proxy, ProxyError};
+pub use tls::{
+    Certificate, Distrust, Handshake, Protocol, Shown, Tls, TlsCache, TlsError, TlsOptions,
+    TlsStream, TlsVersion, failure,
+};

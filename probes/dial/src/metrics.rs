@@ -1,0 +1,119 @@
+//! What is recorded of a peer's certificates, and under which names?
+//!
+//! The names that begin with `probe_ssl_`, and those of version and cipher, are
+//! `blackbox_exporter`'s and are recorded where it does, once the handshake was good and the peer
+//! answered. The others tell of what was shown even if it was refused.
+
+use leadsman_core::Context;
+use leadsman_core::metric::{Declared, Gauge, Info};
+
+use crate::tls::{Certificate, Protocol, Shown};
+
+static EARLIEST_EXPIRY: Gauge = Gauge::new(
+    "probe_ssl_earliest_cert_expiry",
+    "When the first of the certificates that the peer sent expires, in Unix time.",
+);
+
+static CHAIN_EXPIRY: Gauge = Gauge::new(
+    "probe_ssl_last_chain_expiry_timestamp_seconds",
+    "Until when the certificate is trusted: the end of the chain to a root that lasts longest, in \
+     Unix time; absent if no chain is trusted.",
+);
+
+static CHAIN_INFO: Info = Info::new(
+    "probe_ssl_last_chain_info",
+    "The certificate of the peer.",
+    &[
+        "fingerprint_sha256",
+        "subject",
+        "issuer",
+        "subjectalternative",
+        "serialnumber",
+    ],
+);
+
+static VERSION_INFO: Info = Info::new(
+    "probe_tls_version_info",
+    "The version of TLS that was agreed on.",
+    &["version"],
+);
+
+static CIPHER_INFO: Info = Info::new(
+    "probe_tls_cipher_info",
+    "The cipher suite that was agreed on, by its IANA name.",
+    &["cipher"],
+);
+
+static TRUSTED: Gauge = Gauge::new(
+    "probe_tls_certificate_trusted",
+    "Whether the certificate that the peer showed is to be trusted for its name, 1 or 0, be it \
+     refused for that or not.",
+);
+
+static NOT_BEFORE: Gauge = Gauge::new(
+    "probe_tls_certificate_not_before_timestamp_seconds",
+    "From when the certificate that the peer showed is valid, in Unix time, be it refused or not.",
+);
+
+static NOT_AFTER: Gauge = Gauge::new(
+    "probe_tls_certificate_not_after_timestamp_seconds",
+    "Until when the certificate that the peer showed is valid, in Unix time, be it refused or not.",
+);
+
+static CERTIFICATE_INFO: Info = Info::new(
+    "probe_tls_certificate_info",
+    "The certificate that the peer showed, be it refused or not.",
+    &[
+        "fingerprint_sha256",
+        "subject",
+        "issuer",
+        "subjectalternative",
+        "serialnumber",
+    ],
+);
+
+/// All of them, for a plugin's declaration.
+pub const ALL: [&(dyn Declared + Sync); 9] = [
+    &EARLIEST_EXPIRY,
+    &CHAIN_EXPIRY,
+    &CHAIN_INFO,
+    &VERSION_INFO,
+    &CIPHER_INFO,
+    &TRUSTED,
+    &NOT_BEFORE,
+    &NOT_AFTER,
+    &CERTIFICATE_INFO,
+];
+
+/// Records and tells what a peer showed, whatever came of the handshake.
+pub fn record_shown(cx: &Context<'_>, shown: &Shown) {
+    let own = &shown.own;
+    cx.set(&TRUSTED, f64::from(u8::from(shown.trust.is_ok())));
+    cx.set(&NOT_BEFORE, own.not_before as f64);
+    cx.set(&NOT_AFTER, own.not_after as f64);
+    cx.inform(&CERTIFICATE_INFO, &labels(own));
+    cx.event("certificate", || own);
+}
+
+/// Records what a peer showed and agreed to that answered then.
+pub fn record_answered(cx: &Context<'_>, shown: &Shown, agreed: &Protocol) {
+    cx.set(&EARLIEST_EXPIRY, shown.earliest as f64);
+    if let Ok(until) = shown.trust {
+        cx.set(&CHAIN_EXPIRY, until as f64);
+    }
+    cx.inform(&CHAIN_INFO, &labels(&shown.own));
+    cx.inform(&VERSION_INFO, &[agreed.version]);
+    cx.inform(&CIPHER_INFO, &[&agreed.cipher]);
+}
+
+fn labels(certificate: &Certificate) -> [&str; 5] {
+    let Certificate {
+        fingerprint,
+        subject,
+        issuer,
+        dns_names,
+        serial,
+        ..
+    } = certificate;
+    [fingerprint, subject, issuer, dns_names, serial]
+}

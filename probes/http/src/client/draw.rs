@@ -1,0 +1,202 @@
+//! How is a run shown to a person?
+//!
+//! One block for each hop: what was asked, who answered what, and a bar of the phases to scale, so
+//! that it is plain where the time went. Several targets take turns, each whole.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use leadsman_core::draw::{Draw, Stage};
+use leadsman_core::{Event, Run, Target};
+
+use super::events::{Hop, Request, Response};
+
+/// A drawing for as many URLs as there are on the stage.
+pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
+    let texts = vec![String::new(); stage.targets.len()];
+    Box::new(Blocks { stage, texts })
+}
+
+/// What is to be shown of each target once its run is over.
+#[derive(Debug)]
+struct Blocks {
+    stage: Stage,
+    texts: Vec<String>,
+}
+
+impl Draw for Blocks {
+    fn event(&mut self, target: usize, event: &Event, _: &mut String) {
+        let text = &mut self.texts[target];
+        match event.name {
+            Request::NAME => {
+                if let Some(request) = event.read() {
+                    asked(&request, text);
+                }
+            }
+            Response::NAME => {
+                if let Some(response) = event.read() {
+                    answered(&response, text);
+                }
+            }
+            Hop::NAME => {
+                if let Some(hop) = event.read() {
+                    phases(&hop, self.stage.width, text);
+                }
+            }
+            "not_connected" => {
+                let detail = event
+                    .fields
+                    .get("detail")
+                    .and_then(|detail| detail.as_str());
+                line(text, &format!("  {}", detail.unwrap_or_default()));
+            }
+            _ => {}
+        }
+    }
+
+    fn finished(&mut self, target: usize, run: &Run, page: &mut String) {
+        if !page.is_empty() {
+            page.push('\n');
+        }
+        page.push_str(&std::mem::take(&mut self.texts[target]));
+        let took = run.duration.as_secs_f64() * 1e3;
+        let end = match &run.result {
+            Ok(()) => format!("good, in {took:.1} ms"),
+            Err(fault) => {
+                let end = format!("{}, after {took:.1} ms: {fault}", fault.reason());
+                if self.stage.color {
+                    format!("\x1b[31m{end}\x1b[0m")
+                } else {
+                    end
+                }
+            }
+        };
+        let targets: &[Arc<Target>] = &self.stage.targets;
+        line(page, &format!("{}: {end}", targets[target].address));
+    }
+
+    fn summary(&mut self, _: &mut String) {}
+}
+
+fn asked(request: &Request, text: &mut String) {
+    let through = request
+        .proxy
+        .as_ref()
+        .map(|proxy| format!(" through {proxy}"));
+    let through = through.unwrap_or_default();
+    line(
+        text,
+        &format!("{} {}{through}", request.method, request.url),
+    );
+}
+
+fn answered(response: &Response, text: &mut String) {
+    let Response {
+        status,
+        version,
+        peer,
+        tls,
+        location,
+    } = response;
+    let tls = tls
+        .as_ref()
+        .map(|tls| format!(" over {tls}"))
+        .unwrap_or_default();
+    line(text, &format!("  {status} in {version} from {peer}{tls}"));
+    if let Some(location) = location {
+        // Escaped, for the server chose it.
+        line(text, &format!("  to {location:?}"));
+    }
+}
+
+fn phases(hop: &Hop, width: usize, text: &mut String) {
+    let total: f64 = hop.seconds.values().sum();
+    let room = width.saturating_sub(INDENT).clamp(10, 60) as f64;
+    let mut begun = 0.0;
+    for phase in PHASES {
+        let Some(seconds) = hop.seconds.get(phase) else {
+            continue;
+        };
+        let share = |seconds: f64| {
+            if total > 0.0 {
+                seconds / total * room
+            } else {
+                0.0
+            }
+        };
+        let blank = share(begun).round() as usize;
+        let bar =
+            (share(begun + seconds).round() as usize - blank).max(usize::from(*seconds > 0.0));
+        begun += seconds;
+        let (blank, bar) = (" ".repeat(blank), "━".repeat(bar));
+        let name = phase.replace('_', " ");
+        line(
+            text,
+            &format!("  {name:<14}{:>9.2} ms  {blank}{bar}", seconds * 1e3),
+        );
+    }
+}
+
+fn line(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("a String takes whatever is written to it");
+}
+
+/// In the order in which they happen.
+const PHASES: [&str; 7] = [
+    "resolve",
+    "connect",
+    "tls",
+    "request_write",
+    "wait",
+    "transfer",
+    "own",
+];
+
+/// What stands before a bar.
+const INDENT: usize = 2 + 14 + 9 + 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bars_stand_behind_one_another_and_are_to_scale() {
+        let seconds = [
+            ("resolve", 0.0),
+            ("connect", 0.025),
+            ("wait", 0.05),
+            ("transfer", 0.025),
+        ];
+        let hop = Hop {
+            seconds: seconds
+                .map(|(phase, seconds)| (phase.into(), seconds))
+                .into(),
+        };
+        let mut text = String::new();
+        phases(&hop, INDENT + 20, &mut text);
+        let expected = [
+            "  resolve            0.00 ms  ",
+            "  connect           25.00 ms  ━━━━━",
+            "  wait              50.00 ms       ━━━━━━━━━━",
+            "  transfer          25.00 ms                 ━━━━━",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_a_server_says_cannot_steer_the_terminal() {
+        let mut text = String::new();
+        let response = Response {
+            status: 302,
+            version: "HTTP/1.1".into(),
+            peer: ([127, 0, 0, 1], 80).into(),
+            tls: None,
+            location: Some("/\u{1b}[2J".to_owned()),
+        };
+        answered(&response, &mut text);
+        assert_eq!(
+            text,
+            "  302 in HTTP/1.1 from 127.0.0.1:80\n  to \"/\\u{1b}[2J\"\n"
+        );
+    }
+}

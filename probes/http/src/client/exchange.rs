@@ -1,0 +1,350 @@
+//! How is one request made, over a connection of its own?
+//!
+//! The steps of `leadsman-dial`, then hyper's part of HTTP/1.1 or, where the server chose it in the
+//! TLS handshake, HTTP/2. Where a redirect leads, and what is sent to whom, is decided elsewhere.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::{http1, http2};
+use hyper::ext::on_informational;
+use hyper::header::{CONNECTION, HOST, HeaderValue, PROXY_AUTHORIZATION};
+use hyper::http::response::Parts;
+use hyper::{HeaderMap, Method, Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use leadsman_core::options::Secret;
+use leadsman_core::{Cause, Fault, Preference};
+use leadsman_dial::{Connected, Protocol, Proxy, Shown, Tls, connect, failure, metrics};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use url::Url;
+
+use super::credentials::basic;
+use super::driver::{Driver, Spawner};
+use super::target;
+use super::trip::Trip;
+use super::watch::{Phase, Watched};
+
+/// How a request travels.
+#[derive(Debug)]
+pub(crate) struct Way<'a> {
+    /// The proxy it goes through.
+    pub(crate) proxy: Option<Proxy>,
+    /// Fields for the proxy that opens a tunnel.
+    pub(crate) connect_header: &'a BTreeMap<String, Vec<Secret>>,
+    /// Whether the proxy is left to look up the host.
+    pub(crate) skip_resolve: bool,
+    /// Whether the host is what is probed, so that what is found out about it is recorded.
+    pub(crate) is_target: bool,
+    pub(crate) preference: Preference,
+    pub(crate) source: Option<IpAddr>,
+    /// How TLS is spoken, and the name that the server has to have.
+    pub(crate) tls: Option<(Tls, String)>,
+    pub(crate) http2: bool,
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    /// All fields but `Host` and those of the connection.
+    pub(crate) fields: HeaderMap,
+    /// The field `Host` where it is not the URL's.
+    pub(crate) host: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+/// The head of an answer, and the connection that its body comes over.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: Parts,
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: Option<(Option<Shown>, Protocol)>,
+    body: Incoming,
+    driver: Driver,
+}
+
+/// A body as it came, or as much of it as did.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    /// Its bytes, if they were to be kept.
+    pub(crate) bytes: Vec<u8>,
+    /// How many came.
+    pub(crate) length: u64,
+}
+
+impl Trip<'_, '_> {
+    /// Makes a request and waits for the head of its answer.
+    pub(crate) async fn exchange(&mut self, way: &Way<'_>, asked: Asked) -> Result<Answer, Fault> {
+        let (mut connected, proxied) = self.connected(way, &asked.url).await?;
+        let peer = connected.peer;
+        let secure = asked.url.scheme() == "https";
+        if secure && let (Some(proxy), Some(authority)) = (&way.proxy, &proxied) {
+            let fields = fields_for(proxy, way.connect_header);
+            proxy
+                .tunnel(&mut connected.stream, authority, fields)
+                .await?;
+        }
+        let proxied = proxied.filter(|_| !secure);
+        let (stream, tls) = self.secured(way, connected.stream, peer, secure).await?;
+        let http2 = tls
+            .as_ref()
+            .is_some_and(|(_, agreed)| agreed.alpn.as_deref() == Some(H2));
+        let doing = format!(
+            "no answer from {peer} to {} {}",
+            asked.method,
+            shown(&asked.url)
+        );
+        let mut request = request(asked, proxied.as_deref(), http2)?;
+        if let (Some(proxy), Some(_)) = (&way.proxy, &proxied) {
+            authorize(proxy, request.headers_mut());
+        }
+        let watch = self.watch.clone();
+        on_informational(&mut request, move |_| watch.informed());
+        let stream = Watched::new(stream, self.watch.clone());
+        let (response, driver) = self.sent(request, stream, http2).await;
+        let (head, body) = response
+            .map_err(|why| judged(peer, &doing, &why))?
+            .into_parts();
+        self.watch.answered();
+        Ok(Answer {
+            head,
+            peer,
+            tls,
+            body,
+            driver,
+        })
+    }
+
+    /// Connects to the server or its proxy; for a proxy also returns whom to ask it for.
+    async fn connected(
+        &mut self,
+        way: &Way<'_>,
+        url: &Url,
+    ) -> Result<(Connected, Option<String>), Fault> {
+        let (host, port) = (target::host(url), target::port(url));
+        let skips = way.skip_resolve && way.proxy.is_some();
+        let addresses = match &self.known {
+            _ if skips => Vec::new(),
+            _ if way.is_target => self.cx.resolve_all(&host, way.preference).await?,
+            Some((known, addresses)) if *known == host => addresses.clone(),
+            _ => self.cx.addresses(&host, way.preference).await?,
+        };
+        self.watch.enter(Phase::Connect);
+        let Some(proxy) = &way.proxy else {
+            let connected = connect(self.cx, &addresses, port, way.source).await;
+            self.attempted(connected.as_ref().map_or(addresses.len(), |c| c.attempts));
+            let connected = connected?;
+            if way.is_target && connected.attempts > 1 {
+                self.cx.address(connected.peer.ip());
+            }
+            self.known = Some((host, vec![connected.peer.ip()]));
+            return Ok((connected, None));
+        };
+        let authority = match addresses.first() {
+            Some(address) => SocketAddr::new(*address, port).to_string(),
+            None => format!("{}:{port}", url.host_str().unwrap_or_default()),
+        };
+        let any = Preference {
+            fallback: true,
+            ..way.preference
+        };
+        let proxies = self.cx.addresses(proxy.host(), any).await?;
+        let connected = connect(self.cx, &proxies, proxy.port(), way.source).await;
+        self.attempted(connected.as_ref().map_or(proxies.len(), |c| c.attempts));
+        self.known = (!skips).then_some((host, addresses));
+        Ok((connected?, Some(authority)))
+    }
+
+    async fn secured(
+        &mut self,
+        way: &Way<'_>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        secure: bool,
+    ) -> Result<(Box<dyn Stream>, Option<(Option<Shown>, Protocol)>), Fault> {
+        let (true, Some((tls, name))) = (secure, &way.tls) else {
+            return Ok((Box::new(stream), None));
+        };
+        self.watch.enter(Phase::Tls);
+        let alpn: &[&[u8]] = if way.http2 {
+            &[H2, HTTP_11]
+        } else {
+            &[HTTP_11]
+        };
+        let handshake = tls.handshake(stream, peer, name, alpn).await;
+        if let Some(shown) = &handshake.shown {
+            metrics::record_shown(self.cx, shown);
+        }
+        let stream = handshake.stream?;
+        let agreed = Protocol::of(&stream);
+        Ok((Box::new(stream), Some((handshake.shown, agreed))))
+    }
+
+    async fn sent(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        stream: Watched<Box<dyn Stream>>,
+        over_http2: bool,
+    ) -> (hyper::Result<Response<Incoming>>, Driver) {
+        let io = TokioIo::new(stream);
+        let spawner = Spawner::default();
+        let empty = hyper::body::Body::is_end_stream(request.body());
+        if over_http2 {
+            let connection = http2::Builder::new(spawner.clone()).handshake(io).await;
+            let (mut sender, connection) = match connection {
+                Ok(connection) => connection,
+                Err(why) => return (Err(why), Driver::new(spawner, async {})),
+            };
+            let mut driver = Driver::new(spawner, connection);
+            self.watch.write(true, empty);
+            let response = driver.beside(sender.send_request(request)).await;
+            return (response, driver);
+        }
+        let mut builder = http1::Builder::new();
+        let builder = builder.title_case_headers(true).max_headers(MOST_FIELDS);
+        let (mut sender, connection) = match builder.handshake(io).await {
+            Ok(connection) => connection,
+            Err(why) => return (Err(why), Driver::new(spawner, async {})),
+        };
+        let mut driver = Driver::new(spawner, connection);
+        self.watch.write(false, empty);
+        let response = driver.beside(sender.send_request(request)).await;
+        (response, driver)
+    }
+}
+
+impl Answer {
+    /// Reads the body to its end, or until more than `most` bytes have come. What came stands in
+    /// `body` even where it breaks off.
+    pub(crate) async fn read(
+        &mut self,
+        keep: bool,
+        most: u64,
+        body: &mut Body,
+    ) -> Result<(), Fault> {
+        loop {
+            let frame = self.driver.beside(self.body.frame()).await;
+            let frame = match frame {
+                None => {
+                    self.driver.nudge();
+                    return Ok(());
+                }
+                Some(Ok(frame)) => frame,
+                Some(Err(why)) => {
+                    let doing = format!("the body from {} broke off", self.peer);
+                    return Err(judged(self.peer, &doing, &why));
+                }
+            };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            body.length += data.len() as u64;
+            if keep {
+                body.bytes.extend_from_slice(&data);
+            }
+            if body.length > most {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Anything that bytes go through in both directions.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A URL for people, without the password that it may contain.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Only a URL without a host has no room for one.
+    url.set_password(None).ok();
+    url.to_string()
+}
+
+fn request(
+    asked: Asked,
+    proxied: Option<&str>,
+    http2: bool,
+) -> Result<Request<Full<Bytes>>, Fault> {
+    let url = &asked.url;
+    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let host = asked.host.unwrap_or_else(|| target::authority(url));
+    let uri = match proxied {
+        Some(authority) => format!("http://{authority}{path}"),
+        None if http2 => format!("https://{host}{path}"),
+        None => path.to_owned(),
+    };
+    let uri: Uri = uri.parse().map_err(Fault::own)?;
+    let mut request = Request::new(Full::new(asked.body));
+    *request.method_mut() = asked.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = asked.fields;
+    if !http2 {
+        let host = HeaderValue::from_str(&host).map_err(Fault::own)?;
+        request.headers_mut().insert(HOST, host);
+        let close = HeaderValue::from_static("close");
+        request.headers_mut().insert(CONNECTION, close);
+    }
+    Ok(request)
+}
+
+fn fields_for(
+    proxy: &Proxy,
+    header: &BTreeMap<String, Vec<Secret>>,
+) -> impl Iterator<Item = (String, String)> {
+    let given = header.iter().flat_map(|(name, values)| {
+        let values = values.iter();
+        values.map(move |value| (name.clone(), value.reveal().to_owned()))
+    });
+    let user = proxy
+        .user()
+        .map(|(user, password)| ("Proxy-Authorization".to_owned(), basic(user, password)));
+    given.chain(user)
+}
+
+fn authorize(proxy: &Proxy, fields: &mut HeaderMap) {
+    let user = proxy.user().map(|(user, password)| basic(user, password));
+    if let Some(Ok(mut value)) = user.map(HeaderValue::try_from) {
+        value.set_sensitive(true);
+        fields.insert(PROXY_AUTHORIZATION, value);
+    }
+}
+
+/// Whose fault is an error of hyper's? What broke beneath it decides, or else what it makes of the
+/// bytes that came.
+fn judged(peer: SocketAddr, doing: &str, error: &hyper::Error) -> Fault {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(inner) = inner.downcast_ref::<io::Error>()
+            // What hyper cannot decode it calls so, which to the system would be ours.
+            && !matches!(inner.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Other)
+        {
+            return failure(peer, doing, inner);
+        }
+        source = inner.source();
+    }
+    let why = match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    let cause = if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        Cause::Closed
+    } else {
+        Cause::Protocol
+    };
+    Fault::target(cause, format!("{doing}: {why}"))
+}
+
+/// HTTP/2 and HTTP/1.1 as they are offered in TLS (RFC 7301, section 6).
+const H2: &[u8] = b"h2";
+const HTTP_11: &[u8] = b"http/1.1";
+
+/// More fields than servers send; hyper's own limit is 100.
+const MOST_FIELDS: usize = 1000;

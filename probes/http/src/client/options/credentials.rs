@@ -1,0 +1,114 @@
+//! As whom does a request introduce itself?
+//!
+//! The shapes are those of Prometheus's `http_config`. Files of secrets are named here and read by
+//! the run that needs them.
+
+use std::collections::BTreeMap;
+
+use leadsman_core::options::Secret;
+use leadsman_dial::TlsOptions;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A user name and a password (RFC 7617).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BasicAuth {
+    /// User name to send.
+    pub(crate) username: Option<String>,
+    /// File with the user name.
+    pub(crate) username_file: Option<String>,
+    /// Password to send.
+    pub(crate) password: Option<Secret>,
+    /// File with the password.
+    pub(crate) password_file: Option<String>,
+}
+
+/// Any other content of the field `Authorization` (RFC 9110, section 11.6.2).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Authorization {
+    /// Scheme, Bearer if none is given.
+    #[serde(rename = "type")]
+    pub(crate) scheme: Option<String>,
+    /// What follows the scheme.
+    pub(crate) credentials: Option<Secret>,
+    /// File with what follows the scheme.
+    pub(crate) credentials_file: Option<String>,
+}
+
+/// A token that is asked for beforehand, with the client's own credentials (RFC 6749, section 4.4).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct OAuth2 {
+    /// Identifier of the client.
+    pub(crate) client_id: String,
+    /// Secret of the client.
+    pub(crate) client_secret: Option<Secret>,
+    /// File with the secret of the client.
+    pub(crate) client_secret_file: Option<String>,
+    /// Scopes to ask for.
+    pub(crate) scopes: Vec<String>,
+    /// URL that gives the token.
+    pub(crate) token_url: String,
+    /// More parameters of the request for a token.
+    pub(crate) endpoint_params: BTreeMap<String, String>,
+    /// TLS with the server that gives the token.
+    pub(crate) tls_config: TlsOptions,
+    /// Proxy to ask for the token through.
+    pub(crate) proxy_url: Option<String>,
+    /// Hosts to ask without the proxy, as in the environment variable `NO_PROXY`.
+    pub(crate) no_proxy: String,
+    /// Take the proxy from the environment variables `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+    pub(crate) proxy_from_environment: bool,
+    /// Fields to send to the proxy when it opens a tunnel.
+    pub(crate) proxy_connect_header: BTreeMap<String, Vec<Secret>>,
+}
+
+/// Values of one field of the request.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct FieldValues {
+    /// Values to send, each as a field of its own.
+    pub(crate) values: Vec<String>,
+    /// Values to send that are never shown.
+    pub(crate) secrets: Vec<Secret>,
+    /// Files with values to send.
+    pub(crate) files: Vec<String>,
+}
+
+impl BasicAuth {
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        if self.username.is_some() && self.username_file.is_some() {
+            return Some("of `username` and `username_file` at most one may be given");
+        }
+        let both = self.password.is_some() && self.password_file.is_some();
+        both.then_some("of `password` and `password_file` at most one may be given")
+    }
+}
+
+impl Authorization {
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        let scheme = self.scheme.as_deref().unwrap_or_default().trim();
+        if scheme.eq_ignore_ascii_case("basic") {
+            return Some("for the type `basic` there is `basic_auth`");
+        }
+        let both = self.credentials.is_some() && self.credentials_file.is_some();
+        both.then_some("of `credentials` and `credentials_file` at most one may be given")
+    }
+}
+
+impl OAuth2 {
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        if self.client_id.is_empty() {
+            return Some("`oauth2` needs a `client_id`");
+        }
+        if self.token_url.is_empty() {
+            return Some("`oauth2` needs a `token_url`");
+        }
+        if self.client_secret.is_some() && self.client_secret_file.is_some() {
+            return Some("of `client_secret` and `client_secret_file` at most one may be given");
+        }
+        self.tls_config.contradiction()
+    }
+}

@@ -1,0 +1,94 @@
+//! Does the probe do on real sockets what it says?
+//!
+//! On loopback only, against servers that say byte for byte what they are told to, with
+//! certificates that are made for the test.
+
+mod broken;
+mod flow;
+mod phases;
+mod servers;
+mod tls;
+
+use std::{env, fs};
+
+use leadsman_core::testing::conformance::Kit;
+use leadsman_core::testing::{Bench, Finished};
+use leadsman_core::{Cause, Plugin, inventory, manual};
+use serde_json::json;
+
+use servers::{Certified, ok, scripted};
+
+#[tokio::test]
+async fn the_plugin_conforms() {
+    let certified = Certified::new(&["localhost"]);
+    let secure = certified.serve(ok("{}")).await;
+    let good = scripted(ok("{}")).await;
+    let judged = bench()
+        .option("fail_if_body_json_matches_cel", "body.a == 1")
+        .option("tls_config", json!({ "ca": certified.authority }));
+    let dated = scripted(
+        "HTTP/1.1 200 OK\r\nLast-Modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\n".to_owned(),
+    );
+    Kit::of(bench().option("preferred_ip_protocol", "ip4"))
+        .good(good.to_string())
+        .tcp_servers(|hostile| format!("http://{hostile}/"))
+        .provoking("judged", judged, format!("https://{secure}/"))
+        .provoking("dated", bench(), dated.await.to_string())
+        .assert()
+        .await;
+}
+
+#[test]
+fn all_that_can_befall_a_connection_is_declared() {
+    let declared = plugin().possible_causes();
+    for cause in Cause::CONNECTION {
+        assert!(declared.contains(cause), "{cause:?}");
+    }
+}
+
+#[test]
+fn the_manual_is_up_to_date() {
+    let filled = manual::filled(plugin());
+    if env::var_os("UPDATE").is_some() {
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
+        return;
+    }
+    let hint = "run the tests with UPDATE=1 to make the tables anew";
+    assert!(plugin().manual() == filled, "{hint}");
+}
+
+/// The plugin as this crate submits it.
+fn plugin() -> &'static Plugin {
+    let mut plugins = inventory::iter::<Plugin>.into_iter();
+    plugins
+        .find(|plugin| plugin.name() == "http")
+        .expect("this crate submits it")
+}
+
+fn bench() -> Bench {
+    Bench::of(plugin())
+}
+
+/// How a run ended: its reason, or `good`.
+fn ending(found: &Finished) -> &'static str {
+    found.reason().unwrap_or("good")
+}
+
+/// In which phase a run was when it ended.
+fn last_phase(found: &Finished) -> Option<String> {
+    let hop = found.said("hop").last()?;
+    let seconds = hop.fields["seconds"].as_object()?;
+    let order = [
+        "resolve",
+        "connect",
+        "tls",
+        "request_write",
+        "wait",
+        "transfer",
+    ];
+    let reached = order
+        .iter()
+        .rev()
+        .find(|phase| seconds.contains_key(**phase));
+    reached.map(|phase| (*phase).to_owned())
+}

@@ -1,0 +1,178 @@
+//! Servers that say what they are told to.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::{ServerConfig, crypto};
+
+/// A response of 200 with this body.
+pub(super) fn ok(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A redirect.
+pub(super) fn redirect(status: u16, location: &str) -> String {
+    format!("HTTP/1.1 {status} x\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
+}
+
+/// What came to a server, each request whole.
+pub(super) type Heard = Arc<Mutex<Vec<String>>>;
+
+/// Answers every request with this and closes.
+pub(super) async fn scripted(answer: impl Into<Vec<u8>>) -> SocketAddr {
+    let answer = answer.into();
+    listening(move |_| answer.clone()).await.0
+}
+
+/// Answers each request with what `answer` makes of it, and keeps what came.
+pub(super) async fn listening(
+    answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+) -> (SocketAddr, Heard) {
+    let heard = Heard::default();
+    let kept = Arc::clone(&heard);
+    let answer = Arc::new(answer);
+    let address = accepting(move |mut stream| {
+        let (kept, answer) = (Arc::clone(&kept), Arc::clone(&answer));
+        async move {
+            let Some(request) = read(&mut stream).await else {
+                return;
+            };
+            let answer = answer(&request);
+            kept.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(request);
+            // A client that has gone away is the client's affair.
+            stream.write_all(&answer).await.ok();
+            stream.shutdown().await.ok();
+        }
+    });
+    (address.await, heard)
+}
+
+/// Does this with each connection.
+pub(super) async fn accepting<F: Future<Output = ()> + Send + 'static>(
+    serve: impl Fn(TcpStream) -> F + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
+    address
+}
+
+/// Reads a request with its body.
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let mut lines = head.lines().map(str::to_ascii_lowercase);
+            let length =
+                lines.find_map(|line| Some(line.strip_prefix("content-length: ")?.to_owned()));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return Some(text.into_owned());
+            }
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// Sends pieces with pauses before them.
+pub(super) async fn say(stream: &mut (impl AsyncWrite + Unpin), pieces: &[(u64, &str)]) {
+    for (millis, piece) in pieces {
+        sleep(Duration::from_millis(*millis)).await;
+        stream.write_all(piece.as_bytes()).await.ok();
+        stream.flush().await.ok();
+    }
+}
+
+/// A server's certificate and the authority that signed it.
+pub(super) struct Certified {
+    /// The authority's certificate, PEM.
+    pub(super) authority: String,
+    chain: Vec<tokio_rustls::rustls::pki_types::CertificateDer<'static>>,
+    key: String,
+}
+
+impl Certified {
+    /// For these names and 127.0.0.1, valid today.
+    pub(super) fn new(names: &[&str]) -> Self {
+        Self::with(names, |_| {})
+    }
+
+    /// The same, changed.
+    pub(super) fn with(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut authority = CertificateParams::new([]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority
+            .distinguished_name
+            .push(DnType::CommonName, "test authority");
+        let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        names.push("127.0.0.1".to_owned());
+        let mut params = CertificateParams::new(names).unwrap();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "test server");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let own = params.signed_by(&key, &issuer).unwrap();
+        Self {
+            authority: issuer.pem(),
+            chain: vec![own.der().clone()],
+            key: key.serialize_pem(),
+        }
+    }
+
+    /// Speaks TLS with it.
+    pub(super) fn acceptor(&self, alpn: &[&[u8]]) -> TlsAcceptor {
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let provider = Arc::new(crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(self.chain.clone(), key)
+            .unwrap();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// Answers every request over TLS with this and closes.
+    pub(super) async fn serve(&self, answer: String) -> SocketAddr {
+        let acceptor = self.acceptor(&[]);
+        accepting(move |stream| {
+            let (acceptor, answer) = (acceptor.clone(), answer.clone());
+            async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                if read(&mut stream).await.is_some() {
+                    stream.write_all(answer.as_bytes()).await.ok();
+                    stream.shutdown().await.ok();
+                }
+            }
+        })
+        .await
+    }
+}
