@@ -51,7 +51,10 @@ fn gather(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.expect("it is readable").path();
         if path.is_dir() {
-            gather(root, &path, files);
+            // What a compiler has made there is not ours.
+            if !path.ends_with("target") {
+                gather(root, &path, files);
+            }
         } else if path.extension().is_some_and(|e| e == "rs" || e == "toml") {
             let name = path
                 .strip_prefix(root)

@@ -61,5 +61,7 @@ fn every_scrape_adds_up() {
     }
     let all = Echoes::scraped(&scrape(), |_| true);
     assert!(all.of("ok") > 0 && all.of(TIMEOUT) > 0, "{all:?}");
-    assert_eq!(all.ended(), all.of("ok") + all.of(TIMEOUT), "{all:?}");
+    // A busy machine sends some requests late, and says so.
+    let known = all.of("ok") + all.of(TIMEOUT) + all.of("local_suspect");
+    assert_eq!(all.ended(), known, "{all:?}");
 }
