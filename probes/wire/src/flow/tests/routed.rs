@@ -424,6 +424,28 @@ async fn what_this_host_refuses_is_said_in_words() {
     }
 }
 
+/// The kernel keeps what it sends to them until they say where they are.
+#[tokio::test]
+async fn neighbours_that_are_silent_do_not_hinder_another() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    let lane = lane(&host, Family::V4, Mode::Raw);
+    let silent: Vec<_> = (2..=252)
+        .map(|n| flow(lane, &format!("192.0.2.{n}"), PLAIN))
+        .collect();
+    for _ in 0..4 {
+        for flow in &silent {
+            flow.send(WAIT);
+        }
+    }
+    let other = flow(lane, "192.0.2.254", PLAIN);
+    for _ in 0..4 {
+        other.send(WAIT);
+        assert_eq!(answer(&other).await.what, What::Reply { bytes: 64 });
+    }
+}
+
 async fn refused(
     host: &Namespace,
     lane: &'static Lane,
