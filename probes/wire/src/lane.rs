@@ -217,9 +217,16 @@ impl Lane {
         }
         if !taken.is_empty() || port.holds() {
             let now = drained.from;
+            port.send(engine, &mut out);
             for ask in taken.drain(..) {
-                let to = engine.destination(ask.peer);
-                if to.is_some_and(|to| !spacing.take(to, ask.peer, now)) || !pace.take(now) {
+                let mut must_wait = || {
+                    let to = engine.destination(ask.peer);
+                    port.is_full()
+                        || to.is_some_and(|to| !spacing.take(to, ask.peer, now))
+                        || !pace.take(now)
+                };
+                // One whose time is over takes nobody's turn: it is not sent.
+                if !ask.is_over(now) && must_wait() {
                     later.push(ask);
                     continue;
                 }
@@ -229,7 +236,9 @@ impl Lane {
                 port.ask(engine, ask, &mut out);
             }
             std::mem::swap(taken, later);
-            port.send(engine, &mut out);
+            if !port.is_full() {
+                port.send(engine, &mut out);
+            }
             drained = port.drain(engine, &mut out);
             packets += drained.packets;
         }

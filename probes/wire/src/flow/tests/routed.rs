@@ -446,6 +446,35 @@ async fn neighbours_that_are_silent_do_not_hinder_another() {
     }
 }
 
+/// A queue of a few packets that takes 500 a second: what it refuses is no loss in the network.
+#[tokio::test]
+async fn what_a_full_queue_refuses_is_not_called_loss() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    let lane = lane(&host, Family::V4, Mode::Raw);
+    let first = flow(lane, "192.0.2.254", PLAIN);
+    first.send(WAIT);
+    answer(&first).await;
+    host.tc("qdisc add dev v0 root tbf rate 400kbit burst 2000 limit 1000");
+    let (mut answers, mut refused) = (0, 0);
+    let flow = flow(lane, "192.0.2.254", PLAIN);
+    for _ in 0..1_000 {
+        flow.send(Duration::from_secs(2));
+    }
+    for _ in 0..1_000 {
+        match heard(&flow).await {
+            Heard::Answer(_) => answers += 1,
+            Heard::NotSent(not_sent) => {
+                assert_eq!(not_sent.refusal, Refusal::Kernel(libc::ENOBUFS));
+                refused += 1;
+            }
+            Heard::Silence(silence) => panic!("{silence:?}"),
+        }
+    }
+    assert!(answers > 0 && refused > 0, "{answers}, {refused}");
+}
+
 async fn refused(
     host: &Namespace,
     lane: &'static Lane,
