@@ -303,6 +303,7 @@ impl Outgoing {
                 return Err(Later::Tick);
             }
             libc::EMSGSIZE if self.fragment(sockets) => return Ok(()),
+            _ if again && self.follow(sockets) => return Ok(()),
             _ if sockets.mode == Mode::Ping && again => return Err(Later::Cleared),
             _ => {}
         }
@@ -313,6 +314,18 @@ impl Outgoing {
             Departures::Counted(_) => Err(Later::Counted),
             _ => Ok(()),
         }
+    }
+
+    /// Goes to the interface that has the name now, if the one that had it is gone.
+    fn follow(&self, sockets: &Sockets) -> bool {
+        let Some(interface) = self.way.interface else {
+            return false;
+        };
+        let bound = [&sockets.transmit, &sockets.receive];
+        let mut bound = bound.into_iter().chain(self.fragmenting());
+        // The kernel remembers which one it was, and finds no name for one that is gone.
+        sockets.transmit.device().is_err()
+            && bound.all(|socket| socket.bind_device(Some(interface.bytes())).is_ok())
     }
 
     /// Has the first request that waits, and all of its peer's, sent by the socket whose packets
@@ -364,7 +377,7 @@ const PATIENCE: usize = 2_048;
 
 /// How often a request is offered to a kernel that has no room for it, once a tick.
 const ATTEMPTS: u8 = 4;
+const TICK: Duration = Duration::from_millis(1);
 
 /// RFC 791, section 3.1: the second of the three flags.
 const DONT_FRAGMENT: u8 = 0x40;
-const TICK: Duration = Duration::from_millis(1);

@@ -475,6 +475,50 @@ async fn what_a_full_queue_refuses_is_not_called_loss() {
     assert!(answers > 0 && refused > 0, "{answers}, {refused}");
 }
 
+#[tokio::test]
+async fn an_interface_that_was_made_anew_is_used() {
+    let Some((host, router)) = network() else {
+        return;
+    };
+    let options = EchoOptions {
+        interface: Interface::new("v0"),
+        ..PLAIN
+    };
+    let lanes = [Family::V4, Family::V6].map(|family| {
+        let way = Way::new(family, &options);
+        host.run(move || Lane::start(way, Port::open(way).unwrap()).unwrap())
+    });
+    let targets = ["192.0.2.254", "2001:db8::fe"];
+    for (lane, target) in lanes.into_iter().zip(targets) {
+        let flow = flow(lane, target, options);
+        flow.send(WAIT);
+        assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
+    }
+    host.ip(
+        &router,
+        "
+        link del v0
+        link add v0 type veth peer name v1 netns PEER
+        addr add 192.0.2.1/24 dev v0
+        addr add 2001:db8::1/64 dev v0 nodad
+        link set v0 up
+    ",
+    );
+    router.ip(
+        &host,
+        "
+        addr add 192.0.2.254/24 dev v1
+        addr add 2001:db8::fe/64 dev v1 nodad
+        link set v1 up
+    ",
+    );
+    for (lane, target) in lanes.into_iter().zip(targets) {
+        let flow = flow(lane, target, options);
+        flow.send(WAIT);
+        assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
+    }
+}
+
 async fn refused(
     host: &Namespace,
     lane: &'static Lane,
