@@ -362,7 +362,8 @@ impl Ask {
 
     /// Whether it leaves so late that this host may be at fault for a silence.
     fn is_late(&self, now: Stamp) -> bool {
-        now.since(self.asked) > PROMPT.max(self.wait / 8).min(self.wait / 2)
+        let half = (self.wait / 2).max(AT_ONCE);
+        now.since(self.asked) > PROMPT.max(self.wait / 8).min(half)
     }
 }
 
@@ -385,6 +386,9 @@ fn microseconds(time: Duration) -> u32 {
 /// A request that leaves within this is late only if it is to be waited for no longer than twice
 /// as long.
 const PROMPT: Duration = Duration::from_millis(10);
+
+/// A request that leaves within this is never late.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests;
