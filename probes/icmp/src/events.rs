@@ -90,7 +90,8 @@ pub(crate) struct Lost {
     pub(crate) sequence: u64,
     #[serde(rename = "waited_seconds", with = "seconds")]
     pub(crate) waited: Duration,
-    /// `timeout`, or `local_suspect` if this host dropped packets meanwhile.
+    /// `timeout`, or `local_suspect` if this host dropped packets meanwhile or was
+    /// late to send it.
     pub(crate) outcome: Outcome,
 }
 

@@ -38,7 +38,7 @@ pub(crate) enum Outcome {
     WrongSource,
     /// This host did not send it.
     SendError,
-    /// Nothing came in time, but this host dropped packets meanwhile.
+    /// Nothing came in time, but this host dropped packets meanwhile, or was late to send it.
     LocalSuspect,
     /// The run was stopped while it was in flight.
     Abandoned,

@@ -49,7 +49,7 @@ pub(crate) struct Round<'a> {
     /// Requests that were sent and not abandoned, so that they may tell about loss.
     telling: u64,
     answered: u64,
-    /// Requests whose replies this host may have dropped.
+    /// Requests that this host was late to send, or whose replies it may have dropped.
     suspects: u64,
     /// The last thing heard that was no good reply.
     complaint: Option<(Cause, String)>,
@@ -310,8 +310,9 @@ impl Drop for Round<'_> {
     }
 }
 
-const DROPPED: &str = "this host dropped packets for want of room to receive them, so that nothing \
-                       is known of the replies: allow more (`sysctl -w net.core.rmem_max=16777216`)";
+const DROPPED: &str = "this host was late to send, or dropped packets for want of room to receive \
+                       them, so that nothing is known of the replies: give it more time, or allow \
+                       more (`sysctl -w net.core.rmem_max=16777216`)";
 
 /// How much of its wait a last request may lack.
 const SLACK: Duration = Duration::from_millis(10);
@@ -351,6 +352,34 @@ pub(crate) fn not_sent(error: SendError) -> Fault {
         SendError::NoSuchSource { .. } | SendError::TooLong { .. } => {
             Fault::Own(Blocker::Network, Box::new(error))
         }
+        SendError::NoBuffers { .. }
+        | SendError::OutOfSequenceNumbers { .. }
+        | SendError::TooLate { .. } => Fault::Own(Blocker::Resources, Box::new(error)),
         error => Fault::own(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_host_lacks_is_no_network() {
+        let destination = IpAddr::from([192, 0, 2, 1]);
+        let full = std::io::ErrorKind::WouldBlock.into();
+        for error in [
+            SendError::TooLate { destination },
+            SendError::OutOfSequenceNumbers { destination },
+            SendError::NoBuffers {
+                destination,
+                source: full,
+            },
+        ] {
+            let fault = not_sent(error);
+            assert!(
+                matches!(fault, Fault::Own(Blocker::Resources, _)),
+                "{fault}"
+            );
+        }
     }
 }

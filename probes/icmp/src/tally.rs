@@ -166,7 +166,9 @@ impl fmt::Display for Found<'_> {
             (None, Some(refused)) => f.write_str(refused),
             (None, None) if tally.lost == 1 => f.write_str("no answer"),
             (None, None) if tally.lost > 1 => write!(f, "no answer to {} requests", tally.lost),
-            (None, None) => f.write_str("unknown, for this host dropped packets meanwhile"),
+            (None, None) => {
+                f.write_str("unknown, for this host dropped packets meanwhile or was late to send")
+            }
         }
     }
 }
@@ -226,7 +228,7 @@ mod tests {
         );
         check(
             &[silence(true)],
-            "unknown, for this host dropped packets meanwhile",
+            "unknown, for this host dropped packets meanwhile or was late to send",
             Ending::NotAsked(Blocker::Resources),
         );
     }

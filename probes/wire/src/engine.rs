@@ -100,9 +100,8 @@ impl Engine {
         let Self { peers, slots, .. } = self;
         peers.get(ask.peer)?;
         let left = ask.asked.after(ask.wait).since(now.at);
-        let delay = now.at.since(ask.asked);
         let waits = |slot: &Slot| slot.state == State::InFlight && peers.get(slot.peer).is_some();
-        let taken = if left.is_zero() && delay > PROMPT {
+        let taken = if ask.is_over(now.at) {
             Err(Refusal::TooLate)
         } else {
             let taken = slots.take(ask.peer.page(slots.identifiers()), now.at, waits);
@@ -125,7 +124,7 @@ impl Engine {
             drops: self.drops,
             lap: slot.lap,
             state: State::InFlight,
-            hurried: delay > PROMPT.max(ask.wait / 8),
+            hurried: ask.is_late(now.at),
         };
         let entry = Entry { key, lap: slot.lap };
         self.deadlines.enter(entry, slot.deadline());
@@ -138,14 +137,26 @@ impl Engine {
         Some(key)
     }
 
-    /// Notes that a request is handed to the kernel only now: it had no room before.
-    pub fn asked_again(&mut self, key: Key, now: Reading) {
-        if let Some(slot) = self.slots.get_mut(key)
-            && slot.state == State::InFlight
-        {
+    /// Notes that a request is handed to the kernel only now, which had no room before, and
+    /// returns whether it still is to be: if so late that a silence would tell nothing, or for
+    /// nobody any more, it is not. Then it ends as refused.
+    pub fn asked_again(
+        &mut self,
+        key: Key,
+        ask: &Ask,
+        now: Reading,
+        refusal: Refusal,
+        out: &mut impl FnMut(PeerKey, Heard),
+    ) -> bool {
+        if ask.is_late(now.at) || self.peers.get(ask.peer).is_none() {
+            self.unsent(key, refusal, out);
+            return false;
+        }
+        if let Some(slot) = self.slots.get_mut(key) {
             slot.wait = microseconds(slot.deadline().since(now.at));
             slot.left = now;
         }
+        true
     }
 
     /// Ends a request that the kernel refused to send.
@@ -343,6 +354,19 @@ pub struct Ask {
     pub asked: Stamp,
 }
 
+impl Ask {
+    /// Whether its time is over before it could be sent.
+    pub(crate) fn is_over(&self, now: Stamp) -> bool {
+        now.since(self.asked) > PROMPT && self.asked.after(self.wait) <= now
+    }
+
+    /// Whether it leaves so late that this host may be at fault for a silence.
+    fn is_late(&self, now: Stamp) -> bool {
+        let half = (self.wait / 2).max(AT_ONCE);
+        now.since(self.asked) > PROMPT.max(self.wait / 8).min(half)
+    }
+}
+
 /// Who writes and reads the IPv4 header. There is no such choice over IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
@@ -359,8 +383,12 @@ fn microseconds(time: Duration) -> u32 {
     u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
-/// A request that leaves within this is in nobody's eyes late.
+/// A request that leaves within this is late only if it is to be waited for no longer than twice
+/// as long.
 const PROMPT: Duration = Duration::from_millis(10);
+
+/// A request that leaves within this is never late.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests;

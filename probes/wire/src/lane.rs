@@ -174,17 +174,21 @@ impl Lane {
             self.asleep.store(false, Ordering::SeqCst);
             return;
         }
-        if let Err(error) = sys::wait([self.wake.as_fd(), self.answers.as_fd()].into_iter(), most)
-            && error.kind() != io::ErrorKind::Interrupted
-        {
-            // The kernel is short of memory, which does not last.
-            tracing::debug!(%error, way = ?self.way, "cannot wait for icmp");
-            std::thread::yield_now();
-        }
-        if !self.asleep.swap(false, Ordering::SeqCst) {
+        let woken = sys::wait([self.wake.as_fd(), self.answers.as_fd()].into_iter(), most)
+            .unwrap_or_else(|error| {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    // The kernel is short of memory, which does not last.
+                    tracing::debug!(%error, way = ?self.way, "cannot wait for icmp");
+                    std::thread::yield_now();
+                }
+                false
+            });
+        self.asleep.store(false, Ordering::SeqCst);
+        if woken {
             let mut count = [0; 8];
-            // Nothing to be read is what it says if the waker has not written yet.
-            let _nothing = (&self.wake).read(&mut count);
+            // A waker that is slow to write wakes the next sleep, for nothing.
+            let read = (&self.wake).read(&mut count);
+            debug_assert!(read.is_ok(), "{read:?}");
         }
     }
 
@@ -213,9 +217,16 @@ impl Lane {
         }
         if !taken.is_empty() || port.holds() {
             let now = drained.from;
+            port.send(engine, &mut out);
             for ask in taken.drain(..) {
-                let to = engine.destination(ask.peer);
-                if to.is_some_and(|to| !spacing.take(to, ask.peer, now)) || !pace.take(now) {
+                let mut must_wait = || {
+                    let to = engine.destination(ask.peer);
+                    port.is_full()
+                        || to.is_some_and(|to| !spacing.take(to, ask.peer, now))
+                        || !pace.take(now)
+                };
+                // One whose time is over takes nobody's turn: it is not sent.
+                if !ask.is_over(now) && must_wait() {
                     later.push(ask);
                     continue;
                 }
@@ -225,7 +236,9 @@ impl Lane {
                 port.ask(engine, ask, &mut out);
             }
             std::mem::swap(taken, later);
-            port.send(engine, &mut out);
+            if !port.is_full() {
+                port.send(engine, &mut out);
+            }
             drained = port.drain(engine, &mut out);
             packets += drained.packets;
         }
@@ -311,4 +324,32 @@ impl fmt::Debug for Lane {
 /// one flow's fault must not silence the others.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::Family;
+
+    /// Whoever wakes the thread may be slow to, and the thread have been woken by a packet.
+    #[test]
+    fn a_wake_that_comes_too_late_is_for_nothing_but_once() {
+        let way = Way::new(
+            Family::of(Ipv4Addr::LOCALHOST.into()),
+            &EchoOptions::default(),
+        );
+        let Ok(port) = Port::open(way) else {
+            return;
+        };
+        let lane = Lane::start(way, port).unwrap();
+        (&lane.wake).write_all(&1_u64.to_ne_bytes()).unwrap();
+        let wakes = || sys::wait([lane.wake.as_fd()].into_iter(), Some(Duration::ZERO)).unwrap();
+        let begin = Stamp::now();
+        while wakes() {
+            assert!(Stamp::now().since(begin) < Duration::from_secs(20));
+            std::thread::yield_now();
+        }
+    }
 }

@@ -111,8 +111,16 @@ impl Port {
         !self.outgoing.is_empty()
     }
 
+    /// Whether the kernel had no room the last time: nothing more should be asked on this tick.
+    pub(crate) fn is_full(&self) -> bool {
+        self.outgoing.is_full()
+    }
+
     /// Sends what was asked; what the kernel refuses for now is kept for the next time.
     pub(crate) fn send(&mut self, engine: &mut Engine, out: &mut impl FnMut(PeerKey, Heard)) {
+        if !self.outgoing.resume(engine, out) {
+            return;
+        }
         while !self.outgoing.is_empty() {
             match self.outgoing.send(engine, &mut self.sockets, out) {
                 Ok(()) => {}

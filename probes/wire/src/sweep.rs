@@ -283,7 +283,7 @@ impl Run<'_> {
         }
         let waited = if keep && (answers || due.is_some() && most <= TICK) {
             std::thread::sleep(TICK);
-            Ok(())
+            Ok(false)
         } else {
             let answers = self.sides.iter().flatten().map(|side| side.port.answers());
             sys::wait(answers, Some(most.max(TICK)))

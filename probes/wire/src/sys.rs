@@ -17,13 +17,14 @@ use std::time::Duration;
 
 use socket2::Socket;
 
-/// Waits until one of the descriptors can be read, or until the time is over (`ppoll(2)`).
+/// Waits until one of the descriptors can be read, or until the time is over (`ppoll(2)`); returns
+/// whether the first of them can be.
 ///
 /// There are four descriptors at most.
 pub(crate) fn wait<'a>(
     descriptors: impl Iterator<Item = BorrowedFd<'a>>,
     most: Option<Duration>,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let none = libc::pollfd {
         fd: -1,
         events: libc::POLLIN,
@@ -42,7 +43,8 @@ pub(crate) fn wait<'a>(
     let most = most.as_ref().map_or(ptr::null(), ptr::from_ref);
     // SAFETY: the pointers are to as many pollfds as the count says, and to a timespec or to
     // nothing; all live through the call. The signal mask is not changed.
-    done(unsafe { libc::ppoll(polls.as_mut_ptr(), count, most, ptr::null()) })
+    done(unsafe { libc::ppoll(polls.as_mut_ptr(), count, most, ptr::null()) })?;
+    Ok(polls[0].revents & libc::POLLIN != 0)
 }
 
 /// Makes a descriptor that can be read once something was written to it (`eventfd(2)`).

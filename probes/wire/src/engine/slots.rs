@@ -83,8 +83,8 @@ impl Slots {
         self.rings.len() as u32
     }
 
-    /// Takes the next slot of an identifier; `None` if that is waiting for its answer, which it
-    /// does if `waits` says so.
+    /// Takes the next slot of an identifier that is not waiting for its answer, as `waits` has it;
+    /// `None` if that is far, and then it is looked for further on the next time.
     pub(super) fn take(
         &mut self,
         page: u16,
@@ -104,8 +104,14 @@ impl Slots {
             if ring.len() < FULL {
                 at = ring.len();
                 ring.grow();
-            } else if ring.get(at).is_some_and(waits) {
-                return None;
+            } else {
+                // A few requests that are waited for long must not stop those that come round.
+                let mut ahead = (at..at + LOOKED_AT).map(|at| at % FULL);
+                let Some(found) = ahead.find(|at| !ring.get(*at).is_some_and(&waits)) else {
+                    ring.next = (at + LOOKED_AT) % FULL;
+                    return None;
+                };
+                at = found;
             }
         }
         ring.next = at + 1;
@@ -171,6 +177,9 @@ const HOLD: Duration = Duration::from_secs(10);
 /// Slots of a ring to begin with.
 const PAGE: usize = 64;
 
+/// Slots that are looked at for one that does not wait.
+const LOOKED_AT: usize = 1_024;
+
 /// Sequence numbers of an identifier.
 const FULL: usize = 1 << 16;
 
@@ -212,11 +221,14 @@ mod tests {
             assert_eq!(usize::from(key.sequence()), expected);
         }
         assert_eq!(sent(&mut slots, SECOND), None);
-        let first = Key::new(0, 0);
-        slots.get_mut(first).unwrap().state = State::Done;
-        assert_eq!(sent(&mut slots, SECOND), Some(first));
-        assert_eq!(slots.get(first).unwrap().lap, 2);
-        assert_eq!(sent(&mut slots, SECOND), None);
+        // Others that wait are passed over, however many there are.
+        let free = Key::new(0, 3 * LOOKED_AT as u16 - 1);
+        slots.get_mut(free).unwrap().state = State::Done;
+        let mut taken = (0..FULL / LOOKED_AT).map(|_| sent(&mut slots, SECOND));
+        assert_eq!(taken.next(), Some(None));
+        assert_eq!(taken.next(), Some(Some(free)));
+        assert_eq!(taken.flatten().next(), None);
+        assert_eq!(slots.get(free).unwrap().lap, 2);
     }
 
     fn sent(slots: &mut Slots, now: Stamp) -> Option<Key> {

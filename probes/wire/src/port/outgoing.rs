@@ -7,13 +7,14 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::ops::Range;
+use std::time::Duration;
 
 use socket2::{SockAddr, Socket};
 
 use super::control;
 use super::socket::{self, Sockets, Way};
 use super::stamping::Departures;
-use crate::clock::Reading;
+use crate::clock::{Reading, Stamp};
 use crate::echo::IP_HEADER;
 use crate::engine::{Ask, Engine, Framing, Key, PeerKey};
 use crate::heard::{Heard, Refusal};
@@ -40,12 +41,15 @@ pub(super) struct Outgoing {
     unread: usize,
     /// Requests since the last stamp: some devices make none.
     unstamped: usize,
+    /// How often the first request that waits was refused.
     attempts: u8,
+    /// When the kernel last had no room and what it said, until it is asked again.
+    full: Option<(Stamp, i32)>,
 }
 
 struct Waiting {
     key: Key,
-    peer: PeerKey,
+    ask: Ask,
     to: SockAddr,
     packet: Range<usize>,
     control: Range<usize>,
@@ -96,6 +100,7 @@ impl Outgoing {
             unread: 0,
             unstamped: 0,
             attempts: 0,
+            full: None,
         }
     }
 
@@ -124,6 +129,11 @@ impl Outgoing {
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Whether the kernel had no room, and was not asked again.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.is_some()
     }
 
     /// Whether so many stamps may wait in the error queue that they should be read, answers or not.
@@ -176,7 +186,7 @@ impl Outgoing {
         }
         self.waiting.push(Waiting {
             key,
-            peer: ask.peer,
+            ask,
             to: match destination {
                 IpAddr::V4(_) => SocketAddr::new(destination, 0).into(),
                 IpAddr::V6(address) => SocketAddrV6::new(address, 0, told.flow_label, 0).into(),
@@ -185,6 +195,35 @@ impl Outgoing {
             control: control..self.controls.len(),
             by,
         });
+    }
+
+    /// Notes that what there was no room for is handed over only now, and gives up what it is too
+    /// late for. There is nothing to be sent if less than a tick has passed, which is `false`.
+    pub(super) fn resume(
+        &mut self,
+        engine: &mut Engine,
+        out: &mut impl FnMut(PeerKey, Heard),
+    ) -> bool {
+        let Some((at, errno)) = self.full else {
+            return true;
+        };
+        let now = Reading::now();
+        if now.at.since(at) < TICK {
+            return false;
+        }
+        self.full = None;
+        self.reading = Some(now);
+        let refusal = Refusal::Kernel(errno);
+        let first = self.waiting.first().map(|waiting| waiting.key);
+        self.waiting
+            .retain(|waiting| engine.asked_again(waiting.key, &waiting.ask, now, refusal, out));
+        if self.waiting.first().map(|waiting| waiting.key) != first {
+            self.attempts = 0;
+        }
+        if self.waiting.is_empty() {
+            self.clear();
+        }
+        true
     }
 
     /// Hands over what waits, as many as are sent the same way.
@@ -258,10 +297,13 @@ impl Outgoing {
         let again = self.attempts < ATTEMPTS;
         match errno {
             libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM if again => {
-                self.keep(engine);
+                self.waiting.drain(..self.done);
+                self.done = 0;
+                self.full = Some((Stamp::now(), errno));
                 return Err(Later::Tick);
             }
             libc::EMSGSIZE if self.fragment(sockets) => return Ok(()),
+            _ if again && self.follow(sockets) => return Ok(()),
             _ if sockets.mode == Mode::Ping && again => return Err(Later::Cleared),
             _ => {}
         }
@@ -272,6 +314,18 @@ impl Outgoing {
             Departures::Counted(_) => Err(Later::Counted),
             _ => Ok(()),
         }
+    }
+
+    /// Goes to the interface that has the name now, if the one that had it is gone.
+    fn follow(&self, sockets: &Sockets) -> bool {
+        let Some(interface) = self.way.interface else {
+            return false;
+        };
+        let bound = [&sockets.transmit, &sockets.receive];
+        let mut bound = bound.into_iter().chain(self.fragmenting());
+        // The kernel remembers which one it was, and finds no name for one that is gone.
+        sockets.transmit.device().is_err()
+            && bound.all(|socket| socket.bind_device(Some(interface.bytes())).is_ok())
     }
 
     /// Has the first request that waits, and all of its peer's, sent by the socket whose packets
@@ -289,7 +343,7 @@ impl Outgoing {
                 .inspect_err(|error| tracing::debug!(%error, "nothing can be fragmented"))
                 .ok();
         }
-        let told = &mut self.told[first.peer.index()];
+        let told = &mut self.told[first.ask.peer.index()];
         told.fragments = self.fragmenting.is_some();
         if told.fragments {
             // The key of its stamp stays where it is: what is told goes before it.
@@ -300,17 +354,6 @@ impl Outgoing {
             first.by = By::Fragmenting;
         }
         told.fragments
-    }
-
-    /// Keeps what was not sent for the next tick.
-    fn keep(&mut self, engine: &mut Engine) {
-        self.waiting.drain(..self.done);
-        self.done = 0;
-        let now = Reading::now();
-        self.reading = Some(now);
-        for waiting in &self.waiting {
-            engine.asked_again(waiting.key, now);
-        }
     }
 
     fn clear(&mut self) {
@@ -334,6 +377,7 @@ const PATIENCE: usize = 2_048;
 
 /// How often a request is offered to a kernel that has no room for it, once a tick.
 const ATTEMPTS: u8 = 4;
+const TICK: Duration = Duration::from_millis(1);
 
 /// RFC 791, section 3.1: the second of the three flags.
 const DONT_FRAGMENT: u8 = 0x40;

@@ -206,7 +206,7 @@ fn socket(way: Way, kind: Type, protocol: Protocol) -> Result<Socket, OpenError>
         Family::V6 => sys::set_option(&socket, libc::IPPROTO_IPV6, IPV6_FLOWINFO_SEND, 1),
     };
     prepare().map_err(|source| failed(way, source))?;
-    enlarge_receive_buffer(&socket);
+    enlarge_buffers(&socket);
     Ok(socket)
 }
 
@@ -249,21 +249,24 @@ pub(crate) fn is_local(address: IpAddr) -> bool {
     std::net::UdpSocket::bind((address, 0)).is_ok()
 }
 
-/// A burst of answers waits here while nobody reads, or of departures' stamps. The usual 208 KiB
-/// hold 256 of them; beyond that the kernel drops answers, which would look like loss in the
-/// network.
-fn enlarge_receive_buffer(socket: &Socket) {
-    let forced = sys::set_option(
-        socket,
-        libc::SOL_SOCKET,
-        libc::SO_RCVBUFFORCE,
-        RECEIVE_BUFFER,
-    );
-    // Only CAP_NET_ADMIN may exceed net.core.rmem_max; others get as much as that allows.
-    let set = forced.or_else(|_| socket.set_recv_buffer_size(RECEIVE_BUFFER as usize));
-    match set.and_then(|()| socket.recv_buffer_size()) {
-        Ok(bytes) => tracing::debug!(bytes, "receive buffer of the icmp socket"),
-        Err(error) => tracing::debug!(%error, "receive buffer of the icmp socket stays small"),
+/// The usual 208 KiB hold some 260 packets. A burst of answers, or of departures' stamps, waits in
+/// the receive buffer while nobody reads; beyond that the kernel drops answers, which would look
+/// like loss in the network. In the send buffer a request waits for as long as the kernel asks a
+/// neighbour that does not answer for its link-layer address, which is 3 s: some hundred of those
+/// would hold up the requests to everybody else.
+fn enlarge_buffers(socket: &Socket) {
+    for (forced, usual, buffer) in [
+        (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, "receive"),
+        (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, "send"),
+    ] {
+        // Only CAP_NET_ADMIN may exceed net.core.rmem_max and net.core.wmem_max; others get as
+        // much as those allow.
+        let set = |name| sys::set_option(socket, libc::SOL_SOCKET, name, BUFFER);
+        let set = set(forced).or_else(|_| set(usual));
+        match set.and_then(|()| sys::option(socket, libc::SOL_SOCKET, usual)) {
+            Ok(bytes) => tracing::debug!(bytes, buffer, "buffer of the icmp socket"),
+            Err(error) => tracing::debug!(%error, buffer, "buffer of the icmp socket stays small"),
+        }
     }
 }
 
@@ -294,8 +297,8 @@ fn filter_v6() -> [u32; 8] {
 /// Identifiers of a raw socket.
 pub(crate) const RAW_BLOCK: u16 = 16;
 
-/// The kernel doubles it: room for 20,000 answers.
-const RECEIVE_BUFFER: i32 = 8 << 20;
+/// The kernel doubles it: room for 20,000 packets.
+const BUFFER: i32 = 8 << 20;
 
 // From linux/icmp.h, linux/icmpv6.h, linux/socket.h and linux/in6.h; the libc crate has them not.
 const IPV6_FLOWINFO_SEND: i32 = 33;

@@ -62,6 +62,14 @@ impl Namespace {
         });
     }
 
+    /// Runs `tc` inside.
+    pub(super) fn tc(&self, arguments: &'static str) {
+        self.run(move || {
+            let status = Command::new("tc").args(arguments.split(' ')).status();
+            assert!(status.unwrap().success(), "tc {arguments}");
+        });
+    }
+
     /// Sets kernel parameters inside, given as lines of path below `/proc/sys/net` and value.
     pub(super) fn sysctl(&self, settings: &'static str) {
         self.run(move || {

@@ -424,6 +424,101 @@ async fn what_this_host_refuses_is_said_in_words() {
     }
 }
 
+/// The kernel keeps what it sends to them until they say where they are.
+#[tokio::test]
+async fn neighbours_that_are_silent_do_not_hinder_another() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    let lane = lane(&host, Family::V4, Mode::Raw);
+    let silent: Vec<_> = (2..=252)
+        .map(|n| flow(lane, &format!("192.0.2.{n}"), PLAIN))
+        .collect();
+    for _ in 0..4 {
+        for flow in &silent {
+            flow.send(WAIT);
+        }
+    }
+    let other = flow(lane, "192.0.2.254", PLAIN);
+    for _ in 0..4 {
+        other.send(WAIT);
+        assert_eq!(answer(&other).await.what, What::Reply { bytes: 64 });
+    }
+}
+
+/// A queue of a few packets that takes 500 a second: what it refuses is no loss in the network.
+#[tokio::test]
+async fn what_a_full_queue_refuses_is_not_called_loss() {
+    let Some((host, _router)) = network() else {
+        return;
+    };
+    let lane = lane(&host, Family::V4, Mode::Raw);
+    let first = flow(lane, "192.0.2.254", PLAIN);
+    first.send(WAIT);
+    answer(&first).await;
+    host.tc("qdisc add dev v0 root tbf rate 400kbit burst 2000 limit 1000");
+    let (mut answers, mut refused) = (0, 0);
+    let flow = flow(lane, "192.0.2.254", PLAIN);
+    for _ in 0..1_000 {
+        flow.send(Duration::from_secs(2));
+    }
+    for _ in 0..1_000 {
+        match heard(&flow).await {
+            Heard::Answer(_) => answers += 1,
+            Heard::NotSent(not_sent) => {
+                assert_eq!(not_sent.refusal, Refusal::Kernel(libc::ENOBUFS));
+                refused += 1;
+            }
+            Heard::Silence(silence) => panic!("{silence:?}"),
+        }
+    }
+    assert!(answers > 0 && refused > 0, "{answers}, {refused}");
+}
+
+#[tokio::test]
+async fn an_interface_that_was_made_anew_is_used() {
+    let Some((host, router)) = network() else {
+        return;
+    };
+    let options = EchoOptions {
+        interface: Interface::new("v0"),
+        ..PLAIN
+    };
+    let lanes = [Family::V4, Family::V6].map(|family| {
+        let way = Way::new(family, &options);
+        host.run(move || Lane::start(way, Port::open(way).unwrap()).unwrap())
+    });
+    let targets = ["192.0.2.254", "2001:db8::fe"];
+    for (lane, target) in lanes.into_iter().zip(targets) {
+        let flow = flow(lane, target, options);
+        flow.send(WAIT);
+        assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
+    }
+    host.ip(
+        &router,
+        "
+        link del v0
+        link add v0 type veth peer name v1 netns PEER
+        addr add 192.0.2.1/24 dev v0
+        addr add 2001:db8::1/64 dev v0 nodad
+        link set v0 up
+    ",
+    );
+    router.ip(
+        &host,
+        "
+        addr add 192.0.2.254/24 dev v1
+        addr add 2001:db8::fe/64 dev v1 nodad
+        link set v1 up
+    ",
+    );
+    for (lane, target) in lanes.into_iter().zip(targets) {
+        let flow = flow(lane, target, options);
+        flow.send(WAIT);
+        assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
+    }
+}
+
 async fn refused(
     host: &Namespace,
     lane: &'static Lane,
