@@ -68,7 +68,11 @@ impl Word {
                 .value_name("true|false"),
             Self::Choice(values) => {
                 let values = values.into_iter().map(|(value, meaning)| {
-                    PossibleValue::new(value).help(meaning.unwrap_or_default())
+                    let value = PossibleValue::new(value);
+                    match meaning {
+                        Some(meaning) => value.help(meaning),
+                        None => value,
+                    }
                 });
                 flag.value_name("CHOICE")
                     .value_parser(PossibleValuesParser::new(values))

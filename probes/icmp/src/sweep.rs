@@ -80,10 +80,14 @@ impl Listener<'_> {
 
     fn tell(&mut self, index: usize) {
         let tally = self.tallies[index];
-        let refused = tally.refused().map(|refusal| {
-            not_sent(self.explains.explain(self.addresses[index], refusal)).to_string()
-        });
-        let ending = tally.ending();
+        let refused = tally
+            .refused()
+            .map(|refusal| not_sent(self.explains.explain(self.addresses[index], refusal)));
+        let ending = match (tally.ending(), &refused) {
+            (Ending::NotAsked(_), Some(Fault::Own(blocker, _))) => Ending::NotAsked(*blocker),
+            (ending, _) => ending,
+        };
+        let refused = refused.map(|fault| fault.to_string());
         let found = Found {
             tally: &tally,
             refused: refused.as_deref(),

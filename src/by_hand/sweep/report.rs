@@ -44,6 +44,8 @@ pub(super) struct Report {
     /// By the label of the reason, as are the next.
     unanswered: BTreeMap<&'static str, usize>,
     not_asked: BTreeMap<&'static str, usize>,
+    /// Why those were not asked that nothing was told of.
+    cut_short: &'static str,
     sent: u64,
     /// How long packets have been sent; zero before.
     elapsed: Duration,
@@ -69,6 +71,7 @@ impl Report {
             answered: 0,
             unanswered: BTreeMap::new(),
             not_asked: BTreeMap::new(),
+            cut_short: "interrupted",
             sent: 0,
             elapsed: Duration::ZERO,
             note: Note::default(),
@@ -81,14 +84,20 @@ impl Report {
     pub(super) fn nameless(&mut self, name: &str, fault: &Fault) {
         *self.not_asked.entry(fault.reason()).or_default() += 1;
         let reason = fault.reason();
-        writeln!(self.note.told, "{name}: not asked ({reason}): {fault}").expect(INFALLIBLE);
+        let error = fault.to_string();
+        // What is wrong with a name begins with it already.
+        let why = error
+            .strip_prefix(name)
+            .and_then(|why| why.strip_prefix(": "));
+        let why = why.unwrap_or(&error);
+        writeln!(self.note.told, "{name}: not asked ({reason}): {why}").expect(INFALLIBLE);
         match self.shown {
             Shown::All | Shown::Unanswered if self.json => {
                 let ours = [
                     ("address", Value::Null),
                     ("ending", NOT_ASKED.into()),
                     ("reason", reason.into()),
-                    ("error", fault.to_string().into()),
+                    ("error", error.into()),
                 ];
                 self.object(Some(name), "finding", ours, Map::new());
             }
@@ -110,6 +119,7 @@ impl Report {
     /// Why the sweep as a whole was not carried out.
     pub(super) fn failed(&mut self, fault: &Fault) {
         writeln!(self.note.told, "leadsman: {fault}").expect(INFALLIBLE);
+        self.cut_short = fault.reason();
     }
 
     /// Hears what a sweep finds that begins now.
@@ -122,12 +132,12 @@ impl Report {
     }
 
     /// Says the last words, and what it all comes to. Targets that were not told of were left out
-    /// because somebody had seen enough. Waits until all is written.
+    /// because somebody had seen enough, or the sweep failed. Waits until all is written.
     pub(super) fn close(mut self) -> io::Result<Outcome> {
         let unanswered = self.unanswered.values().sum::<usize>();
         let told = self.answered + unanswered + self.not_asked.values().sum::<usize>();
         if told < self.targets {
-            self.not_asked.insert("interrupted", self.targets - told);
+            *self.not_asked.entry(self.cut_short).or_default() += self.targets - told;
         }
         if self.json {
             let ours = [
@@ -157,8 +167,9 @@ impl Report {
         let grouped = |count: usize| Grouped(count as u64);
         let total = |counts: &BTreeMap<_, usize>| grouped(counts.values().sum());
         let mut text = format!(
-            "{} targets: {} answered, {} unanswered, {} not asked\n",
+            "{} {}: {} answered, {} unanswered, {} not asked\n",
             grouped(self.targets),
+            plural(self.targets as u64, "target", "targets"),
             grouped(self.answered),
             total(&self.unanswered),
             total(&self.not_asked)
@@ -176,7 +187,8 @@ impl Report {
             }
         }
         let seconds = self.elapsed.as_secs_f64();
-        write!(text, "{} packets in {seconds:.3} s", Grouped(self.sent)).expect(INFALLIBLE);
+        let packets = plural(self.sent, "packet", "packets");
+        write!(text, "{} {packets} in {seconds:.3} s", Grouped(self.sent)).expect(INFALLIBLE);
         if self.sent > 0 && seconds > 0.0 {
             let rate = Grouped((self.sent as f64 / seconds).round() as u64);
             write!(text, ", {rate} packets/s").expect(INFALLIBLE);
@@ -317,6 +329,10 @@ fn ending(ending: Ending) -> &'static str {
         Ending::Unanswered(_) => "unanswered",
         Ending::NotAsked(_) => NOT_ASKED,
     }
+}
+
+fn plural(count: u64, one: &'static str, more: &'static str) -> &'static str {
+    if count == 1 { one } else { more }
 }
 
 /// A number whose thousands are set apart: `12,345`.

@@ -229,7 +229,7 @@ async fn for_programs_every_target_is_an_object_and_so_is_the_summary() {
         ..request("192.0.2.4/31 one broken", Shown::All)
     };
     let (_, found, told) = swept(request).await;
-    assert_eq!(told, "broken: not asked (resolve): broken: SERVFAIL\n");
+    assert_eq!(told, "broken: not asked (resolve): SERVFAIL\n");
     let lines = found.lines().map(|line| {
         let mut line: Value = serde_json::from_str(line).unwrap();
         assert!(line["time"].take().is_string(), "{line}");
@@ -267,7 +267,7 @@ async fn what_keeps_the_sweep_from_being_carried_out_is_told() {
     let told = "\
 leadsman: Operation not permitted (os error 1)
 2 targets: 1 answered, 0 unanswered, 1 not asked
-not asked: 1 interrupted
+not asked: 1 permission
 ";
     check(
         "192.0.2.1 192.0.2.7",

@@ -105,6 +105,25 @@ fn replies_and_silence_are_told_without_privileges_too() {
     }
 }
 
+#[test]
+fn a_sweep_says_that_a_packet_filter_of_this_host_forbids_it() {
+    let Some(lab) = Lab::new("a_sweep_says_that_a_packet_filter_of_this_host_forbids_it") else {
+        return;
+    };
+    lab.prober.run(
+        "nft add table ip lab
+         nft add chain ip lab output '{ type filter hook output priority 0; }'
+         nft add rule ip lab output ip daddr 10.77.0.2 drop",
+    );
+    let mut leadsman = Command::new(LEADSMAN);
+    leadsman.args(["ping", "-c", "1", "-a", "10.77.0.1", "10.77.0.2"]);
+    let output = lab.prober.within(|| leadsman.output()).expect("it runs");
+    assert_eq!(output.stdout, b"10.77.0.1\n");
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("\nnot asked: 1 permission\n"), "{told}");
+}
+
 /// What is told of one request to each target.
 fn ping(lab: &Lab, privileged: bool, options: &str, targets: &[&str]) -> Vec<Value> {
     let command = if privileged {

@@ -59,11 +59,19 @@ impl Table {
         }
     }
 
+    /// How many of the figures there is room for: a figure that is cut off reads as another.
+    fn figures_shown(&self) -> usize {
+        let room = self.width.saturating_sub(LEAST_NAME);
+        (room / FIGURE_WIDTH).clamp(COUNTS, FIGURES.len())
+    }
+
     /// How many columns the names have, and how many the strips; 0 where there is no room for any.
     fn widths(&self) -> (usize, usize) {
         let names = self.rows.iter().map(|row| row.host.name.chars().count());
         let longest = names.max().unwrap_or_default().max(LEAST_NAME);
-        let room = self.width.saturating_sub(FIGURES_WIDTH);
+        let room = self
+            .width
+            .saturating_sub(self.figures_shown() * FIGURE_WIDTH);
         let names = longest.min(room / 2).max(LEAST_NAME);
         match room.saturating_sub(names + 1) {
             ..LEAST_STRIP => (longest.min(room.max(LEAST_NAME)), 0),
@@ -78,7 +86,8 @@ impl Table {
         let loss = red(&loss, self.color && host.decided() > host.received);
         let mut row = format!("{name:name_width$} {sent:>6} {loss}");
         let (mean, p95) = (trips.mean(), trips.percentile(95));
-        for time in [trips.last(), mean, trips.min(), trips.max(), p95] {
+        let times = [trips.last(), mean, trips.min(), trips.max(), p95];
+        for time in times.into_iter().take(self.figures_shown() - COUNTS) {
             let time = time.map_or_else(|| "-".to_owned(), milliseconds);
             write!(row, " {time:>6}").expect(INFALLIBLE);
         }
@@ -104,7 +113,12 @@ impl Draw for Table {
 
     fn finished(&mut self, target: usize, run: &Run, page: &mut String) {
         if let Some(fault) = self.rows[target].host.unsaid(run) {
-            self.complain(target, fault, page);
+            let name = &self.rows[target].host.name;
+            // What is wrong with a name begins with it already.
+            let unnamed = fault.strip_prefix(name.as_str());
+            let complaint = unnamed.and_then(|fault| fault.strip_prefix(": "));
+            let complaint = complaint.unwrap_or(&fault).to_owned();
+            self.complain(target, complaint, page);
         }
     }
 
@@ -113,10 +127,10 @@ impl Draw for Table {
         let hosts = self.rows.iter().map(|row| &row.host);
         let trips = hosts.flat_map(|host| host.strip.replies(strip_width));
         let scale = Scale::of(trips, self.utf8);
-        let mut page = format!(
-            "{:name_width$} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
-            "host", "sent", "loss", "last", "avg", "min", "max", "p95"
-        );
+        let mut page = format!("{:name_width$}", "host");
+        for figure in &FIGURES[..self.figures_shown()] {
+            write!(page, " {figure:>6}").expect(INFALLIBLE);
+        }
         if strip_width > 0 {
             write!(page, " {:>strip_width$}", scale.legend()).expect(INFALLIBLE);
         }
@@ -147,8 +161,12 @@ fn shortened(name: &str, width: usize, ellipsis: char) -> String {
     name.chars().take(width - 1).chain([ellipsis]).collect()
 }
 
-/// Columns of everything but the name and the strip: two counts and five times.
-const FIGURES_WIDTH: usize = 7 * 7;
+/// In the order in which they are missed least where there is no room, from the right.
+const FIGURES: [&str; 7] = ["sent", "loss", "last", "avg", "min", "max", "p95"];
+/// How many of them are no times; these are always shown.
+const COUNTS: usize = 2;
+/// Columns of each, with the space before it.
+const FIGURE_WIDTH: usize = 7;
 const LEAST_NAME: usize = 8;
 /// What the legend of a strip needs.
 const LEAST_STRIP: usize = 15;

@@ -132,6 +132,8 @@ example.invalid      0      -      -      -      -      -      -
 #[test]
 fn a_table_takes_the_room_there_is_and_does_without_utf8() {
     for (width, utf8, expected) in [
+        (24, true, "a-host-wi…      1     0%"),
+        (40, true, "a-host-with…      1     0%   1.00   1.00"),
         (
             60,
             true,
