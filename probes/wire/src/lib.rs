@@ -11,6 +11,22 @@
 //! sweep ◀─────────
 //! ```
 //!
+//! ```no_run
+//! use leadsman_wire::{EchoOptions, Flow, Heard};
+//! use std::time::Duration;
+//!
+//! # async fn ask() -> Result<(), leadsman_wire::OpenError> {
+//! let flow = Flow::open([192, 0, 2, 1].into(), EchoOptions::default())?;
+//! flow.send(Duration::from_secs(1));
+//! match flow.heard().await {
+//!     Heard::Answer(answer) => println!("{answer} from {} after {:?}", answer.from, answer.rtt),
+//!     Heard::Silence(silence) => println!("nothing within {:?}", silence.waited),
+//!     Heard::NotSent(not_sent) => println!("{}", flow.explain(not_sent.refusal)),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! This crate knows no schedule, no probe, no metric and no configuration, and resolves no names.
 //! IPv6 link-local destinations need a zone and are not supported.
 
