@@ -61,5 +61,8 @@ fn every_scrape_adds_up() {
     }
     let all = Echoes::scraped(&scrape(), |_| true);
     assert!(all.of("ok") > 0 && all.of(TIMEOUT) > 0, "{all:?}");
-    assert_eq!(all.ended(), all.of("ok") + all.of(TIMEOUT), "{all:?}");
+    // A busy machine may be late to send, and then says so.
+    let expected = ["ok", TIMEOUT, "local_suspect", "send_error"];
+    let expected: u64 = expected.iter().map(|outcome| all.of(outcome)).sum();
+    assert_eq!(all.ended(), expected, "{all:?}");
 }
