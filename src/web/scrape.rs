@@ -49,33 +49,32 @@ pub(super) async fn all(
         chunks: scrape.expect("taking the numbers does not panic"),
         _place: place,
     };
-    exposed(headers, format, held)
+    let chunks: Box<dyn Iterator<Item = Vec<u8>> + Send> = if is_gzip_accepted(headers) {
+        Box::new(Gzip::new(held))
+    } else {
+        Box::new(held)
+    };
+    let rests = false;
+    exposed(headers, format, Body::Chunks { chunks, rests })
 }
 
 /// Answers with what one run measured.
 pub(super) fn one(run: &Run, headers: &HeaderMap) -> Response<Body> {
-    exposed(
-        headers,
-        Format::Text,
-        std::iter::once(render_run(run).into_bytes()),
-    )
+    let mut text = render_run(run).into_bytes();
+    if is_gzip_accepted(headers) {
+        text = Gzip::new(std::iter::once(text)).flatten().collect();
+    }
+    // Whole, for the end of chunks would be a write of its own.
+    exposed(headers, Format::Text, Body::Whole(text.into()))
 }
 
-fn exposed(
-    headers: &HeaderMap,
-    format: Format,
-    chunks: impl Iterator<Item = Vec<u8>> + Send + 'static,
-) -> Response<Body> {
-    let gzip = gzip_accepted(&joined(headers, &ACCEPT_ENCODING));
-    let chunks: Box<dyn Iterator<Item = Vec<u8>> + Send> = if gzip {
-        Box::new(Gzip::new(chunks))
-    } else {
-        Box::new(chunks)
-    };
-    let body = Body::Chunks {
-        chunks,
-        rests: false,
-    };
+fn is_gzip_accepted(headers: &HeaderMap) -> bool {
+    gzip_accepted(&joined(headers, &ACCEPT_ENCODING))
+}
+
+/// An answer to a request with these headers; its body is compressed if they accept that.
+fn exposed(headers: &HeaderMap, format: Format, body: Body) -> Response<Body> {
+    let gzip = is_gzip_accepted(headers);
     let mut reply = typed(StatusCode::OK, format.content_type(), body);
     let headers = reply.headers_mut();
     if gzip {

@@ -4,9 +4,11 @@
 //! run alone. When to run, and who reads the result, is the caller's affair.
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
@@ -64,7 +66,7 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
             measured = measured.as_mut() => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
             // Unconstrained, or a probe that is never without work would use up what tokio grants
             // a task, and the clock would not be looked at.
-            () = unconstrained(sleep_until(deadline)) => Err(cx.overdue(order.timeout)),
+            () = unconstrained(at(deadline)) => Err(cx.overdue(order.timeout)),
             () = unconstrained(farewell(order.stop)) => Err(Fault::target(
                 Cause::Timeout,
                 "stopped before there was an answer",
@@ -86,6 +88,22 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
     };
     order.sink.finished(&run);
     run
+}
+
+/// Completes at the deadline. It asks for a timer only when it is polled again, which it sees to
+/// itself: a timer costs more than a run that ends when it is polled a second time.
+async fn at(deadline: Instant) {
+    let mut polled = false;
+    poll_fn(|cx| {
+        if polled {
+            return Poll::Ready(());
+        }
+        polled = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    sleep_until(deadline).await;
 }
 
 /// Completes when an open-ended run was asked to end and has had time to.

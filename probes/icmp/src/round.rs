@@ -107,7 +107,7 @@ impl<'a> Round<'a> {
         self.cx.add(&SENT, 1);
         let rest = self.cx.deadline().saturating_duration_since(Instant::now());
         let wait = self.options.wait.map_or(rest, |wait| (*wait).min(rest));
-        let sequence = self.flow.send(wait);
+        let sequence = self.flow.ask(wait);
         self.account.sent(sequence);
         self.cx.event(Sent::NAME, || Sent {
             sequence: sequence + 1,

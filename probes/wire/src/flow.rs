@@ -3,9 +3,11 @@
 //! A flow numbers its own requests and hears only what becomes of them. It holds no socket, task
 //! or thread of its own, and never waits for the network to take a request.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::clock::Stamp;
@@ -27,6 +29,8 @@ pub struct Flow {
     destination: IpAddr,
     options: EchoOptions,
     next_sequence: AtomicU64,
+    /// Whether requests wait for [`Flow::heard`] to have them sent.
+    asks: AtomicBool,
 }
 
 impl Flow {
@@ -59,6 +63,7 @@ impl Flow {
             destination,
             options,
             next_sequence: AtomicU64::new(0),
+            asks: AtomicBool::new(false),
         })
     }
 
@@ -76,6 +81,21 @@ impl Flow {
     /// 0 on. Its end is heard in any case, at the latest some milliseconds after `wait`, which is
     /// at most 71 minutes.
     pub fn send(&self, wait: Duration) -> u64 {
+        let sequence = self.enqueue(wait);
+        self.lane.hasten();
+        sequence
+    }
+
+    /// As [`Flow::send`], but the request leaves when this flow is next waited for
+    /// ([`Flow::heard`]) or settled, if not before: all that were asked of any flow on the same
+    /// sockets by then leave together, on the caller's thread, and no other is woken for it.
+    pub fn ask(&self, wait: Duration) -> u64 {
+        let sequence = self.enqueue(wait);
+        self.asks.store(true, Ordering::Relaxed);
+        sequence
+    }
+
+    fn enqueue(&self, wait: Duration) -> u64 {
         let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
         self.lane.ask(Ask {
             peer: self.peer,
@@ -98,6 +118,11 @@ impl Flow {
     /// For a flow that nobody listens to, the end of every request is kept, and at most 1,024
     /// other answers.
     pub async fn heard(&self) -> Heard {
+        if self.asks.load(Ordering::Relaxed) {
+            others_first().await;
+            self.asks.store(false, Ordering::Relaxed);
+            self.lane.flush();
+        }
         self.inbox.next().await
     }
 
@@ -110,6 +135,20 @@ impl Flow {
     pub fn explain(&self, refusal: Refusal) -> SendError {
         SendError::of(refusal, self.destination, &self.options)
     }
+}
+
+/// Lets the other tasks go on that are ready to. Not tokio's: that one looks for events first.
+async fn others_first() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if waited {
+            return Poll::Ready(());
+        }
+        waited = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Drop for Flow {

@@ -1,17 +1,18 @@
 //! How do all flows that go the same way share one pair of sockets?
 //!
-//! Callers only put requests into a queue. One plain thread per lane sends them, reads what comes
-//! and says whose time is over; so an answer is read in time however busy the runtimes are, and
-//! whichever runtime a flow is used from. Being woken is what costs: while much comes for many
-//! flows, the thread looks every [`NAP`] rather than be woken by each packet and each request. The
-//! kernel's stamps make good for it.
+//! Requests are put into a queue. One plain thread per lane sends them, reads what comes and says
+//! whose time is over; so an answer is read in time however busy the runtimes are, and whichever
+//! runtime a flow is used from. Being woken is what costs: whoever is about to wait for an answer
+//! does the thread's work first, for all that were asked by then, and wakes it only if something is
+//! in flight then and it does not listen, or is to look sooner than it would; and while much comes
+//! for many flows, the thread looks every [`NAP`] rather than be woken by each packet and request. The kernel's stamps make good for it.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -51,6 +52,8 @@ struct Core {
     pace: Pace,
     spacing: Spacing,
     traffic: Traffic,
+    /// What the thread rests in.
+    rest: Rest,
 }
 
 impl Lane {
@@ -89,6 +92,7 @@ impl Lane {
                 pace: Pace::new(RATE, BURST),
                 spacing: Spacing::default(),
                 traffic: Traffic::default(),
+                rest: Rest::Nap(Stamp::default()),
             }),
         }));
         std::thread::Builder::new()
@@ -134,14 +138,40 @@ impl Lane {
         core.inboxes[peer.index()] = None;
     }
 
-    /// Has a request sent, as soon as there is time.
+    /// Has a request sent by whoever next calls [`Lane::flush`].
     pub(crate) fn ask(&self, ask: Ask) {
         lock(&self.queue).push(ask);
+    }
+
+    /// Has the thread look, unless it naps.
+    pub(crate) fn hasten(&self) {
         if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             // It cannot be full: it is read before the thread sleeps again.
             let written = (&self.wake).write(&1_u64.to_ne_bytes());
             debug_assert!(written.is_ok(), "{written:?}");
         }
+    }
+
+    /// Whether requests wait to be sent.
+    fn is_asked(&self) -> bool {
+        !lock(&self.queue).is_empty()
+    }
+
+    /// Sends what was asked, and reads what has come, on the caller's thread.
+    pub(crate) fn flush(&self) {
+        let mut woken = Vec::new();
+        {
+            let mut core = lock(&self.core);
+            // Somebody else may have sent it meanwhile.
+            if !self.is_asked() {
+                return;
+            }
+            self.tick(&mut core, &mut woken);
+            if core.next_rest().is_less_than(core.rest) {
+                self.hasten();
+            }
+        }
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Does what the thread would do now, on the caller's.
@@ -157,32 +187,39 @@ impl Lane {
             let rest = {
                 let mut core = lock(&self.core);
                 self.tick(&mut core, &mut woken);
-                core.rest()
+                core.rest = core.next_rest();
+                let naps = matches!(core.rest, Rest::Nap(_));
+                // Before the lock is released, so that whoever then adds to the work finds it.
+                self.asleep.store(!naps, Ordering::SeqCst);
+                core.rest
             };
             woken.drain(..).for_each(Waker::wake);
             match rest {
-                Rest::Nap(time) => std::thread::sleep(time),
-                Rest::Sleep(most) => self.sleep(most),
+                Rest::Nap(until) => std::thread::sleep(until.since(Stamp::now())),
+                Rest::Listen(until) => self.sleep(Some(self.answers.as_fd()), until),
+                Rest::Sleep(until) => self.sleep(None, Some(until)),
             }
         }
     }
 
-    /// Sleeps until a packet comes, a request is asked or the time is over.
-    fn sleep(&self, most: Option<Duration>) {
-        self.asleep.store(true, Ordering::SeqCst);
-        if !lock(&self.queue).is_empty() {
+    /// Sleeps until there are `answers`, somebody hastens it or the time has come.
+    fn sleep(&self, answers: Option<BorrowedFd<'_>>, until: Option<Stamp>) {
+        // What was asked before anybody could know that this thread sleeps.
+        if self.is_asked() {
             self.asleep.store(false, Ordering::SeqCst);
             return;
         }
-        let woken = sys::wait([self.wake.as_fd(), self.answers.as_fd()].into_iter(), most)
-            .unwrap_or_else(|error| {
+        let most = until.map(|until| until.since(Stamp::now()));
+        let woken = sys::wait([self.wake.as_fd()].into_iter().chain(answers), most).unwrap_or_else(
+            |error| {
                 if error.kind() != io::ErrorKind::Interrupted {
                     // The kernel is short of memory, which does not last.
                     tracing::debug!(%error, way = ?self.way, "cannot wait for icmp");
                     std::thread::yield_now();
                 }
                 false
-            });
+            },
+        );
         self.asleep.store(false, Ordering::SeqCst);
         if woken {
             let mut count = [0; 8];
@@ -203,6 +240,7 @@ impl Lane {
             pace,
             spacing,
             traffic,
+            ..
         } = core;
         let mut out = |peer: PeerKey, heard| {
             let inbox = inboxes[peer.index()].as_ref();
@@ -249,23 +287,47 @@ impl Lane {
 
 impl Core {
     /// How long there is nothing to do, unless something happens.
-    fn rest(&mut self) -> Rest {
+    fn next_rest(&mut self) -> Rest {
+        let now = Stamp::now();
         if self.port.holds() || !self.taken.is_empty() {
-            return Rest::Nap(TICK);
+            return Rest::Nap(now.after(TICK));
         }
-        if self.traffic.is_heavy && self.port.answers_keep() && self.engine.peers() >= MANY {
-            return Rest::Nap(NAP);
+        if self.port.answers_keep() {
+            if self.engine.in_flight() == 0 && self.engine.peers() > 0 {
+                return Rest::Sleep(now.after(UNASKED));
+            }
+            if self.traffic.is_heavy && self.engine.peers() >= MANY {
+                return Rest::Nap(now.after(NAP));
+            }
         }
-        let deadline = self.engine.next_deadline();
-        Rest::Sleep(deadline.map(|deadline| deadline.since(Stamp::now())))
+        Rest::Listen(self.engine.next_deadline())
     }
 }
 
+/// How a thread rests, and until when at most.
+#[derive(Debug, Clone, Copy)]
 enum Rest {
     /// Nothing is to end it.
-    Nap(Duration),
+    Nap(Stamp),
     /// Packets and requests end it.
-    Sleep(Option<Duration>),
+    Listen(Option<Stamp>),
+    /// Requests end it: what comes late or again is in no haste.
+    Sleep(Stamp),
+}
+
+impl Rest {
+    /// Whether something ends this rest that does not end `other`.
+    fn is_less_than(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Listen(_), Self::Sleep(_)) => true,
+            (Self::Sleep(_), _) | (Self::Listen(None), _) => false,
+            (Self::Nap(_) | Self::Listen(Some(_)), Self::Listen(None)) => true,
+            (
+                Self::Nap(until) | Self::Listen(Some(until)),
+                Self::Nap(other) | Self::Listen(Some(other)) | Self::Sleep(other),
+            ) => until < other,
+        }
+    }
 }
 
 /// How much comes.
@@ -299,6 +361,9 @@ const NAP: Duration = Duration::from_millis(4);
 /// Traffic is heavy while packets come faster than this, over [`SEEN`].
 const HEAVY: Duration = Duration::from_millis(2);
 const SEEN: Duration = Duration::from_millis(20);
+
+/// How soon is read what comes while nothing is in flight, and nobody waits for.
+const UNASKED: Duration = Duration::from_millis(100);
 
 /// Flows from which on nobody waits for one answer to ask for the next.
 const MANY: usize = 64;
