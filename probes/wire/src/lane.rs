@@ -318,14 +318,18 @@ enum Rest {
 impl Rest {
     /// Whether something ends this rest that does not end `other`.
     fn is_less_than(self, other: Self) -> bool {
+        let sooner = |end| other.end().is_none_or(|other| end < other);
         match (self, other) {
+            (Self::Sleep(_), _) => false,
             (Self::Listen(_), Self::Sleep(_)) => true,
-            (Self::Sleep(_), _) | (Self::Listen(None), _) => false,
-            (Self::Nap(_) | Self::Listen(Some(_)), Self::Listen(None)) => true,
-            (
-                Self::Nap(until) | Self::Listen(Some(until)),
-                Self::Nap(other) | Self::Listen(Some(other)) | Self::Sleep(other),
-            ) => until < other,
+            _ => self.end().is_some_and(sooner),
+        }
+    }
+
+    fn end(self) -> Option<Stamp> {
+        match self {
+            Self::Listen(until) => until,
+            Self::Nap(until) | Self::Sleep(until) => Some(until),
         }
     }
 }
