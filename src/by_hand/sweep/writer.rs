@@ -30,6 +30,8 @@ pub(super) struct Note {
 #[derive(Debug)]
 pub(super) struct Writer {
     notes: Sender<Note>,
+    /// Whether anybody sees how far it is.
+    shows_progress: bool,
     /// Whoever will write them, until a thread does.
     idle: Option<Scribe>,
     thread: Option<JoinHandle<io::Result<()>>>,
@@ -43,6 +45,7 @@ impl Writer {
         let end = EndsRuns(runs);
         Self {
             notes,
+            shows_progress: err.is_screen(),
             idle: Some(Scribe {
                 inbox,
                 out,
@@ -54,7 +57,12 @@ impl Writer {
     }
 
     /// Has a note written, without waiting for that.
+    ///
+    /// One in which there is nothing to be seen wakes nobody.
     pub(super) fn pass_on(&mut self, note: Note) {
+        if note.found.is_empty() && note.told.is_empty() && !self.shows_progress {
+            return;
+        }
         self.send(note);
         if let Some(scribe) = self.idle.take() {
             self.thread = Some(thread::spawn(|| scribe.write()));
