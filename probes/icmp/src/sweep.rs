@@ -79,13 +79,13 @@ impl Listener<'_> {
     }
 
     fn tell(&mut self, index: usize) {
-        let tally = self.tallies[index];
+        let tally = &self.tallies[index];
         let refused = tally.refused().map(|refusal| {
             not_sent(self.explains.explain(self.addresses[index], refusal)).to_string()
         });
         let ending = tally.ending();
         let found = Found {
-            tally: &tally,
+            tally,
             refused: refused.as_deref(),
         };
         self.progress.done += 1;

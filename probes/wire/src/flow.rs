@@ -13,7 +13,7 @@ use crate::engine::{Ask, PeerKey};
 use crate::inbox::Inbox;
 use crate::lane::Lane;
 use crate::port::Way;
-use crate::{EchoOptions, Family, Heard, Mode, OpenError, Refusal, SendError, echo};
+use crate::{EchoOptions, Family, Heard, Mode, OpenError, Refusal, SendError, Ttl, echo};
 
 /// One target's use of the sockets that go its way.
 ///
@@ -76,12 +76,23 @@ impl Flow {
     /// 0 on. Its end is heard in any case, at the latest some milliseconds after `wait`, which is
     /// at most 71 minutes.
     pub fn send(&self, wait: Duration) -> u64 {
+        self.ask(wait, None)
+    }
+
+    /// As [`Flow::send`], with a TTL of this request's own. All else is as in the flow's other
+    /// requests, so that routers send it the same way.
+    pub fn send_to_hop(&self, ttl: Ttl, wait: Duration) -> u64 {
+        self.ask(wait, Some(ttl))
+    }
+
+    fn ask(&self, wait: Duration, ttl: Option<Ttl>) -> u64 {
         let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
         self.lane.ask(Ask {
             peer: self.peer,
             sequence,
             wait,
             asked: Stamp::now(),
+            ttl,
         });
         sequence
     }

@@ -1,6 +1,7 @@
 //! The engine against packets made by hand and moments made up, and against a network that does
 //! everything to it at random.
 
+mod hops;
 mod random;
 
 use std::net::Ipv4Addr;
@@ -52,6 +53,7 @@ impl Bench {
     fn ask_late(&mut self, asked: u64, at: u64, wait: Duration) -> Option<(Key, Vec<u8>)> {
         let mut packet = Vec::new();
         let ask = Ask {
+            ttl: None,
             peer: self.peer,
             sequence: self.asked,
             wait,
@@ -198,7 +200,7 @@ fn a_round_trip_is_that_of_the_stamps() {
             bench.engine.departed(key, departed);
         }
         let heard = bench.hear(&reply(&request), 15, arrived);
-        let [Heard::Answer(answer)] = heard[..] else {
+        let [Heard::Answer(answer)] = &heard[..] else {
             panic!("{heard:?}");
         };
         assert_eq!(answer.rtt, Duration::from_millis(rtt));
@@ -380,6 +382,7 @@ fn numbers_run_out_and_are_reused_after_that() {
     let mut refused = Vec::new();
     for sequence in 0..=u64::from(u16::MAX) + 1 {
         let ask = Ask {
+            ttl: None,
             peer,
             sequence,
             wait: WAIT,
@@ -398,6 +401,7 @@ fn numbers_run_out_and_are_reused_after_that() {
     engine.expire(ms(26), 0, &mut |_, _| ended += 1);
     assert_eq!((ended, engine.in_flight()), (1 << 16, 0));
     let ask = Ask {
+        ttl: None,
         peer,
         sequence,
         wait: WAIT,
@@ -420,6 +424,7 @@ fn two_hundred_thousand_are_in_flight_and_each_is_answered() {
     for sequence in 0..100 {
         for peer in &peers {
             let ask = Ask {
+                ttl: None,
                 peer: *peer,
                 sequence,
                 wait: WAIT,
@@ -457,7 +462,7 @@ fn a_stamp_from_before_the_request_is_another_ones() {
     bench.engine.departed(key, stamp(9).unwrap());
     bench.engine.departed(Key::new(15, 7), stamp(10).unwrap());
     let heard = bench.hear(&reply(&request), 15, Some(13));
-    let [Heard::Answer(answer)] = heard[..] else {
+    let [Heard::Answer(answer)] = &heard[..] else {
         panic!("{heard:?}");
     };
     assert_eq!(answer.rtt_source, RttSource::KernelReceive);
