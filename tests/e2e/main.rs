@@ -13,6 +13,7 @@
 //! - `netns`: what it says of networks whose truth is known (privileged).
 //! - `ping`: the command, by hand and for programs.
 //! - `sweep`: the same for very many targets.
+//! - `trace`: the command, on the paths of real routers (privileged).
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
 mod acme;
@@ -27,3 +28,4 @@ mod ping;
 mod program;
 mod reload;
 mod sweep;
+mod trace;
