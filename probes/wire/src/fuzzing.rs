@@ -101,6 +101,7 @@ fn asked(family: Family, framing: Framing) -> (Engine, Vec<u8>) {
         sequence: 0,
         wait: Duration::from_secs(1),
         asked: Stamp(0),
+        ttl: None,
     };
     let mut request = Vec::new();
     engine.ask(ask, NOW, &mut request, &mut |_, _| {});
@@ -158,7 +159,7 @@ mod tests {
             let mut heard = Vec::new();
             let received = received(family, &bytes);
             engine.heard(&received, ARRIVAL, &mut |_, one| heard.push(one));
-            let [Heard::Answer(answer)] = heard[..] else {
+            let [Heard::Answer(answer)] = &heard[..] else {
                 panic!("{family:?} {framing:?}: {heard:?}");
             };
             assert_eq!(answer.what, What::Reply { bytes: 64 });
