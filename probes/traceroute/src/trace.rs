@@ -84,6 +84,9 @@ pub(crate) fn not_sent(error: SendError) -> Fault {
         SendError::NoSuchSource { .. } | SendError::TooLong { .. } => {
             Fault::Own(Blocker::Network, Box::new(error))
         }
+        SendError::NoBuffers { .. }
+        | SendError::OutOfSequenceNumbers { .. }
+        | SendError::TooLate { .. } => Fault::Own(Blocker::Resources, Box::new(error)),
         error => Fault::own(error),
     }
 }

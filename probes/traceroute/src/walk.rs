@@ -40,7 +40,7 @@ pub(crate) struct Walk<'a> {
     asked: Vec<Probe>,
     /// Packets that have not ended.
     in_flight: u64,
-    /// Whether this host may have dropped answers.
+    /// Whether this host may have dropped answers, or was late to ask.
     suspect: bool,
     has_arrived: bool,
     /// That of the least exact round trip.
@@ -300,5 +300,6 @@ fn label(source: RttSource) -> &'static str {
 /// All packets are of one flow.
 const FLOW: step::Flow = step::Flow(0);
 
-const DROPPED: &str = "this host dropped packets for want of room to receive them, so that nothing \
-                       is known of the answers: allow more (`sysctl -w net.core.rmem_max=16777216`)";
+const DROPPED: &str = "this host was late to send, or dropped packets for want of room to receive \
+                       them, so that nothing is known of the answers: give it more time, or allow \
+                       more (`sysctl -w net.core.rmem_max=16777216`)";
