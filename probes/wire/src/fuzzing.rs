@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::{Arrival, Ask, Engine, Framing, Reading, Received, Stamp};
 use crate::extension::Extension;
 use crate::port::control;
-use crate::{EchoOptions, Family, Heard, packet};
+use crate::{EchoOptions, Family, Heard, Remarks, packet};
 
 /// Whole IPv4 datagrams, as a raw socket delivers them.
 pub fn datagram_v4(bytes: &[u8]) {
@@ -33,6 +33,7 @@ pub fn message_v6(bytes: &[u8]) {
 pub fn error(bytes: &[u8]) {
     for family in [Family::V4, Family::V6] {
         packet::read_request(family, bytes);
+        Remarks::read(family, bytes);
     }
     for extensions in [Extension::read_v4(bytes), Extension::read_v6(bytes)] {
         assert!(extensions.len() <= 8, "{extensions:?}");
