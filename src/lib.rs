@@ -49,6 +49,8 @@ use leadsman_core::Registry;
 use leadsman_http as _;
 #[cfg(feature = "icmp")]
 use leadsman_icmp as _;
+#[cfg(feature = "traceroute")]
+use leadsman_traceroute as _;
 
 use crate::by_hand::{ByHand, ByHandError, Outcome, SweepByHand, by_hand, sweep_by_hand};
 use crate::cli::Ask;

@@ -14,6 +14,7 @@
 //! - `ping`: the command, by hand and for programs.
 //! - `http`: an HTTP server, measured in every way.
 //! - `sweep`: the same for very many targets.
+//! - `trace`: the command, on the paths of real routers (privileged).
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
 mod acme;
@@ -29,3 +30,4 @@ mod ping;
 mod program;
 mod reload;
 mod sweep;
+mod trace;

@@ -73,6 +73,7 @@ mod tests {
             from: from.parse().unwrap(),
             hop_limit: None,
             what,
+            remarks: None,
         };
         let complaint = Complaint::of(&answer).map(|c| (c.icmp_type, c.code, c.mtu));
         assert_eq!(complaint, expected, "{what:?} from {from}");

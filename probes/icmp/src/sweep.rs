@@ -79,7 +79,7 @@ impl Listener<'_> {
     }
 
     fn tell(&mut self, index: usize) {
-        let tally = self.tallies[index];
+        let tally = &self.tallies[index];
         let refused = tally
             .refused()
             .map(|refusal| not_sent(self.explains.explain(self.addresses[index], refusal)));
@@ -89,7 +89,7 @@ impl Listener<'_> {
         };
         let refused = refused.map(|fault| fault.to_string());
         let found = Found {
-            tally: &tally,
+            tally,
             refused: refused.as_deref(),
         };
         self.progress.done += 1;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::round::cause;
 
 /// The requests to one address, and what became of them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// Requests that have ended, sent or not.
     ended: u32,
@@ -86,7 +86,7 @@ impl Tally {
         let good = matches!(answer.what, What::Reply { .. });
         match answer.arrived {
             Arrived::InTime if good => self.reply(answer.rtt),
-            Arrived::InTime => self.complaint = Some(*answer),
+            Arrived::InTime => self.complaint = Some(answer.clone()),
             Arrived::Late => {}
             Arrived::Again => self.duplicates += u32::from(good),
         }
@@ -258,6 +258,7 @@ mod tests {
             from: IpAddr::from([192, 0, 2, 1]),
             hop_limit: None,
             what,
+            remarks: None,
         })
     }
 

@@ -1,7 +1,15 @@
 //! What lies between here and a target?
 //!
-//! The pure core of the probe: it decides what to ask next and what the answers come to. File by
-//! file:
+//! The way of one run, file by file:
+//!
+//! ```text
+//! options ──▶ trace ──▶ walk ──▶ leadsman-wire     send, hear, and let the core decide
+//!                        │ └──▶ answer             what came back, in the core's words
+//!                        ▼
+//!              metrics, events ──▶ draw            what a person sees of it
+//! ```
+//!
+//! The core is pure. It decides what to ask next and what the answers come to:
 //!
 //! ```text
 //! step ◀── discovery     the path, in about one round trip
@@ -15,16 +23,22 @@
 //! path                   whether it is still the path that it was
 //! ```
 //!
-//! This crate opens no socket and keeps no clock.
+//! The probe runs a discovery; what else the core can do is not offered yet. This crate touches no
+//! packet and no socket: those are `leadsman-wire`'s.
 
 #![forbid(unsafe_code)]
 
+mod answer;
 pub mod budget;
 pub mod discovery;
+mod draw;
+mod events;
 pub mod limiter;
 pub mod loss;
+mod metrics;
 pub mod mtu;
 pub mod multipath;
+mod options;
 mod pace;
 pub mod path;
 pub mod quote;
@@ -34,6 +48,40 @@ pub mod reverse;
 pub mod rounds;
 pub mod statistics;
 pub mod step;
+mod trace;
+mod walk;
 
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tests;
+
+use leadsman_core::{Cause, Command, Need, Plugin, inventory};
+
+use crate::options::TraceOptions;
+
+inventory::submit! {
+    Plugin::new::<TraceOptions>("traceroute", "The routers between here and a host, in about one round trip")
+        .docs(include_str!("../README.md"))
+        .needs(&[Need::IcmpSocket])
+        .metrics(metrics::ALL)
+        .causes(&[
+            Cause::Resolve,
+            Cause::Timeout,
+            Cause::TtlExceeded,
+            Cause::Unreachable,
+        ])
+        .demonstration(&["127.0.0.1"])
+        .command(Command {
+            shorts: &[
+                ('f', "first_ttl"),
+                ('m', "max_ttl"),
+                ('w', "wait"),
+                ('s', "payload_size"),
+                ('Q', "tos"),
+                ('I', "source_ip_address"),
+            ],
+            draw: Some(draw::draw),
+            ..Command::new("trace", "HOST")
+        })
+}

@@ -30,13 +30,16 @@ use etherparse::{icmpv4, icmpv6, ip_number};
 
 use crate::clock::Stamp;
 use crate::engine::{Framing, PeerKey};
-use crate::{EchoOptions, Family};
+use crate::{EchoOptions, Family, Ttl};
 
 /// ICMP header of an echo request or reply, in bytes.
 pub(crate) const HEADER: usize = 8;
 
 /// IPv4 header without options, in bytes.
 pub(crate) const IP_HEADER: usize = 20;
+
+// Offset in the IPv4 header.
+pub(crate) const TTL: usize = 8;
 
 // Offsets in the payload.
 const COOKIE: usize = 4;
@@ -118,7 +121,7 @@ impl Template {
             header[1] = options.tos;
             header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
             header[6] = u8::from(options.dont_fragment) << 6;
-            header[8] = ttl;
+            header[TTL] = ttl;
             header[9] = ip_number::ICMP.0;
             header[16..].copy_from_slice(&destination.octets());
         }
@@ -159,6 +162,14 @@ impl Template {
             message[2..4].fill(0);
             let sum = checksum(message);
             message[2..4].copy_from_slice(&sum);
+        }
+    }
+
+    /// Gives a written request a TTL of its own, if this program writes its IPv4 header: the kernel
+    /// fills in that header's checksum.
+    pub(crate) fn set_ttl(&self, request: &mut [u8], ttl: Ttl) {
+        if self.ip > 0 {
+            request[TTL] = ttl.hops();
         }
     }
 

@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use crate::echo::{Cookies, Template};
 use crate::heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence};
-use crate::packet;
+use crate::packet::{self, Message};
 use crate::trip::{Departure, round_trip, tolerance};
-use crate::{EchoOptions, Family};
+use crate::{EchoOptions, Family, Remarks, Ttl};
 
 pub use crate::clock::{KernelStamp, Reading, Stamp};
 pub use crate::packet::{Received, Reported};
@@ -73,6 +73,7 @@ impl Engine {
             Peer {
                 destination,
                 template: Template::new(cookies, key, framing, id, destination, options),
+                remarks: options.remarks,
                 newest: 0,
                 in_flight: 0,
             }
@@ -133,7 +134,11 @@ impl Engine {
         peer.in_flight += 1;
         self.in_flight += 1;
         let cookie = self.cookies.cookie(ask.peer, ask.sequence);
+        let begin = packet.len();
         peer.template.write(key.sequence(), cookie, now.at, packet);
+        if let Some(ttl) = ask.ttl {
+            peer.template.set_ttl(&mut packet[begin..], ttl);
+        }
         Some(key)
     }
 
@@ -216,6 +221,11 @@ impl Engine {
         let Some(what) = peer.judge(cookie, read.from, &read.message) else {
             return;
         };
+        let remarks = match read.message {
+            Message::Error { whole, .. } if peer.remarks => whole,
+            _ => None,
+        };
+        let remarks = remarks.and_then(|whole| Remarks::read(self.family, whole));
         let departure = Departure {
             user: slot.left,
             kernel: slot.departed,
@@ -254,6 +264,7 @@ impl Engine {
                 from: read.from,
                 hop_limit: read.hop_limit,
                 what,
+                remarks: remarks.map(Box::new),
             }),
         );
     }
@@ -352,6 +363,9 @@ pub struct Ask {
     pub wait: Duration,
     /// When it was asked for. Who sends it much later than this is at fault for what follows.
     pub asked: Stamp,
+    /// Hops that this request may travel, if not as many as the others of its flow. The engine
+    /// writes them only where it writes the IPv4 header.
+    pub ttl: Option<Ttl>,
 }
 
 impl Ask {

@@ -15,7 +15,7 @@ use crate::engine::{Ask, PeerKey};
 use crate::inbox::Inbox;
 use crate::lane::Lane;
 use crate::port::Way;
-use crate::{EchoOptions, Family, Heard, Mode, OpenError, Refusal, SendError, echo};
+use crate::{EchoOptions, Family, Heard, Mode, OpenError, Refusal, SendError, Ttl, echo};
 
 /// One target's use of the sockets that go its way.
 ///
@@ -81,7 +81,15 @@ impl Flow {
     /// 0 on. Its end is heard in any case, at the latest some milliseconds after `wait`, which is
     /// at most 71 minutes.
     pub fn send(&self, wait: Duration) -> u64 {
-        let sequence = self.enqueue(wait);
+        let sequence = self.enqueue(wait, None);
+        self.lane.hasten();
+        sequence
+    }
+
+    /// As [`Flow::send`], with a TTL of this request's own. All else is as in the flow's other
+    /// requests, so that routers send it the same way.
+    pub fn send_to_hop(&self, ttl: Ttl, wait: Duration) -> u64 {
+        let sequence = self.enqueue(wait, Some(ttl));
         self.lane.hasten();
         sequence
     }
@@ -90,18 +98,19 @@ impl Flow {
     /// ([`Flow::heard`]) or settled, if not before: all that were asked of any flow on the same
     /// sockets by then leave together, on the caller's thread, and no other is woken for it.
     pub fn ask(&self, wait: Duration) -> u64 {
-        let sequence = self.enqueue(wait);
+        let sequence = self.enqueue(wait, None);
         self.asks.store(true, Ordering::Relaxed);
         sequence
     }
 
-    fn enqueue(&self, wait: Duration) -> u64 {
+    fn enqueue(&self, wait: Duration, ttl: Option<Ttl>) -> u64 {
         let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
         self.lane.ask(Ask {
             peer: self.peer,
             sequence,
             wait,
             asked: Stamp::now(),
+            ttl,
         });
         sequence
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::{Arrival, Ask, Engine, Framing, Reading, Received, Stamp};
 use crate::extension::Extension;
 use crate::port::control;
-use crate::{EchoOptions, Family, Heard, packet};
+use crate::{EchoOptions, Family, Heard, Remarks, packet};
 
 /// Whole IPv4 datagrams, as a raw socket delivers them.
 pub fn datagram_v4(bytes: &[u8]) {
@@ -33,6 +33,7 @@ pub fn message_v6(bytes: &[u8]) {
 pub fn error(bytes: &[u8]) {
     for family in [Family::V4, Family::V6] {
         packet::read_request(family, bytes);
+        Remarks::read(family, bytes);
     }
     for extensions in [Extension::read_v4(bytes), Extension::read_v6(bytes)] {
         assert!(extensions.len() <= 8, "{extensions:?}");
@@ -101,6 +102,7 @@ fn asked(family: Family, framing: Framing) -> (Engine, Vec<u8>) {
         sequence: 0,
         wait: Duration::from_secs(1),
         asked: Stamp(0),
+        ttl: None,
     };
     let mut request = Vec::new();
     engine.ask(ask, NOW, &mut request, &mut |_, _| {});
@@ -158,7 +160,7 @@ mod tests {
             let mut heard = Vec::new();
             let received = received(family, &bytes);
             engine.heard(&received, ARRIVAL, &mut |_, one| heard.push(one));
-            let [Heard::Answer(answer)] = heard[..] else {
+            let [Heard::Answer(answer)] = &heard[..] else {
                 panic!("{family:?} {framing:?}: {heard:?}");
             };
             assert_eq!(answer.what, What::Reply { bytes: 64 });

@@ -7,13 +7,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::RttSource;
+use crate::{Remarks, RttSource};
 
 /// One thing that became known about one echo request of a flow.
 ///
 /// Every request ends exactly once: with its first answer, if that is in time, with silence, or
 /// because it was not sent. What comes after that is told too, and [`Answer::arrived`] says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// Something came from the network.
     Answer(Answer),
@@ -42,7 +42,7 @@ impl Heard {
 /// An answer to an echo request.
 ///
 /// Displayed, it is what ping(8) would call it: `Destination Host Unreachable`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Which request is answered.
     pub sequence: u64,
@@ -58,6 +58,9 @@ pub struct Answer {
     pub hop_limit: Option<u8>,
     /// What the answer says.
     pub what: What,
+    /// What an ICMP error tells beside, for flows that ask for it with
+    /// [`EchoOptions::remarks`](crate::EchoOptions::remarks); never on ping sockets.
+    pub remarks: Option<Box<Remarks>>,
 }
 
 /// When an answer came, by its stamp: not by when somebody found the time to look at it.
@@ -272,6 +275,7 @@ mod tests {
             from,
             hop_limit: None,
             what,
+            remarks: None,
         };
         assert_eq!(answer.to_string(), expected);
     }

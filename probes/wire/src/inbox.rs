@@ -115,6 +115,7 @@ mod tests {
             from: [192, 0, 2, 1].into(),
             hop_limit: None,
             what: What::Corrupt,
+            remarks: None,
         })
     }
 }

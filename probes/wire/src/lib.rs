@@ -46,6 +46,7 @@ mod options;
 mod pace;
 mod packet;
 mod port;
+mod remarks;
 mod spacing;
 mod sweep;
 mod sys;
@@ -56,6 +57,7 @@ pub use family::Family;
 pub use flow::Flow;
 pub use heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence, What};
 pub use options::{EchoOptions, FlowLabel, Interface, Pattern, Stamps, Ttl};
+pub use remarks::{Quoted, Remarks};
 pub use sweep::{Plan, Sweep};
 #[cfg(feature = "laboratory")]
 pub use sys::laboratory;

@@ -41,6 +41,9 @@ pub struct EchoOptions {
     pub pattern: Option<Pattern>,
     /// What the kernel stamps.
     pub stamps: Stamps,
+    /// Whether answers come with what ICMP errors tell beside: see
+    /// [`Answer::remarks`](crate::Answer::remarks).
+    pub remarks: bool,
 }
 
 impl EchoOptions {
@@ -88,6 +91,7 @@ impl Default for EchoOptions {
             payload_size: 56,
             pattern: None,
             stamps: Stamps::Both,
+            remarks: false,
         }
     }
 }

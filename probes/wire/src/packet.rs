@@ -64,7 +64,11 @@ pub(crate) fn read<'a>(
         return Some(Read {
             from,
             hop_limit,
-            message: Message::Error { what, quote },
+            message: Message::Error {
+                what,
+                quote,
+                whole: None,
+            },
         });
     }
     let message = match (family, framing) {
@@ -97,7 +101,12 @@ pub(crate) enum Message<'a> {
         intact: bool,
     },
     /// An error about an echo request.
-    Error { what: What, quote: Quote<'a> },
+    Error {
+        what: What,
+        quote: Quote<'a>,
+        /// The ICMP message, if the kernel passed it on.
+        whole: Option<&'a [u8]>,
+    },
 }
 
 impl Message<'_> {
@@ -166,7 +175,11 @@ pub(crate) fn read_message_v4(bytes: &[u8]) -> Option<Message<'_>> {
     };
     let what = error_v4(icmp.type_u8(), icmp.code_u8(), info)?;
     let quote = read_quote_v4(icmp.payload())?;
-    intact.then_some(Message::Error { what, quote })
+    intact.then_some(Message::Error {
+        what,
+        quote,
+        whole: Some(bytes),
+    })
 }
 
 /// Reads an `ICMPv6` message, whose checksum the kernel has verified.
@@ -185,6 +198,7 @@ pub(crate) fn read_message_v6(bytes: &[u8]) -> Option<Message<'_>> {
     Some(Message::Error {
         what,
         quote: read_quote_v6(icmp.payload())?,
+        whole: Some(bytes),
     })
 }
 

@@ -237,6 +237,7 @@ impl Run<'_> {
             peer
         });
         let ask = Ask {
+            ttl: None,
             peer,
             sequence: progress.asked.into(),
             wait: self.plan.wait,

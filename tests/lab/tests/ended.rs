@@ -40,6 +40,7 @@ impl Told {
             self.surplus += 1;
             return;
         }
+        let sequence = heard.sequence();
         let ended = match heard {
             Heard::Answer(answer) => {
                 assert_eq!(answer.arrived, Arrived::InTime);
@@ -55,7 +56,7 @@ impl Told {
             Heard::Silence(_) => (SILENCE, Duration::ZERO),
             Heard::NotSent(not_sent) => panic!("{not_sent:?}"),
         };
-        let place = host as u64 * self.count + heard.sequence();
+        let place = host as u64 * self.count + sequence;
         let before = self.ends[place as usize].replace(ended);
         assert_eq!(before, None, "a request ends once");
     }

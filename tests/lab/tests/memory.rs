@@ -66,6 +66,7 @@ impl Host {
         let address = self.addresses[asked.host];
         let family = usize::from(address.is_ipv6());
         let ask = Ask {
+            ttl: None,
             peer: self.peers[asked.host],
             sequence: asked.sequence,
             wait: *load.wait,

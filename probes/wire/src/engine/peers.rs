@@ -15,6 +15,8 @@ use crate::packet::Message;
 pub(super) struct Peer {
     pub(super) destination: IpAddr,
     pub(super) template: Template,
+    /// Whether its user wants to know what errors tell beside.
+    pub(super) remarks: bool,
     /// The number of its newest request.
     pub(super) newest: u64,
     pub(super) in_flight: u32,
@@ -41,7 +43,7 @@ impl Peer {
                     Content::Altered => expected_source.then_some(What::Corrupt),
                 }
             }
-            Message::Error { what, quote } => {
+            Message::Error { what, quote, .. } => {
                 let content = self
                     .template
                     .check_start(quote.echo.seq, cookie, quote.payload);

@@ -1,6 +1,7 @@
 //! The engine against packets made by hand and moments made up, and against a network that does
 //! everything to it at random.
 
+mod hops;
 mod random;
 
 use std::net::Ipv4Addr;
@@ -52,6 +53,7 @@ impl Bench {
     fn ask_late(&mut self, asked: u64, at: u64, wait: Duration) -> Option<(Key, Vec<u8>)> {
         let mut packet = Vec::new();
         let ask = Ask {
+            ttl: None,
             peer: self.peer,
             sequence: self.asked,
             wait,
@@ -198,7 +200,7 @@ fn a_round_trip_is_that_of_the_stamps() {
             bench.engine.departed(key, departed);
         }
         let heard = bench.hear(&reply(&request), 15, arrived);
-        let [Heard::Answer(answer)] = heard[..] else {
+        let [Heard::Answer(answer)] = &heard[..] else {
             panic!("{heard:?}");
         };
         assert_eq!(answer.rtt, Duration::from_millis(rtt));
@@ -346,6 +348,7 @@ fn what_there_was_no_room_for_is_measured_from_when_it_left_or_is_no_loss() {
             sequence: 0,
             wait: WAIT,
             asked: ms(0),
+            ttl: None,
         };
         let (key, request) = bench.ask(0);
         let heard = &mut bench.heard;
@@ -359,7 +362,7 @@ fn what_there_was_no_room_for_is_measured_from_when_it_left_or_is_no_loss() {
             assert_eq!(bench.expire(24, 0), []);
             let heard = bench.hear(&reply(&request), 9, None);
             assert!(
-                matches!(heard[..], [Heard::Answer(answer)] if answer.rtt == Duration::from_millis(4)),
+                matches!(&heard[..], [Heard::Answer(answer)] if answer.rtt == Duration::from_millis(4)),
                 "{heard:?}"
             );
         } else {
@@ -431,6 +434,7 @@ fn numbers_run_out_and_are_reused_after_that() {
     let mut refused = Vec::new();
     for sequence in 0..=u64::from(u16::MAX) + 1 {
         let ask = Ask {
+            ttl: None,
             peer,
             sequence,
             wait: WAIT,
@@ -449,6 +453,7 @@ fn numbers_run_out_and_are_reused_after_that() {
     engine.expire(ms(26), 0, &mut |_, _| ended += 1);
     assert_eq!((ended, engine.in_flight()), (1 << 16, 0));
     let ask = Ask {
+        ttl: None,
         peer,
         sequence,
         wait: WAIT,
@@ -471,6 +476,7 @@ fn two_hundred_thousand_are_in_flight_and_each_is_answered() {
     for sequence in 0..100 {
         for peer in &peers {
             let ask = Ask {
+                ttl: None,
                 peer: *peer,
                 sequence,
                 wait: WAIT,
@@ -508,7 +514,7 @@ fn a_stamp_from_before_the_request_is_another_ones() {
     bench.engine.departed(key, stamp(9).unwrap());
     bench.engine.departed(Key::new(15, 7), stamp(10).unwrap());
     let heard = bench.hear(&reply(&request), 15, Some(13));
-    let [Heard::Answer(answer)] = heard[..] else {
+    let [Heard::Answer(answer)] = &heard[..] else {
         panic!("{heard:?}");
     };
     assert_eq!(answer.rtt_source, RttSource::KernelReceive);

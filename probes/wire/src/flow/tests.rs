@@ -268,6 +268,7 @@ const PLAIN: EchoOptions = EchoOptions {
     payload_size: 56,
     pattern: None,
     stamps: Stamps::Both,
+    remarks: false,
 };
 
 /// Longer than any answer takes that is certain to come.

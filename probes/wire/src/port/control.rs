@@ -8,21 +8,20 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::clock::KernelStamp;
 use crate::engine::Key;
 use crate::packet::{Reported, error_v4, error_v6};
-use crate::{EchoOptions, Family};
+use crate::{EchoOptions, Family, Ttl};
 
 /// What the kernel is told with every packet of a flow whose IP header it writes; empty if nothing
 /// is out of the ordinary.
 pub(crate) fn for_packets(family: Family, options: &EchoOptions) -> Box<[u8]> {
     let mut control = Vec::new();
-    let ttl = options.ttl.map(|ttl| i32::from(ttl.hops()).to_ne_bytes());
-    let tos = (options.tos != 0).then(|| i32::from(options.tos).to_ne_bytes());
-    let (level, ttl_type, tos_type) = match family {
-        Family::V4 => (libc::IPPROTO_IP, libc::IP_TTL, libc::IP_TOS),
-        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, libc::IPV6_TCLASS),
-    };
-    if let Some(ttl) = ttl {
-        append(&mut control, level, ttl_type, &ttl);
+    if let Some(ttl) = options.ttl {
+        append_ttl(&mut control, family, ttl);
     }
+    let tos = (options.tos != 0).then(|| i32::from(options.tos).to_ne_bytes());
+    let (level, tos_type) = match family {
+        Family::V4 => (libc::IPPROTO_IP, libc::IP_TOS),
+        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+    };
     if let Some(tos) = tos {
         append(&mut control, level, tos_type, &tos);
     }
@@ -36,6 +35,15 @@ pub(crate) fn for_packets(family: Family, options: &EchoOptions) -> Box<[u8]> {
         );
     }
     control.into()
+}
+
+/// Adds the TTL of one packet, which counts before one that is told already.
+pub(crate) fn append_ttl(control: &mut Vec<u8>, family: Family, ttl: Ttl) {
+    let (level, kind) = match family {
+        Family::V4 => (libc::IPPROTO_IP, libc::IP_TTL),
+        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT),
+    };
+    append(control, level, kind, &i32::from(ttl.hops()).to_ne_bytes());
 }
 
 /// Adds the key under which the kernel shall return the stamp of this packet's departure.
@@ -145,7 +153,7 @@ const SCM_TS_OPT_ID: i32 = 81;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ttl, What};
+    use crate::What;
 
     #[test]
     fn ordinary_packets_need_no_control() {

@@ -15,11 +15,11 @@ use super::control;
 use super::socket::{self, Sockets, Way};
 use super::stamping::Departures;
 use crate::clock::{Reading, Stamp};
-use crate::echo::IP_HEADER;
+use crate::echo::{IP_HEADER, TTL};
 use crate::engine::{Ask, Engine, Framing, Key, PeerKey};
 use crate::heard::{Heard, Refusal};
 use crate::sys::batch::{self, MOST_SENT, Parcel};
-use crate::{EchoOptions, Family, Mode};
+use crate::{EchoOptions, Family, Mode, Ttl};
 
 /// Requests that wait to be sent.
 pub(super) struct Outgoing {
@@ -180,6 +180,9 @@ impl Outgoing {
         };
         if by == By::Fragmenting || sockets.framing == Framing::Message {
             self.controls.extend_from_slice(&told.control);
+            if let Some(ttl) = ask.ttl {
+                control::append_ttl(&mut self.controls, self.way.family, ttl);
+            }
         }
         if let Departures::Keyed = sockets.departures {
             control::append_stamp_key(&mut self.controls, key);
@@ -349,6 +352,9 @@ impl Outgoing {
             // The key of its stamp stays where it is: what is told goes before it.
             let begin = self.controls.len();
             self.controls.extend_from_slice(&told.control);
+            if let Some(ttl) = Ttl::new(self.packets[first.packet.start + TTL]) {
+                control::append_ttl(&mut self.controls, Family::V4, ttl);
+            }
             self.controls.extend_from_within(first.control.clone());
             first.control = begin..self.controls.len();
             first.by = By::Fragmenting;

@@ -77,6 +77,7 @@ impl World {
         let peer = self.peers[self.random.usize(..self.peers.len())];
         let next = self.next.entry(peer).or_default();
         let ask = Ask {
+            ttl: None,
             peer,
             sequence: *next,
             wait: Duration::from_millis(self.random.u64(..3_000)),

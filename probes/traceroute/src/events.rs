@@ -1,0 +1,200 @@
+//! What does a trace say while it runs?
+//!
+//! Written by the probe, read back by the drawing, and by programs as `--json`.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use leadsman_core::Event;
+use leadsman_wire::extension::{Extension, Role};
+use serde::{Deserialize, Serialize};
+
+/// Anything that a trace says.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Sent(Sent),
+    Hop(Box<Hop>),
+    Silent(Silent),
+    Ended(Ended),
+}
+
+impl Said {
+    /// Reads an event; `None` for those that are the core's or are not drawn.
+    pub(crate) fn of(event: &Event) -> Option<Self> {
+        match event.name {
+            Sent::NAME => event.read().map(Self::Sent),
+            Hop::NAME => event.read().map(Self::Hop),
+            Silent::NAME => event.read().map(Self::Silent),
+            Ended::NAME => event.read().map(Self::Ended),
+            _ => None,
+        }
+    }
+}
+
+/// A packet is about to leave this host.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) ttl: u8,
+    pub(crate) to: IpAddr,
+    /// Length of the ICMP message, header included.
+    pub(crate) bytes: usize,
+}
+
+/// Somebody on the way answered.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Hop {
+    pub(crate) ttl: u8,
+    pub(crate) from: IpAddr,
+    #[serde(rename = "rtt_seconds", with = "seconds")]
+    pub(crate) rtt: Duration,
+    /// As in `probe_traceroute_rtt_source_info`.
+    pub(crate) rtt_source: Cow<'static, str>,
+    /// Whether the packet had got to the target.
+    pub(crate) arrived: bool,
+    /// What else was said than that the hops ran out, in ping(8)'s words.
+    pub(crate) what: Option<String>,
+    /// TTL or hop limit left in the answer.
+    #[serde(rename = "hop_limit")]
+    pub(crate) ttl_left: Option<u8>,
+    /// The TTL that the router found in the packet, normally 1.
+    pub(crate) quoted_ttl: Option<u8>,
+    /// The TOS or traffic class byte that the router found in the packet, if it was changed.
+    pub(crate) changed_tos: Option<u8>,
+    /// The MPLS labels that the packet arrived with, outermost first (RFC 4950).
+    pub(crate) labels: Vec<Label>,
+    /// The router's interfaces, as far as it tells (RFC 5837).
+    pub(crate) interfaces: Vec<Interface>,
+}
+
+/// An entry of an MPLS label stack.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Label {
+    #[serde(rename = "label")]
+    pub(crate) number: u32,
+    pub(crate) traffic_class: u8,
+    pub(crate) ttl: u8,
+}
+
+/// An interface as its router describes it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Interface {
+    pub(crate) role: Cow<'static, str>,
+    pub(crate) index: Option<u32>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) name: Option<String>,
+    pub(crate) mtu: Option<u32>,
+}
+
+/// Nobody answered packets with this TTL.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Silent {
+    pub(crate) ttl: u8,
+    /// How many there were.
+    pub(crate) packets: u32,
+    /// How long the last was waited for: less than `wait` where farther routers had answered.
+    #[serde(rename = "waited_seconds", with = "seconds")]
+    pub(crate) waited: Duration,
+}
+
+/// The trace is over.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    /// As in `probe_traceroute_runs_total`.
+    pub(crate) result: Cow<'static, str>,
+    /// The lowest TTL with which a packet got to the target.
+    pub(crate) hops: Option<u8>,
+    /// How many packets were sent.
+    pub(crate) packets: u32,
+}
+
+/// Two runs in a row took another path than those before.
+#[derive(Debug, Serialize)]
+pub(crate) struct PathChanged {
+    pub(crate) old: Vec<Option<IpAddr>>,
+    pub(crate) new: Vec<Option<IpAddr>>,
+    /// The first TTL with another router.
+    pub(crate) first_difference: u8,
+}
+
+/// Something came that tells nothing of the way.
+#[derive(Debug, Serialize)]
+pub(crate) struct Other {
+    pub(crate) ttl: u8,
+    pub(crate) from: IpAddr,
+    /// What was said, in ping(8)'s words.
+    pub(crate) what: String,
+}
+
+impl Sent {
+    pub(crate) const NAME: &str = "sent";
+}
+
+impl Hop {
+    pub(crate) const NAME: &str = "hop";
+}
+
+impl Silent {
+    pub(crate) const NAME: &str = "silent";
+}
+
+impl Ended {
+    pub(crate) const NAME: &str = "ended";
+}
+
+impl PathChanged {
+    pub(crate) const NAME: &str = "path_changed";
+}
+
+impl Other {
+    pub(crate) const NAME: &str = "icmp_error";
+}
+
+/// The MPLS labels among a router's remarks.
+pub(crate) fn labels(extensions: &[Extension]) -> Vec<Label> {
+    let stacks = extensions.iter().filter_map(|extension| match extension {
+        Extension::Labels(labels) => Some(labels),
+        _ => None,
+    });
+    let labels = stacks.flatten().map(|label| Label {
+        number: label.label,
+        traffic_class: label.traffic_class,
+        ttl: label.ttl,
+    });
+    labels.collect()
+}
+
+/// The interfaces among a router's remarks.
+pub(crate) fn interfaces(extensions: &[Extension]) -> Vec<Interface> {
+    let interfaces = extensions.iter().filter_map(|extension| match extension {
+        Extension::Interface(interface) => Some(Interface {
+            role: match interface.role {
+                Role::Incoming => "incoming".into(),
+                Role::SubIncoming => "sub_incoming".into(),
+                Role::Outgoing => "outgoing".into(),
+                Role::NextHop => "next_hop".into(),
+            },
+            index: interface.index,
+            address: interface.address,
+            name: interface.name.clone(),
+            mtu: interface.mtu,
+        }),
+        _ => None,
+    });
+    interfaces.collect()
+}
+
+/// A duration as a number of seconds, the base unit that metrics have too.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(d: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(d.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(from)?).map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,115 @@
+//! What does a trace record, and under which names?
+//!
+//! No address is a label of a number, for paths change: series are told apart by TTL only, and the
+//! path is a value. The one info names it.
+
+use leadsman_core::metric::{Counter, Declared, Gauge, Info};
+
+use crate::discovery::Verdict;
+
+pub(crate) static RUNS: Counter = Counter::new(
+    "probe_traceroute_runs_total",
+    "Traces by how they ended: unfinished are those that were cut short by the deadline, a stop or \
+     a fault of this host.",
+)
+.by(&["result"], RESULTS);
+
+pub(crate) static SENT: Counter = Counter::new(
+    "probe_traceroute_sent_total",
+    "Packets that were asked to be sent, those beyond the target included.",
+);
+
+pub(crate) static HOPS: Gauge = Gauge::new(
+    "probe_traceroute_path_hops",
+    "The lowest TTL with which the last run got to the target; absent if it did not.",
+);
+
+pub(crate) static REVERSE_HOPS: Gauge = Gauge::new(
+    "probe_traceroute_reverse_hops",
+    "Length of the way back from the target, guessed from the TTL left in its answer; absent if \
+     there was none.",
+);
+
+pub(crate) static RTT: Gauge = Gauge::new(
+    "probe_traceroute_target_rtt_seconds",
+    "Round trip to the target and back in the last run; absent if it did not answer.",
+);
+
+pub(crate) static RTT_SOURCE: Info = Info::new(
+    "probe_traceroute_rtt_source_info",
+    "Whose stamps the least exact round trip of the last run is taken from: kernel, kernel_receive \
+     (the departure's is this program's) or user.",
+    &["source"],
+);
+
+pub(crate) static PATH_HASH: Gauge = Gauge::new(
+    "probe_traceroute_path_hash",
+    "A number for the path: it changes when two runs in a row found another router at some TTL, \
+     and when a router that kept silent became known.",
+);
+
+pub(crate) static PATH: Info = Info::new(
+    "probe_traceroute_path_info",
+    "The path behind probe_traceroute_path_hash: who answers at TTL 1, 2 and so on, a star for \
+     silence.",
+    &["path"],
+);
+
+pub(crate) static HOP_PROBES: Counter = Counter::new(
+    "probe_traceroute_hop_probes_total",
+    "Packets with this TTL, up to that which got to the target.",
+)
+.by(&["ttl"], TTLS);
+
+pub(crate) static HOP_REPLIES: Counter = Counter::new(
+    "probe_traceroute_hop_replies_total",
+    "Traces in which a packet with this TTL was answered while it was waited for, up to that which \
+     got to the target.",
+)
+.by(&["ttl"], TTLS);
+
+pub(crate) static HOP_RTT: Gauge = Gauge::new(
+    "probe_traceroute_hop_rtt_seconds",
+    "Round trip of the packet with this TTL in the last run; absent if it was not answered.",
+)
+.by(&["ttl"], TTLS);
+
+pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
+    &RUNS,
+    &SENT,
+    &HOPS,
+    &REVERSE_HOPS,
+    &RTT,
+    &RTT_SOURCE,
+    &PATH_HASH,
+    &PATH,
+    &HOP_PROBES,
+    &HOP_REPLIES,
+    &HOP_RTT,
+];
+
+/// The value of the label `result`; no verdict is how a run that was cut short ends.
+pub(crate) fn result(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Reached { .. } | Verdict::ReachedBeyond { .. }) => "reached",
+        Some(Verdict::Unreached { .. }) => "unreached",
+        Some(Verdict::Blocked { .. }) => "blocked",
+        Some(Verdict::Loop { .. }) => "loop",
+        None => "unfinished",
+    }
+}
+
+/// The value of the label `ttl`; none beyond [`MOST_HOPS`].
+pub(crate) fn ttl(hops: u8) -> Option<&'static str> {
+    TTLS.get(usize::from(hops).checked_sub(1)?).copied()
+}
+
+const RESULTS: &[&str] = &["reached", "unreached", "blocked", "loop", "unfinished"];
+
+const TTLS: &[&str] = &[
+    "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17",
+    "18", "19", "20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "30",
+];
+
+/// TTLs that have series.
+pub(crate) const MOST_HOPS: usize = TTLS.len();

@@ -1,0 +1,151 @@
+//! Does the probe do on real sockets what it says?
+//!
+//! On loopback only, where every TTL gets to the target, and requests to the broadcast address are
+//! ignored: that is the silent target. Paths need routers and are tested in namespaces.
+
+use std::time::Duration;
+use std::{env, fs};
+
+use leadsman_core::testing::Bench;
+use leadsman_core::testing::conformance::Kit;
+use leadsman_core::{Plugin, inventory, manual};
+use leadsman_wire::{EchoOptions, Flow, OpenError};
+
+use crate::metrics::{
+    HOP_PROBES, HOP_REPLIES, HOP_RTT, HOPS, MOST_HOPS, PATH, PATH_HASH, REVERSE_HOPS, RTT, RUNS,
+    SENT,
+};
+
+#[tokio::test]
+async fn loopback_is_one_hop_away_over_both_families() {
+    for address in ["127.0.0.1", "::1"] {
+        if skips(address) {
+            continue;
+        }
+        let found = bench().run(address).await;
+        found.run.result.as_ref().unwrap();
+        assert_eq!(found.counter(&RUNS, Some("reached")), 1);
+        assert_eq!(found.gauge(&HOPS, None), Some(1.0));
+        assert_eq!(found.gauge(&REVERSE_HOPS, None), Some(1.0));
+        assert!(found.gauge(&RTT, None) > Some(0.0));
+        assert!(found.gauge(&PATH_HASH, None) > Some(0.0));
+        assert_eq!(found.text(&PATH), Some(&[address.to_owned()][..]));
+        assert_eq!(found.counter(&HOP_PROBES, Some("1")), 1);
+        assert_eq!(found.counter(&HOP_REPLIES, Some("1")), 1);
+        assert!(found.gauge(&HOP_RTT, Some("1")).is_some());
+        assert_eq!(found.counter(&HOP_PROBES, Some("2")), 0);
+        let ended = &found.said("ended").next().unwrap().fields;
+        assert_eq!(ended["packets"], found.counter(&SENT, None));
+    }
+}
+
+#[tokio::test]
+async fn a_silent_target_is_unreached_and_at_fault() {
+    if skips("127.0.0.1") {
+        return;
+    }
+    let found = silent().run(SILENT).await;
+    assert_eq!(found.reason(), Some("timeout"));
+    assert_eq!(found.counter(&RUNS, Some("unreached")), 1);
+    assert_eq!(found.gauge(&HOPS, None), None);
+    assert_eq!(found.gauge(&RTT, None), None);
+    assert_eq!(found.counter(&HOP_PROBES, Some("1")), 1);
+    assert_eq!(found.counter(&HOP_REPLIES, Some("1")), 0);
+    assert_eq!(found.text(&PATH), Some(&[String::new()][..]));
+    // The window, and the one with the high TTL.
+    assert_eq!(found.counter(&SENT, None), 17);
+    assert_eq!(found.said("silent").count(), 16);
+}
+
+#[tokio::test]
+async fn a_run_that_is_cut_short_is_unfinished_and_says_what_it_knows() {
+    if skips("127.0.0.1") {
+        return;
+    }
+    let bench = bench().option("wait", "20s").timeout(SHORT);
+    let found = bench.run(SILENT).await;
+    assert_eq!(found.reason(), Some("timeout"));
+    assert_eq!(found.counter(&RUNS, Some("unfinished")), 1);
+    assert_eq!(found.counter(&HOP_PROBES, Some("1")), 1);
+    assert_eq!(found.text(&PATH), None);
+}
+
+#[tokio::test]
+async fn what_this_host_cannot_send_is_its_own_fault() {
+    if skips("127.0.0.1") {
+        return;
+    }
+    for source in ["203.0.113.77", "::1"] {
+        let bench = bench().option("source_ip_address", source);
+        let found = bench.run("127.0.0.1").await;
+        assert_eq!(found.reason(), Some("network"), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn the_plugin_conforms() {
+    if skips("127.0.0.1") {
+        return;
+    }
+    let mut kit = Kit::of(bench())
+        .good("127.0.0.1")
+        .hostile("silent", SILENT)
+        .many(|n| {
+            let address = format!("127.0.{}.{}", n / 250, n % 250 + 1);
+            (address.clone(), address)
+        });
+    // Every TTL gets there.
+    for ttl in 1..=MOST_HOPS {
+        let bench = bench().option("first_ttl", ttl);
+        kit = kit.provoking(&format!("from TTL {ttl}"), bench, "127.0.0.1");
+    }
+    kit.assert().await;
+}
+
+#[test]
+fn the_manual_is_up_to_date() {
+    let filled = manual::filled(plugin());
+    if env::var_os("UPDATE").is_some() {
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
+        return;
+    }
+    let hint = "run the tests with UPDATE=1 to make the tables anew";
+    assert!(plugin().manual() == filled, "{hint}");
+}
+
+/// The plugin as this crate submits it.
+pub(crate) fn plugin() -> &'static Plugin {
+    let mut plugins = inventory::iter::<Plugin>.into_iter();
+    plugins
+        .find(|plugin| plugin.name() == "traceroute")
+        .expect("this crate submits it")
+}
+
+fn bench() -> Bench {
+    Bench::of(plugin())
+}
+
+/// Does not wait for long.
+fn silent() -> Bench {
+    bench().option("wait", "50ms")
+}
+
+/// Whether there is no way to send echo requests here, which is said loudly.
+fn skips(address: &str) -> bool {
+    let opened = Flow::open(address.parse().unwrap(), EchoOptions::default());
+    let Err(error @ (OpenError::NotPermitted { .. } | OpenError::Socket { .. })) = opened else {
+        return false;
+    };
+    assert!(
+        env::var_os("LEADSMAN_TEST_MUST_NOT_SKIP").is_none(),
+        "{error}"
+    );
+    eprintln!("SKIPPED, not tested: {error}");
+    true
+}
+
+/// Nobody answers a broadcast, unless `net.ipv4.icmp_echo_ignore_broadcasts` was changed.
+const SILENT: &str = "127.255.255.255";
+
+/// Long enough to send all, short enough to wait for.
+const SHORT: Duration = Duration::from_millis(300);

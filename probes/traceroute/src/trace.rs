@@ -1,0 +1,92 @@
+//! How is the way to one host traced, run after run?
+//!
+//! Keeps the flow while the address stays the same: all packets of all runs then take the same way
+//! where routers share their load, so that another path is a change and no accident. What happens
+//! within a run is in [`crate::walk`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
+use leadsman_wire::{EchoOptions, Flow, OpenError, SendError};
+
+use crate::discovery::Limits;
+use crate::options::TraceOptions;
+use crate::path::PathWatch;
+use crate::walk::Walk;
+
+/// Traces aimed at one host.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    options: Arc<TraceOptions>,
+    echo: EchoOptions,
+    limits: Limits,
+    line: Option<Line>,
+}
+
+/// What is kept for as long as the host's address stays the same.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) address: IpAddr,
+    pub(crate) flow: Flow,
+    pub(crate) watch: PathWatch,
+}
+
+impl Trace {
+    pub(crate) fn new(options: Arc<TraceOptions>, echo: EchoOptions, limits: Limits) -> Self {
+        Self {
+            options,
+            echo,
+            limits,
+            line: None,
+        }
+    }
+
+    /// Makes sure that `address` is where the line leads.
+    fn aim_at(&mut self, address: IpAddr) -> Result<&mut Line, Fault> {
+        let line = match self.line.take() {
+            Some(line) if line.address == address => line,
+            _ => Line {
+                address,
+                flow: Flow::open(address, self.echo).map_err(not_opened)?,
+                watch: PathWatch::default(),
+            },
+        };
+        Ok(self.line.insert(line))
+    }
+}
+
+#[async_trait]
+impl Probe for Trace {
+    async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
+        let preference = self.options.preference();
+        let address = cx.resolve(&cx.target().address, preference).await?;
+        let (limits, tos) = (self.limits, self.echo.tos);
+        let line = self.aim_at(address)?;
+        Walk::new(cx, limits, tos, line).run().await
+    }
+}
+
+fn not_opened(error: OpenError) -> Fault {
+    match error {
+        OpenError::NotPermitted { .. } | OpenError::Mark { .. } => {
+            Fault::Own(Blocker::Permission, Box::new(error))
+        }
+        OpenError::SourceFamily { .. } | OpenError::Source { .. } | OpenError::Interface { .. } => {
+            Fault::Own(Blocker::Network, Box::new(error))
+        }
+        error => Fault::own(error),
+    }
+}
+
+pub(crate) fn not_sent(error: SendError) -> Fault {
+    match error {
+        SendError::NoSuchSource { .. } | SendError::TooLong { .. } => {
+            Fault::Own(Blocker::Network, Box::new(error))
+        }
+        SendError::NoBuffers { .. }
+        | SendError::OutOfSequenceNumbers { .. }
+        | SendError::TooLate { .. } => Fault::Own(Blocker::Resources, Box::new(error)),
+        error => Fault::own(error),
+    }
+}

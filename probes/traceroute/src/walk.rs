@@ -1,0 +1,305 @@
+//! How does one run go, and what is made of it in the end?
+//!
+//! What to send and when to stop waiting is decided by the discovery; here it is carried out. The
+//! run's future may be dropped at any time, so the accounts are made in `Drop`. Silence is only
+//! believed after all that had arrived was read: a program that was stopped invents none.
+
+use std::net::IpAddr;
+use std::pin::pin;
+
+use leadsman_core::{Blocker, Cause, Context, Fault};
+use leadsman_wire::{Answer, Arrived, Flow, Heard, RttSource, Ttl};
+use tokio::time::{Instant, sleep_until};
+
+use crate::answer::reply;
+use crate::discovery::{Discovery, Limits, Verdict};
+use crate::events::{Ended, Hop, Other, PathChanged, Sent, Silent, interfaces, labels};
+use crate::metrics::{
+    HOP_PROBES, HOP_REPLIES, HOP_RTT, HOPS, PATH, PATH_HASH, REVERSE_HOPS, RTT, RTT_SOURCE, RUNS,
+    SENT, result, ttl,
+};
+use crate::path::{Path, PathWatch};
+use crate::reply::{Reply, Says};
+use crate::reverse::reverse_hops;
+use crate::step::{self, Machine, Probe, Step};
+use crate::trace::{Line, not_sent};
+
+/// One run under way.
+pub(crate) struct Walk<'a> {
+    cx: &'a Context<'a>,
+    limits: Limits,
+    /// The TOS or traffic class byte that packets leave with.
+    tos: u8,
+    target: IpAddr,
+    flow: &'a Flow,
+    watch: &'a mut PathWatch,
+    discovery: Discovery,
+    begin: Instant,
+    /// The number of its first packet within the flow, and what all of them were.
+    first: u64,
+    asked: Vec<Probe>,
+    /// Packets that have not ended.
+    in_flight: u64,
+    /// Whether this host may have dropped answers, or was late to ask.
+    suspect: bool,
+    has_arrived: bool,
+    /// That of the least exact round trip.
+    source: Option<RttSource>,
+    /// Who turned packets away, with which code, in ping(8)'s words.
+    refusals: Vec<(IpAddr, u8, String)>,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(cx: &'a Context<'a>, limits: Limits, tos: u8, line: &'a mut Line) -> Self {
+        Self {
+            cx,
+            limits,
+            tos,
+            target: line.address,
+            flow: &line.flow,
+            watch: &mut line.watch,
+            discovery: Discovery::new(line.address, FLOW, limits),
+            begin: Instant::now(),
+            first: 0,
+            asked: Vec::new(),
+            in_flight: 0,
+            suspect: false,
+            has_arrived: false,
+            source: None,
+            refusals: Vec::new(),
+        }
+    }
+
+    /// Sends and hears until the path is known, or until a stop.
+    pub(crate) async fn run(mut self) -> Result<(), Fault> {
+        let (cx, flow) = (self.cx, self.flow);
+        let mut stopped = pin!(cx.stopped());
+        loop {
+            match self.discovery.poll(self.begin.elapsed()) {
+                Step::Send(probe) => self.ask(probe),
+                Step::Done => break,
+                Step::Wait(until) => tokio::select! {
+                    biased;
+                    () = stopped.as_mut() => break,
+                    heard = flow.heard() => self.hear(&heard)?,
+                    () = sleep_until(self.begin + until) => self.settle()?,
+                },
+            }
+        }
+        if let Some(Verdict::Unreached { .. }) = self.discovery.verdict() {
+            // The last of them ends some milliseconds later, and may tell of this host's fault.
+            while self.in_flight > 0 {
+                let heard = flow.heard().await;
+                self.hear(&heard)?;
+            }
+        }
+        self.outcome()
+    }
+
+    fn ask(&mut self, probe: Probe) {
+        self.cx.add(&SENT, 1);
+        self.in_flight += 1;
+        let sequence = self.flow.send_to_hop(probe.ttl, self.limits.wait);
+        if self.asked.is_empty() {
+            self.first = sequence;
+        }
+        self.asked.push(probe);
+        self.cx.event(Sent::NAME, || Sent {
+            ttl: probe.ttl.hops(),
+            to: self.target,
+            bytes: self.flow.bytes(),
+        });
+    }
+
+    /// Hears all that has come.
+    fn settle(&mut self) -> Result<(), Fault> {
+        self.flow.settle();
+        while let Some(heard) = self.flow.heard_already() {
+            self.hear(&heard)?;
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, heard: &Heard) -> Result<(), Fault> {
+        let place = heard.sequence().checked_sub(self.first);
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        let probe = place.and_then(|place| self.asked.get(place).copied());
+        // What is about earlier runs comes too late.
+        let Some(probe) = probe else {
+            return Ok(());
+        };
+        self.in_flight -= u64::from(heard.is_end());
+        match heard {
+            Heard::Answer(answer) if answer.arrived == Arrived::Again => {}
+            Heard::Answer(answer) => self.answer(probe, answer),
+            Heard::Silence(silence) => self.suspect |= silence.suspect,
+            Heard::NotSent(refused) => return Err(not_sent(self.flow.explain(refused.refusal))),
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, probe: Probe, answer: &Answer) {
+        let Some(reply) = reply(answer) else {
+            self.cx.event(Other::NAME, || Other {
+                ttl: probe.ttl.hops(),
+                from: answer.from,
+                what: answer.to_string(),
+            });
+            return;
+        };
+        let source = self
+            .source
+            .map_or(answer.rtt_source, |source| source.min(answer.rtt_source));
+        self.source = Some(source);
+        self.cx.inform(&RTT_SOURCE, &[label(source)]);
+        if let Says::Unreachable { code } = reply.says {
+            self.refusals.push((reply.from, code, answer.to_string()));
+        }
+        let arrived = reply.arrived_at(self.target);
+        if arrived && !self.has_arrived {
+            self.has_arrived = true;
+            self.cx.set(&RTT, reply.rtt.as_secs_f64());
+            if let Some(hop_limit) = reply.hop_limit {
+                self.cx.set(&REVERSE_HOPS, reverse_hops(hop_limit).into());
+            }
+        }
+        self.cx
+            .event(Hop::NAME, || self.hop(probe, answer, &reply, arrived));
+        self.discovery.hear(probe, reply, self.begin.elapsed());
+    }
+
+    fn hop(&self, probe: Probe, answer: &Answer, reply: &Reply, arrived: bool) -> Hop {
+        let quote = reply.quote;
+        Hop {
+            ttl: probe.ttl.hops(),
+            from: reply.from,
+            rtt: reply.rtt,
+            rtt_source: label(answer.rtt_source).into(),
+            arrived,
+            what: match reply.says {
+                Says::Unreachable { .. } => Some(answer.to_string()),
+                Says::Arrived | Says::TimeExceeded => None,
+            },
+            ttl_left: reply.hop_limit,
+            quoted_ttl: quote.map(|quote| quote.ttl),
+            changed_tos: quote.map(|quote| quote.tos).filter(|tos| *tos != self.tos),
+            labels: labels(&reply.extensions),
+            interfaces: interfaces(&reply.extensions),
+        }
+    }
+
+    /// Makes the accounts of the run.
+    fn close(&mut self) {
+        let (cx, discovery) = (self.cx, &self.discovery);
+        let verdict = discovery.verdict();
+        let arrived = discovery.arrived();
+        cx.add_for(&RUNS, result(verdict), 1);
+        if let Some(hops) = arrived {
+            cx.set(&HOPS, hops.hops().into());
+        }
+        let hops = discovery.hops().iter();
+        for hop in hops.take_while(|hop| arrived.is_none_or(|arrived| hop.ttl <= arrived)) {
+            let ttl = ttl(hop.ttl.hops()).expect("the options allow no other");
+            cx.add_for(&HOP_PROBES, ttl, hop.tries.into());
+            if let Some(reply) = &hop.reply {
+                cx.add_for(&HOP_REPLIES, ttl, 1);
+                cx.set_for(&HOP_RTT, ttl, reply.rtt.as_secs_f64());
+            } else {
+                cx.event(Silent::NAME, || Silent {
+                    ttl: hop.ttl.hops(),
+                    packets: hop.tries,
+                    waited: hop.waited,
+                });
+            }
+        }
+        cx.event(Ended::NAME, || Ended {
+            result: result(verdict).into(),
+            hops: arrived.map(Ttl::hops),
+            packets: discovery.packets(),
+        });
+        if verdict.is_some() {
+            let path = discovery.path();
+            self.observe(path);
+        }
+    }
+
+    /// Compares the path with those of earlier runs.
+    fn observe(&mut self, path: Path) {
+        if let Some(change) = self.watch.observe(FLOW, path) {
+            self.cx.event(PathChanged::NAME, || PathChanged {
+                old: change.old.hops().to_vec(),
+                new: change.new.hops().to_vec(),
+                first_difference: change.first_difference,
+            });
+        }
+        let path = self.watch.path(FLOW).expect("one was observed");
+        self.cx.set(&PATH_HASH, path.hash() as f64);
+        let hops = path.hops().iter();
+        let hops: Vec<_> = hops
+            .map(|hop| hop.map_or_else(|| "*".to_owned(), |address| address.to_string()))
+            .collect();
+        self.cx.inform(&PATH, &[&hops.join(" ")]);
+    }
+
+    fn outcome(&self) -> Result<(), Fault> {
+        let target = self.target;
+        let (cause, detail) = match self.discovery.verdict() {
+            Some(Verdict::Reached { .. } | Verdict::ReachedBeyond { .. }) => return Ok(()),
+            Some(Verdict::Unreached { .. }) if self.suspect => {
+                return Err(Fault::Own(Blocker::Resources, DROPPED.into()));
+            }
+            Some(Verdict::Unreached { farthest }) => {
+                let heard = match farthest.and_then(|farthest| self.heard_from(farthest)) {
+                    Some((hops, from)) => format!("; hop {hops}, {from}, was the last that did"),
+                    None => String::new(),
+                };
+                (Cause::Timeout, format!("{target} did not answer{heard}"))
+            }
+            Some(Verdict::Blocked { hops, by, code }) => {
+                let mut refusals = self.refusals.iter();
+                let refusal = refusals.find(|(from, said, _)| (*from, *said) == (by, code));
+                let words = refusal.map_or("", |(_, _, words)| words);
+                let hop = hops.map_or_else(String::new, |hops| format!("hop {hops}, "));
+                (Cause::Unreachable, format!("from {hop}{by}: {words}"))
+            }
+            Some(Verdict::Loop { from, length }) => {
+                let last = from.saturating_add(length - 1);
+                let detail = format!("packets go round in circles between hops {from} and {last}");
+                (Cause::TtlExceeded, detail)
+            }
+            None => {
+                let detail = "stopped before the path was known".to_owned();
+                (Cause::Timeout, detail)
+            }
+        };
+        Err(Fault::target(cause, detail))
+    }
+
+    fn heard_from(&self, hops: u8) -> Option<(u8, IpAddr)> {
+        let mut known = self.discovery.hops().iter();
+        let hop = known.find(|hop| hop.ttl.hops() == hops)?;
+        Some((hops, hop.reply.as_ref()?.from))
+    }
+}
+
+impl Drop for Walk<'_> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The value of the label `source`.
+fn label(source: RttSource) -> &'static str {
+    match source {
+        RttSource::User => "user",
+        RttSource::KernelReceive => "kernel_receive",
+        RttSource::Kernel => "kernel",
+    }
+}
+
+/// All packets are of one flow.
+const FLOW: step::Flow = step::Flow(0);
+
+const DROPPED: &str = "this host was late to send, or dropped packets for want of room to receive \
+                       them, so that nothing is known of the answers: give it more time, or allow \
+                       more (`sysctl -w net.core.rmem_max=16777216`)";
