@@ -3,7 +3,7 @@
 //! The way of one run, file by file:
 //!
 //! ```text
-//! options ──▶ trace ──▶ walk ──▶ leadsman-wire     send, hear, and let the core decide
+//! options ──▶ trace ──▶ walk ──▶ line              send, hear, and let the core decide
 //!                        │ └──▶ answer             what came back, in the core's words
 //!                        ▼
 //!              metrics, events ──▶ draw            what a person sees of it
@@ -34,6 +34,7 @@ pub mod discovery;
 mod draw;
 mod events;
 pub mod limiter;
+mod line;
 pub mod loss;
 mod metrics;
 pub mod mtu;

@@ -1,16 +1,16 @@
 //! How is the way to one host traced, run after run?
 //!
-//! Keeps the flow while the address stays the same: all packets of all runs then take the same way
-//! where routers share their load, so that another path is a change and no accident. What happens
-//! within a run is in [`crate::walk`].
+//! Keeps the line while the address stays the same, so that another path is a change and no
+//! accident. What happens within a run is in [`crate::walk`].
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
-use leadsman_wire::{EchoOptions, Flow, OpenError, SendError};
+use leadsman_wire::{EchoOptions, OpenError, SendError};
 
 use crate::discovery::Limits;
+use crate::line::Line;
 use crate::options::TraceOptions;
 use crate::path::PathWatch;
 use crate::walk::Walk;
@@ -22,14 +22,7 @@ pub(crate) struct Trace {
     echo: EchoOptions,
     limits: Limits,
     line: Option<Line>,
-}
-
-/// What is kept for as long as the host's address stays the same.
-#[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) address: IpAddr,
-    pub(crate) flow: Flow,
-    pub(crate) watch: PathWatch,
+    watch: PathWatch,
 }
 
 impl Trace {
@@ -39,20 +32,21 @@ impl Trace {
             echo,
             limits,
             line: None,
+            watch: PathWatch::default(),
         }
     }
 
     /// Makes sure that `address` is where the line leads.
-    fn aim_at(&mut self, address: IpAddr) -> Result<&mut Line, Fault> {
+    fn aim_at(&mut self, address: IpAddr) -> Result<(&mut Line, &mut PathWatch), Fault> {
         let line = match self.line.take() {
-            Some(line) if line.address == address => line,
-            _ => Line {
-                address,
-                flow: Flow::open(address, self.echo).map_err(not_opened)?,
-                watch: PathWatch::default(),
-            },
+            Some(line) if line.address() == address => line,
+            _ => {
+                self.watch = PathWatch::default();
+                Line::open(address, self.echo)?
+            }
         };
-        Ok(self.line.insert(line))
+        let line = self.line.insert(line);
+        Ok((line, &mut self.watch))
     }
 }
 
@@ -61,13 +55,13 @@ impl Probe for Trace {
     async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
         let preference = self.options.preference();
         let address = cx.resolve(&cx.target().address, preference).await?;
-        let (limits, tos) = (self.limits, self.echo.tos);
-        let line = self.aim_at(address)?;
-        Walk::new(cx, limits, tos, line).run().await
+        let limits = self.limits;
+        let (line, watch) = self.aim_at(address)?;
+        Walk::new(cx, limits, line, watch).run().await
     }
 }
 
-fn not_opened(error: OpenError) -> Fault {
+pub(crate) fn not_opened(error: OpenError) -> Fault {
     match error {
         OpenError::NotPermitted { .. } | OpenError::Mark { .. } => {
             Fault::Own(Blocker::Permission, Box::new(error))

@@ -8,12 +8,13 @@ use std::net::IpAddr;
 use std::pin::pin;
 
 use leadsman_core::{Blocker, Cause, Context, Fault};
-use leadsman_wire::{Answer, Arrived, Flow, Heard, RttSource, Ttl};
+use leadsman_wire::{Answer, Arrived, Heard, RttSource, Ttl};
 use tokio::time::{Instant, sleep_until};
 
 use crate::answer::reply;
 use crate::discovery::{Discovery, Limits, Verdict};
 use crate::events::{Ended, Hop, Other, PathChanged, Sent, Silent, interfaces, labels};
+use crate::line::Line;
 use crate::metrics::{
     HOP_PROBES, HOP_REPLIES, HOP_RTT, HOPS, PATH, PATH_HASH, REVERSE_HOPS, RTT, RTT_SOURCE, RUNS,
     SENT, result, ttl,
@@ -22,24 +23,15 @@ use crate::path::{Path, PathWatch};
 use crate::reply::{Reply, Says};
 use crate::reverse::reverse_hops;
 use crate::step::{self, Machine, Probe, Step};
-use crate::trace::{Line, not_sent};
 
 /// One run under way.
 pub(crate) struct Walk<'a> {
     cx: &'a Context<'a>,
     limits: Limits,
-    /// The TOS or traffic class byte that packets leave with.
-    tos: u8,
-    target: IpAddr,
-    flow: &'a Flow,
+    line: &'a mut Line,
     watch: &'a mut PathWatch,
     discovery: Discovery,
     begin: Instant,
-    /// The number of its first packet within the flow, and what all of them were.
-    first: u64,
-    asked: Vec<Probe>,
-    /// Packets that have not ended.
-    in_flight: u64,
     /// Whether this host may have dropped answers, or was late to ask.
     suspect: bool,
     has_arrived: bool,
@@ -50,19 +42,20 @@ pub(crate) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(cx: &'a Context<'a>, limits: Limits, tos: u8, line: &'a mut Line) -> Self {
+    pub(crate) fn new(
+        cx: &'a Context<'a>,
+        limits: Limits,
+        line: &'a mut Line,
+        watch: &'a mut PathWatch,
+    ) -> Self {
+        line.begin();
         Self {
             cx,
             limits,
-            tos,
-            target: line.address,
-            flow: &line.flow,
-            watch: &mut line.watch,
-            discovery: Discovery::new(line.address, FLOW, limits),
+            watch,
+            discovery: Discovery::new(line.address(), FLOW, limits),
+            line,
             begin: Instant::now(),
-            first: 0,
-            asked: Vec::new(),
-            in_flight: 0,
             suspect: false,
             has_arrived: false,
             source: None,
@@ -72,68 +65,55 @@ impl<'a> Walk<'a> {
 
     /// Sends and hears until the path is known, or until a stop.
     pub(crate) async fn run(mut self) -> Result<(), Fault> {
-        let (cx, flow) = (self.cx, self.flow);
-        let mut stopped = pin!(cx.stopped());
+        let mut stopped = pin!(self.cx.stopped());
         loop {
             match self.discovery.poll(self.begin.elapsed()) {
-                Step::Send(probe) => self.ask(probe),
+                Step::Send(probe) => self.ask(probe)?,
                 Step::Done => break,
                 Step::Wait(until) => tokio::select! {
                     biased;
                     () = stopped.as_mut() => break,
-                    heard = flow.heard() => self.hear(&heard)?,
+                    (probe, heard) = self.line.heard() => self.hear(probe, &heard)?,
                     () = sleep_until(self.begin + until) => self.settle()?,
                 },
             }
         }
         if let Some(Verdict::Unreached { .. }) = self.discovery.verdict() {
             // The last of them ends some milliseconds later, and may tell of this host's fault.
-            while self.in_flight > 0 {
-                let heard = flow.heard().await;
-                self.hear(&heard)?;
+            while self.line.in_flight() > 0 {
+                let (probe, heard) = self.line.heard().await;
+                self.hear(probe, &heard)?;
             }
         }
         self.outcome()
     }
 
-    fn ask(&mut self, probe: Probe) {
+    fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
+        self.line.send(probe, self.limits.wait)?;
         self.cx.add(&SENT, 1);
-        self.in_flight += 1;
-        let sequence = self.flow.send_to_hop(probe.ttl, self.limits.wait);
-        if self.asked.is_empty() {
-            self.first = sequence;
-        }
-        self.asked.push(probe);
         self.cx.event(Sent::NAME, || Sent {
             ttl: probe.ttl.hops(),
-            to: self.target,
-            bytes: self.flow.bytes(),
+            to: self.line.address(),
+            bytes: self.line.bytes(),
         });
+        Ok(())
     }
 
     /// Hears all that has come.
     fn settle(&mut self) -> Result<(), Fault> {
-        self.flow.settle();
-        while let Some(heard) = self.flow.heard_already() {
-            self.hear(&heard)?;
+        self.line.settle();
+        while let Some((probe, heard)) = self.line.heard_already() {
+            self.hear(probe, &heard)?;
         }
         Ok(())
     }
 
-    fn hear(&mut self, heard: &Heard) -> Result<(), Fault> {
-        let place = heard.sequence().checked_sub(self.first);
-        let place = place.and_then(|place| usize::try_from(place).ok());
-        let probe = place.and_then(|place| self.asked.get(place).copied());
-        // What is about earlier runs comes too late.
-        let Some(probe) = probe else {
-            return Ok(());
-        };
-        self.in_flight -= u64::from(heard.is_end());
+    fn hear(&mut self, probe: Probe, heard: &Heard) -> Result<(), Fault> {
         match heard {
             Heard::Answer(answer) if answer.arrived == Arrived::Again => {}
             Heard::Answer(answer) => self.answer(probe, answer),
             Heard::Silence(silence) => self.suspect |= silence.suspect,
-            Heard::NotSent(refused) => return Err(not_sent(self.flow.explain(refused.refusal))),
+            Heard::NotSent(refused) => return Err(self.line.not_sent(refused.refusal)),
         }
         Ok(())
     }
@@ -155,7 +135,7 @@ impl<'a> Walk<'a> {
         if let Says::Unreachable { code } = reply.says {
             self.refusals.push((reply.from, code, answer.to_string()));
         }
-        let arrived = reply.arrived_at(self.target);
+        let arrived = reply.arrived_at(self.line.address());
         if arrived && !self.has_arrived {
             self.has_arrived = true;
             self.cx.set(&RTT, reply.rtt.as_secs_f64());
@@ -182,7 +162,9 @@ impl<'a> Walk<'a> {
             },
             ttl_left: reply.hop_limit,
             quoted_ttl: quote.map(|quote| quote.ttl),
-            changed_tos: quote.map(|quote| quote.tos).filter(|tos| *tos != self.tos),
+            changed_tos: quote
+                .map(|quote| quote.tos)
+                .filter(|tos| *tos != self.line.tos()),
             labels: labels(&reply.extensions),
             interfaces: interfaces(&reply.extensions),
         }
@@ -242,7 +224,7 @@ impl<'a> Walk<'a> {
     }
 
     fn outcome(&self) -> Result<(), Fault> {
-        let target = self.target;
+        let target = self.line.address();
         let (cause, detail) = match self.discovery.verdict() {
             Some(Verdict::Reached { .. } | Verdict::ReachedBeyond { .. }) => return Ok(()),
             Some(Verdict::Unreached { .. }) if self.suspect => {

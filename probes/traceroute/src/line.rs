@@ -1,0 +1,183 @@
+//! How do the probes of a trace leave, and to which does an answer belong?
+//!
+//! A line is what is kept for as long as a host's address stays the same. Each of its flows keeps
+//! its header fields, so all packets of all runs take the same way where routers share their load.
+//! What to send, and what an answer means, is for the core to say.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::task::Poll;
+use std::time::Duration;
+
+use leadsman_core::Fault;
+use leadsman_wire::{EchoOptions, FlowLabel, Heard, Refusal};
+
+use crate::step::{Flow, Probe};
+use crate::trace::{not_opened, not_sent};
+
+/// The way to one address, by as many flows as were asked for.
+#[derive(Debug)]
+pub(crate) struct Line {
+    address: IpAddr,
+    options: EchoOptions,
+    flows: BTreeMap<Flow, Strand>,
+}
+
+/// One flow, and what the current run has asked with it.
+#[derive(Debug)]
+struct Strand {
+    flow: leadsman_wire::Flow,
+    /// The number of this run's first packet within the flow, and what all of them were.
+    first: u64,
+    asked: Vec<Probe>,
+    in_flight: usize,
+}
+
+impl Line {
+    /// Prepares to trace the way to `address`; the sockets are opened with the first flow, which
+    /// is one of its own here, so that what is missing shows at once.
+    pub(crate) fn open(address: IpAddr, options: EchoOptions) -> Result<Self, Fault> {
+        let mut line = Self {
+            address,
+            options,
+            flows: BTreeMap::new(),
+        };
+        line.strand(Flow::default())?;
+        Ok(line)
+    }
+
+    /// Where it leads.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The TOS or traffic class byte that packets leave with.
+    pub(crate) fn tos(&self) -> u8 {
+        self.options.tos
+    }
+
+    /// Length of its packets after the IP header, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.flows
+            .values()
+            .next()
+            .map_or(0, |strand| strand.flow.bytes())
+    }
+
+    /// Begins a run: what still comes for earlier ones is passed over.
+    pub(crate) fn begin(&mut self) {
+        for strand in self.flows.values_mut() {
+            strand.first += strand.asked.len() as u64;
+            strand.asked.clear();
+            strand.in_flight = 0;
+        }
+    }
+
+    /// Sends a probe, whose end will be heard within little more than `wait`.
+    pub(crate) fn send(&mut self, probe: Probe, wait: Duration) -> Result<(), Fault> {
+        let strand = self.strand(probe.flow)?;
+        strand.flow.send_to_hop(probe.ttl, wait);
+        strand.asked.push(probe);
+        strand.in_flight += 1;
+        Ok(())
+    }
+
+    /// How many packets of this run have not ended.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.flows.values().map(|strand| strand.in_flight).sum()
+    }
+
+    /// Waits for what becomes known about a probe of this run. Cancel safe.
+    pub(crate) async fn heard(&mut self) -> (Probe, Heard) {
+        loop {
+            let (flow, heard) = self.next().await;
+            if let Some(known) = self.known(flow, heard) {
+                return known;
+            }
+        }
+    }
+
+    /// Reads all that has arrived, so that [`Line::heard_already`] has it.
+    pub(crate) fn settle(&self) {
+        // All flows share their sockets.
+        if let Some(strand) = self.flows.values().next() {
+            strand.flow.settle();
+        }
+    }
+
+    /// As [`Line::heard`], of what is known already.
+    pub(crate) fn heard_already(&mut self) -> Option<(Probe, Heard)> {
+        loop {
+            let mut strands = self.flows.iter();
+            let (flow, heard) =
+                strands.find_map(|(flow, strand)| Some((*flow, strand.flow.heard_already()?)))?;
+            if let Some(known) = self.known(flow, heard) {
+                return Some(known);
+            }
+        }
+    }
+
+    async fn next(&self) -> (Flow, Heard) {
+        let mut waiting: Vec<_> = self
+            .flows
+            .iter()
+            .map(|(flow, strand)| (*flow, Box::pin(strand.flow.heard())))
+            .collect();
+        poll_fn(|cx| {
+            for (flow, heard) in &mut waiting {
+                if let Poll::Ready(heard) = heard.as_mut().poll(cx) {
+                    return Poll::Ready((*flow, heard));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Tells which probe of this run it is about; none if it is about an earlier run's.
+    fn known(&mut self, flow: Flow, heard: Heard) -> Option<(Probe, Heard)> {
+        let strand = self.flows.get_mut(&flow)?;
+        let place = heard.sequence().checked_sub(strand.first)?;
+        let probe = *strand.asked.get(usize::try_from(place).ok()?)?;
+        strand.in_flight -= usize::from(heard.is_end());
+        Some((probe, heard))
+    }
+
+    /// Tells what it means that a probe was not sent.
+    pub(crate) fn not_sent(&self, refusal: Refusal) -> Fault {
+        let strand = self.flows.values().next().expect("opened with one");
+        not_sent(strand.flow.explain(refusal))
+    }
+
+    fn strand(&mut self, flow: Flow) -> Result<&mut Strand, Fault> {
+        let (address, options) = (self.address, self.options);
+        match self.flows.entry(flow) {
+            Entry::Occupied(strand) => Ok(strand.into_mut()),
+            Entry::Vacant(place) => {
+                let options = of_flow(options, flow);
+                let flow = leadsman_wire::Flow::open(address, options).map_err(not_opened)?;
+                Ok(place.insert(Strand {
+                    flow,
+                    first: 0,
+                    asked: Vec::new(),
+                    in_flight: 0,
+                }))
+            }
+        }
+    }
+}
+
+/// The options of one flow: each has a flow label of its own. What else differs between flows,
+/// the identifier and the checksum, `leadsman-wire` sees to.
+fn of_flow(options: EchoOptions, flow: Flow) -> EchoOptions {
+    let label = options.flow_label.map(|label| {
+        let label = (label.number() + u32::from(flow.0)) & 0xf_ffff;
+        FlowLabel::new(label.max(1)).expect("20 bits, and not 0")
+    });
+    EchoOptions {
+        flow_label: label,
+        ..options
+    }
+}
