@@ -11,6 +11,7 @@
 //! - `ending`: signals, and what is in flight when they come.
 //! - `listening`: where it lets people in.
 //! - `netns`: what it says of networks whose truth is known (privileged).
+//! - `paths`: traces through simulated networks, against their record (privileged).
 //! - `ping`: the command, by hand and for programs.
 //! - `http`: an HTTP server, measured in every way.
 //! - `sweep`: the same for very many targets.
@@ -26,6 +27,7 @@ mod http;
 mod invariants;
 mod listening;
 mod netns;
+mod paths;
 mod ping;
 mod program;
 mod reload;

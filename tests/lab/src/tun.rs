@@ -106,11 +106,10 @@ fn carry(mut tun: &File, mut network: Network, stop: &OwnedFd) -> Network {
         let rest = network.next().map(|at| at.saturating_sub(now()));
         let rest = rest.map(|rest| Timespec::try_from(rest).expect("it is short"));
         poll(&mut polls, rest.as_ref()).expect("both descriptors are open");
-        if !polls[1].revents().is_empty() {
-            return network;
-        }
-        // A few at a time, lest answers wait for a flood of requests.
-        for _ in 0..16 {
+        let is_over = !polls[1].revents().is_empty();
+        // A few at a time, lest answers wait for a flood of requests. In the end all: they were sent.
+        let most = if is_over { usize::MAX } else { 16 };
+        for _ in 0..most {
             match tun.read(&mut packet) {
                 Ok(length) => {
                     network.inject(now(), &packet[..length]);
@@ -118,6 +117,9 @@ fn carry(mut tun: &File, mut network: Network, stop: &OwnedFd) -> Network {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => panic!("cannot read from the TUN device: {error}"),
             }
+        }
+        if is_over {
+            return network;
         }
         while let Some(delivery) = network.due(now()) {
             let written = tun.write(&delivery.packet);
