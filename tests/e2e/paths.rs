@@ -9,7 +9,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ fn every_path_is_told_as_it_is() {
         let parts: Vec<_> = parts
             .map(|part| scope.spawn(|| part.iter().flat_map(errors).collect::<Vec<f64>>()))
             .collect();
-        let joined = parts.into_iter().map(|part| part.join());
+        let joined = parts.into_iter().map(ScopedJoinHandle::join);
         joined
             .flat_map(|part| part.expect("no check fails"))
             .collect()
@@ -194,7 +194,7 @@ impl Trace<'_> {
         let late = |(sent, record): (&&Value, &Record)| {
             let time = sent["time"].as_str().expect("a time is text");
             let time: Timestamp = time.parse().expect("it is a time");
-            record.entered.as_nanos() as i128 - time.as_nanosecond()
+            record.entered.as_nanos().cast_signed() - time.as_nanosecond()
         };
         let of = |ttl: u8| {
             let sent = self.of("sent", ttl);
@@ -258,12 +258,6 @@ fn check_errors(mut errors: Vec<f64>) {
     errors.sort_by(f64::total_cmp);
     let at = |percent| errors[errors.len() * percent / 100];
     let (least, median) = (at(0), at(50));
-    println!(
-        "{} round trips: median error {:.0} us, least {:.0} us",
-        errors.len(),
-        median * 1e6,
-        least * 1e6
-    );
     assert!(least > -50e-6, "the least error is {least} s");
     assert!(median < 2e-3, "the median error is {median} s");
 }
