@@ -8,6 +8,7 @@ mod flow;
 mod phases;
 mod servers;
 mod tls;
+mod truth;
 
 use std::{env, fs};
 
