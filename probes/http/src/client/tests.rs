@@ -6,6 +6,7 @@
 mod broken;
 mod flow;
 mod phases;
+mod proxies;
 mod servers;
 mod tls;
 mod truth;
