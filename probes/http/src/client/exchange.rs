@@ -19,7 +19,6 @@ use hyper_util::rt::TokioIo;
 use leadsman_core::options::Secret;
 use leadsman_core::{Cause, Fault, Preference};
 use leadsman_dial::{Connected, Protocol, Proxy, Shown, Tls, connect, failure, metrics};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use url::Url;
 
@@ -27,7 +26,7 @@ use super::credentials::basic;
 use super::driver::{Driver, Spawner};
 use super::target;
 use super::trip::Trip;
-use super::watch::{Phase, Watched};
+use super::watch::{Phase, Stream, Watched};
 
 /// How a request travels.
 #[derive(Debug)]
@@ -206,7 +205,7 @@ impl Trip<'_, '_> {
     async fn sent(
         &mut self,
         request: Request<Full<Bytes>>,
-        stream: Watched<Box<dyn Stream>>,
+        stream: Watched,
         over_http2: bool,
     ) -> (hyper::Result<Response<Incoming>>, Driver) {
         let io = TokioIo::new(stream);
@@ -285,11 +284,6 @@ async fn proxied(
     let handshake = tls.handshake(stream, peer, proxy.host(), &[HTTP_11]).await;
     Ok(Box::new(handshake.stream?))
 }
-
-/// Anything that bytes go through in both directions.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A URL for people, without the password that it may contain.
 pub(crate) fn shown(url: &Url) -> String {
