@@ -124,7 +124,8 @@ fn edges(tree: &Tree) -> Vec<String> {
     let may = |folder: &str| -> Option<&[&str]> {
         Some(match folder {
             "probes/core" | "probes/wire" => &[],
-            "probes/dial" | "metrics" => &["leadsman-core"],
+            "metrics" => &["leadsman-core"],
+            "probes/dial" => &["leadsman-core", "leadsman-wire"],
             "tests/acme" => &["leadsman-core", "leadsman"],
             "" => return None,
             _ => &["leadsman-core", "leadsman-wire", "leadsman-dial"],

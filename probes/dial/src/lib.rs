@@ -22,6 +22,7 @@ mod tls;
 
 pub use connect::{Connected, connect};
 pub use laps::Laps;
+pub use leadsman_wire::TcpInfo;
 pub use proxy::{Bypass, Proxy, ProxyError};
 pub use tls::{
     Certificate, Distrust, Handshake, Protocol, Shown, Tls, TlsCache, TlsError, TlsOptions,

@@ -1,4 +1,4 @@
-//! What is recorded of a peer's certificates, and under which names?
+//! What is recorded of a connection and of the peer's certificates, and under which names?
 //!
 //! The names that begin with `probe_ssl_`, and those of version and cipher, are
 //! `blackbox_exporter`'s and are recorded where it does, once the handshake was good and the peer
@@ -7,6 +7,7 @@
 use leadsman_core::Context;
 use leadsman_core::metric::{Declared, Gauge, Info};
 
+use crate::TcpInfo;
 use crate::tls::{Certificate, Protocol, Shown};
 
 static EARLIEST_EXPIRY: Gauge = Gauge::new(
@@ -72,8 +73,8 @@ static CERTIFICATE_INFO: Info = Info::new(
     ],
 );
 
-/// All of them, for a plugin's declaration.
-pub const ALL: [&(dyn Declared + Sync); 9] = [
+/// All of TLS, for a plugin's declaration.
+pub const TLS: [&(dyn Declared + Sync); 9] = [
     &EARLIEST_EXPIRY,
     &CHAIN_EXPIRY,
     &CHAIN_INFO,
@@ -84,6 +85,37 @@ pub const ALL: [&(dyn Declared + Sync); 9] = [
     &NOT_AFTER,
     &CERTIFICATE_INFO,
 ];
+
+static RTT: Gauge = Gauge::new(
+    "probe_tcp_rtt_seconds",
+    "Smoothed round-trip time of the last connection, as the kernel measured it until its end.",
+);
+
+static RTT_VARIATION: Gauge = Gauge::new(
+    "probe_tcp_rtt_variation_seconds",
+    "By how much the round trips of the last connection varied (RFC 6298).",
+);
+
+static RETRANSMITS: Gauge = Gauge::new(
+    "probe_tcp_retransmitted_segments",
+    "Segments that this host had to send again over the last connection.",
+);
+
+static MSS: Gauge = Gauge::new(
+    "probe_tcp_mss_bytes",
+    "Most bytes that a segment to the peer of the last connection could carry.",
+);
+
+/// All of TCP, for a plugin's declaration.
+pub const TCP: [&(dyn Declared + Sync); 4] = [&RTT, &RTT_VARIATION, &RETRANSMITS, &MSS];
+
+/// Records what the kernel knew of a connection in the end.
+pub fn record_connection(cx: &Context<'_>, info: &TcpInfo) {
+    cx.set(&RTT, info.rtt.as_secs_f64());
+    cx.set(&RTT_VARIATION, info.rtt_variation.as_secs_f64());
+    cx.set(&RETRANSMITS, f64::from(info.retransmits));
+    cx.set(&MSS, f64::from(info.mss));
+}
 
 /// Records and tells what a peer showed, whatever came of the handshake.
 pub fn record_shown(cx: &Context<'_>, shown: &Shown) {

@@ -1,19 +1,36 @@
 //! Which requests go through a proxy, and how does it open a tunnel?
 //!
-//! The rules of `NO_PROXY` are those that curl and Go share. A proxy is spoken to in plain HTTP/1.1;
-//! one that wants TLS or SOCKS itself is refused when its URL is read.
+//! By CONNECT of HTTP/1.1, or by SOCKS, see [`socks`]; which hosts are asked without a proxy is in
+//! [`bypass`]. TLS with the proxy itself is agreed on by whoever connects to it.
 
-use std::env;
-use std::net::IpAddr;
+mod bypass;
+mod socks;
+
 use std::str::FromStr;
+use std::{env, io};
 
 use leadsman_core::{Cause, Fault};
+use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use url::Url;
 
-/// A proxy that speaks plain HTTP.
+pub use bypass::Bypass;
+
+/// A proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proxy(Url);
+pub struct Proxy {
+    url: Url,
+    speaks: Language,
+}
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    Http,
+    /// HTTP in TLS.
+    Https,
+    Socks,
+}
 
 /// Why a text is not the URL of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +38,8 @@ pub enum ProxyError {
     /// It is not a URL with a host.
     #[error("not a URL, such as http://proxy.example.com:3128")]
     NotAUrl,
-    /// Its scheme is another than `http`.
-    #[error("a proxy is spoken to over http, not over {0}")]
+    /// Its scheme is none that a proxy is spoken to over.
+    #[error("a proxy is spoken to over http, https or socks5, not over {0}")]
     Scheme(String),
 }
 
@@ -35,10 +52,13 @@ impl FromStr for Proxy {
             // As Go has it: a proxy in the environment may lack its scheme.
             _ => Url::parse(&format!("http://{text}")).map_err(|_| ProxyError::NotAUrl)?,
         };
-        match url.scheme() {
-            "http" => Ok(Self(url)),
-            scheme => Err(ProxyError::Scheme(scheme.to_owned())),
-        }
+        let speaks = match url.scheme() {
+            "http" => Language::Http,
+            "https" => Language::Https,
+            "socks5" | "socks5h" => Language::Socks,
+            scheme => return Err(ProxyError::Scheme(scheme.to_owned())),
+        };
+        Ok(Self { url, speaks })
     }
 }
 
@@ -63,171 +83,133 @@ impl Proxy {
 
     /// Its host, an IPv6 address without brackets.
     pub fn host(&self) -> &str {
-        let host = self.0.host_str().unwrap_or_default();
+        let host = self.url.host_str().unwrap_or_default();
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// Its port, 80 if its URL has none.
+    /// Its port; if its URL has none, that of what it speaks.
     pub fn port(&self) -> u16 {
-        self.0.port_or_known_default().unwrap_or(80)
+        let usual = match self.speaks {
+            Language::Http => 80,
+            Language::Https => 443,
+            Language::Socks => 1080,
+        };
+        self.url.port().unwrap_or(usual)
+    }
+
+    /// Whether it is spoken to in TLS.
+    pub fn is_secure(&self) -> bool {
+        self.speaks == Language::Https
+    }
+
+    /// Whether it reads requests itself, so that one that is not secret needs no tunnel.
+    pub fn reads_requests(&self) -> bool {
+        self.speaks != Language::Socks
+    }
+
+    /// Whether its URL leaves it to the proxy to look up names, as `socks5h` does for curl.
+    pub fn looks_up(&self) -> bool {
+        self.url.scheme() == "socks5h"
     }
 
     /// User name and password, still percent-encoded, if its URL has them.
     pub fn user(&self) -> Option<(&str, &str)> {
-        let user = self.0.username();
-        (!user.is_empty()).then(|| (user, self.0.password().unwrap_or_default()))
+        let user = self.url.username();
+        (!user.is_empty()).then(|| (user, self.url.password().unwrap_or_default()))
     }
 
-    /// Has the proxy lead on to `authority`, a `HOST:PORT` (RFC 9110, section 9.3.6). `fields` are
-    /// the lines of the header beside `Host`, each as name and value.
+    /// Has the proxy lead on to a host, a name or an address, and its port. `fields` are the lines
+    /// of the header beside `Host` where it speaks HTTP, each as name and value.
     pub async fn tunnel(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-        authority: &str,
+        (host, port): (&str, u16),
         fields: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(), Fault> {
-        let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
-        for (name, value) in fields {
-            request.extend([&*name, ": ", &*value, "\r\n"]);
-        }
-        request += "\r\n";
-        let asked = async {
-            stream.write_all(request.as_bytes()).await?;
-            stream.flush().await?;
-            head(stream).await
+        let opened = if self.speaks == Language::Socks {
+            let user = self.user().map(|(user, password)| {
+                let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+                (decoded(user), decoded(password))
+            });
+            let user = user.as_ref().map(|(user, password)| (&**user, &**password));
+            let opened = socks::lead_on(stream, host, port, user).await;
+            opened.map_err(|why| (why.cause(), why.to_string()))
+        } else {
+            connect(stream, &authority(host, port), fields).await
         };
-        let doing = |what: String| format!("the proxy {} {what}", self.0.authority());
-        let head = asked.await.map_err(|why| {
-            let cause = match why.kind() {
-                std::io::ErrorKind::UnexpectedEof => Cause::Closed,
-                std::io::ErrorKind::InvalidData => Cause::Protocol,
-                _ => Cause::Reset,
-            };
-            Fault::target(
-                cause,
-                doing(format!("opened no tunnel to {authority}: {why}")),
-            )
-        })?;
-        let line = head.lines().next().unwrap_or_default();
-        let status = line.split(' ').nth(1).unwrap_or_default();
-        if !line.starts_with("HTTP/1.") || status.len() != 3 {
-            let detail = doing(format!("does not answer in HTTP: {line:?}"));
-            return Err(Fault::target(Cause::Protocol, detail));
-        }
-        if !status.starts_with('2') {
-            let detail = doing(format!("refused a tunnel to {authority}: {line:?}"));
-            return Err(Fault::target(Cause::Rejected, detail));
-        }
-        Ok(())
+        opened.map_err(|(cause, why)| {
+            let (proxy, target) = (authority(self.host(), self.port()), authority(host, port));
+            let detail = format!("the proxy {proxy} opened no tunnel to {target}: {why}");
+            Fault::target(cause, detail)
+        })
+    }
+}
+
+/// Asks for a tunnel in HTTP (RFC 9110, section 9.3.6).
+async fn connect(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    authority: &str,
+    fields: impl IntoIterator<Item = (String, String)>,
+) -> Result<(), (Cause, String)> {
+    let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
+    for (name, value) in fields {
+        request.extend([&*name, ": ", &*value, "\r\n"]);
+    }
+    request += "\r\n";
+    let asked = async {
+        stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
+        head(stream).await
+    };
+    let head = asked
+        .await
+        .map_err(|why| (cause(&why), format!("its connection broke off: {why}")))?;
+    let line = head.lines().next().unwrap_or_default();
+    let status = line.split(' ').nth(1).unwrap_or_default();
+    if !line.starts_with("HTTP/1.") || status.len() != 3 {
+        return Err((
+            Cause::Protocol,
+            format!("it does not answer in HTTP: {line:?}"),
+        ));
+    }
+    if !status.starts_with('2') {
+        return Err((Cause::Rejected, format!("it says {line:?}")));
+    }
+    Ok(())
+}
+
+/// Why a conversation with a proxy broke off.
+fn cause(why: &io::Error) -> Cause {
+    match why.kind() {
+        io::ErrorKind::UnexpectedEof => Cause::Closed,
+        io::ErrorKind::InvalidData => Cause::Protocol,
+        _ => Cause::Reset,
+    }
+}
+
+/// `HOST:PORT`, with brackets around an address of IPv6.
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
 
 /// Reads a header section and nothing more: what follows belongs to whoever is behind the tunnel,
 /// who does not speak first in TLS.
-async fn head(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<String> {
-    let invalid = |what| std::io::Error::new(std::io::ErrorKind::InvalidData, what);
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
+    let invalid = |what| io::Error::new(io::ErrorKind::InvalidData, what);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() > LONGEST_HEAD {
             return Err(invalid("its answer is too long"));
         }
         if stream.read_buf(&mut head).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     String::from_utf8(head).map_err(|_| invalid("its answer is no text"))
-}
-
-/// Which hosts are asked without a proxy: the rules of `NO_PROXY`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bypass(Vec<Rule>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Rule {
-    Everything,
-    Network(IpAddr, u32),
-    /// With a leading dot only what lies below the domain; a port if one was written.
-    Domain(String, Option<u16>),
-}
-
-impl Bypass {
-    /// Reads a list with commas of hosts, domains, addresses and networks, each but a network
-    /// with a port or without, or of a single `*`.
-    pub fn new(list: &str) -> Self {
-        let words = list
-            .split(',')
-            .map(str::trim)
-            .filter(|word| !word.is_empty());
-        Self(words.map(Rule::new).collect())
-    }
-
-    /// Whether a URL is asked directly. This host itself always is.
-    pub fn covers(&self, target: &Url) -> bool {
-        let host = target.host_str().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let host = host.trim_end_matches('.').to_lowercase();
-        let address: Option<IpAddr> = host.parse().ok();
-        let port = target.port_or_known_default();
-        host == "localhost"
-            || address.is_some_and(|address| address.is_loopback())
-            || self.0.iter().any(|rule| rule.covers(&host, address, port))
-    }
-
-    /// Whether one of the rules covers a URL, this host's own addresses judged like any other.
-    pub fn names(&self, target: &Url) -> bool {
-        !self.0.is_empty() && self.covers(target)
-    }
-}
-
-impl Rule {
-    fn new(word: &str) -> Self {
-        if word == "*" {
-            return Self::Everything;
-        }
-        if let Some((address, length)) = word.split_once('/')
-            && let (Ok(address), Ok(length)) = (address.parse(), length.parse())
-        {
-            return Self::Network(address, length);
-        }
-        if let Ok(address) = word.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Self::Network(address, 128);
-        }
-        let (host, port) = match word.rsplit_once(':') {
-            Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().ok()),
-            _ => (word, None),
-        };
-        let host = host.trim_matches(['[', ']']).to_lowercase();
-        Self::Domain(host.strip_prefix('*').unwrap_or(&host).to_owned(), port)
-    }
-
-    fn covers(&self, host: &str, address: Option<IpAddr>, port: Option<u16>) -> bool {
-        match self {
-            Self::Everything => true,
-            Self::Network(network, length) => {
-                address.is_some_and(|address| contains(*network, *length, address))
-            }
-            Self::Domain(domain, wanted) => {
-                let name = domain.strip_prefix('.').unwrap_or(domain);
-                let below = host
-                    .strip_suffix(name)
-                    .is_some_and(|rest| rest.ends_with('.'));
-                let itself = host == name && !domain.starts_with('.');
-                (itself || below) && (wanted.is_none() || *wanted == port)
-            }
-        }
-    }
-}
-
-fn contains(network: IpAddr, length: u32, address: IpAddr) -> bool {
-    let equal = |a: u128, b: u128, bits: u32| {
-        let rest = bits.saturating_sub(length);
-        a.checked_shr(rest) == b.checked_shr(rest)
-    };
-    match (network, address) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => equal(a.to_bits().into(), b.to_bits().into(), 32),
-        (IpAddr::V6(a), IpAddr::V6(b)) => equal(a.to_bits(), b.to_bits(), 128),
-        _ => false,
-    }
 }
 
 /// More than any proxy needs to say yes or no.
@@ -238,52 +220,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_proxy_covers_hosts_domains_networks_and_ports() {
-        for (list, target, expected) in [
-            ("", "http://example.com/", false),
-            ("", "http://localhost/", true),
-            ("", "http://127.0.0.1:80/", true),
-            ("", "http://[::1]/", true),
-            ("*", "http://example.com/", true),
-            ("example.com", "http://example.com/", true),
-            ("example.com", "http://EXAMPLE.com./", true),
-            ("example.com", "http://www.example.com/", true),
-            ("example.com", "http://anexample.com/", false),
-            (".example.com", "http://example.com/", false),
-            (".example.com", "http://www.example.com/", true),
-            ("*.example.com", "http://www.example.com/", true),
-            ("a, example.com:8080", "http://example.com:8080/", true),
-            ("example.com:8080", "http://example.com/", false),
-            ("example.com:443", "https://example.com/", true),
-            ("10.0.0.0/8", "http://10.1.2.3/", true),
-            ("10.0.0.0/8", "http://11.1.2.3/", false),
-            ("0.0.0.0/0", "http://11.1.2.3/", true),
-            ("192.0.2.1", "http://192.0.2.1/", true),
-            ("192.0.2.1", "http://192.0.2.10/", false),
-            ("2001:db8::/32", "http://[2001:db8::1]/", true),
-            ("[2001:db8::1]", "http://[2001:db8::1]/", true),
-            ("2001:db8::/32", "http://[2001:db9::1]/", false),
-        ] {
-            let covered = Bypass::new(list).covers(&target.parse().unwrap());
-            assert_eq!(covered, expected, "{list:?} {target}");
-        }
-    }
-
-    #[test]
-    fn a_proxy_is_a_url_of_plain_http() {
+    fn a_proxy_is_a_url_of_what_it_speaks() {
         for (text, expected) in [
             ("http://proxy.test:3128", Ok(("proxy.test", 3128))),
             ("proxy.test:3128", Ok(("proxy.test", 3128))),
             ("http://[::1]/", Ok(("::1", 80))),
+            ("https://proxy.test", Ok(("proxy.test", 443))),
+            ("socks5://proxy.test", Ok(("proxy.test", 1080))),
+            ("socks5h://u:p@[::1]:9", Ok(("::1", 9))),
             ("", Err(ProxyError::NotAUrl)),
-            (
-                "https://proxy.test",
-                Err(ProxyError::Scheme("https".into())),
-            ),
-            (
-                "socks5://proxy.test",
-                Err(ProxyError::Scheme("socks5".into())),
-            ),
+            ("ftp://proxy.test", Err(ProxyError::Scheme("ftp".into()))),
         ] {
             let proxy = text.parse::<Proxy>();
             let read = proxy.as_ref().map(|proxy| (proxy.host(), proxy.port()));
@@ -304,15 +250,64 @@ mod tests {
             ("HTTP/1.1 200 O", Some("closed")),
             ("HTTP/1.1 200 \u{fffd}\r\n\r\n", None),
         ] {
-            let proxy: Proxy = "http://proxy.test".parse().unwrap();
-            let stream = tokio::io::join(answer.as_bytes(), tokio::io::sink());
-            tokio::pin!(stream);
-            let tunnel = proxy.tunnel(&mut stream, "example.com:443", []).await;
-            assert_eq!(
-                tunnel.err().map(|fault| fault.reason()),
-                expected,
-                "{answer}"
-            );
+            let tunnel = tunnel("http://proxy.test", answer.as_bytes(), "example.com").await;
+            assert_eq!(tunnel.map(|_| ()).err(), expected, "{answer}");
         }
+    }
+    /// Opens a tunnel to port 443 through a proxy that says this; what it was told, or the reason.
+    async fn tunnel(proxy: &str, says: &[u8], host: &str) -> Result<Vec<u8>, &'static str> {
+        let proxy: Proxy = proxy.parse().unwrap();
+        let mut told = Vec::new();
+        let stream = tokio::io::join(says, &mut told);
+        tokio::pin!(stream);
+        let opened = proxy.tunnel(&mut stream, (host, 443), []).await;
+        opened.map_err(|fault| fault.reason())?;
+        Ok(told)
+    }
+
+    #[tokio::test]
+    async fn a_socks_proxy_is_told_what_the_rfcs_say() {
+        let yes = b"\x05\0\x05\0\0\x01\x7f\0\0\x01\0\x50";
+        for (host, expected) in [
+            ("a.test", &b"\x05\x01\0\x05\x01\0\x03\x06a.test\x01\xbb"[..]),
+            (
+                "192.0.2.1",
+                b"\x05\x01\0\x05\x01\0\x01\xc0\0\x02\x01\x01\xbb",
+            ),
+            (
+                "::1",
+                b"\x05\x01\0\x05\x01\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x01\xbb",
+            ),
+        ] {
+            let told = tunnel("socks5://proxy.test", yes, host).await;
+            assert_eq!(told.as_deref(), Ok(expected), "{host}");
+        }
+        let yes = b"\x05\x02\x01\0\x05\0\0\x03\x01a\0\x50";
+        let told = tunnel("socks5://u:p%40@proxy.test", yes, "a.test").await;
+        let login = b"\x05\x02\0\x02\x01\x01u\x02p@";
+        assert!(told.unwrap().starts_with(login));
+    }
+
+    #[tokio::test]
+    async fn a_socks_proxy_that_does_not_lead_on_says_why() {
+        for (says, expected) in [
+            (&b""[..], "closed"),
+            (b"HT", "protocol"),
+            (b"\x05\xff", "rejected"),
+            (b"\x05\x02", "rejected"),
+            (b"\x05\0\x05\x01\0\x01", "rejected"),
+            (b"\x05\0\x05\x04\0\x01", "unreachable"),
+            (b"\x05\0\x05\x05\0\x01", "refused"),
+            (b"\x05\0\x05\0\0\x09", "protocol"),
+            (b"\x05\0\x05\0\0\x01\0", "closed"),
+        ] {
+            let told = tunnel("socks5://proxy.test", says, "a.test").await;
+            assert_eq!(told, Err(expected), "{says:02x?}");
+        }
+        let long = "a".repeat(256);
+        let told = tunnel("socks5://proxy.test", b"\x05\0", &long).await;
+        assert_eq!(told, Err("protocol"));
+        let told = tunnel("socks5://u:p@proxy.test", b"\x05\x02\x01\x01", "a.test").await;
+        assert_eq!(told, Err("rejected"));
     }
 }

@@ -59,6 +59,7 @@ pub use heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence, What};
 pub use options::{EchoOptions, FlowLabel, Interface, Pattern, Stamps, Ttl};
 pub use remarks::{Quoted, Remarks};
 pub use sweep::{Plan, Sweep};
+pub use sys::connection::TcpInfo;
 #[cfg(feature = "laboratory")]
 pub use sys::laboratory;
 pub use trip::RttSource;

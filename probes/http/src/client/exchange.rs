@@ -19,7 +19,6 @@ use hyper_util::rt::TokioIo;
 use leadsman_core::options::Secret;
 use leadsman_core::{Cause, Fault, Preference};
 use leadsman_dial::{Connected, Protocol, Proxy, Shown, Tls, connect, failure, metrics};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use url::Url;
 
@@ -27,7 +26,7 @@ use super::credentials::basic;
 use super::driver::{Driver, Spawner};
 use super::target;
 use super::trip::Trip;
-use super::watch::{Phase, Watched};
+use super::watch::{Phase, Stream, Watched};
 
 /// How a request travels.
 #[derive(Debug)]
@@ -36,7 +35,9 @@ pub(crate) struct Way<'a> {
     pub(crate) proxy: Option<Proxy>,
     /// Fields for the proxy that opens a tunnel.
     pub(crate) connect_header: &'a BTreeMap<String, Vec<Secret>>,
-    /// Whether the proxy is left to look up the host.
+    /// TLS with a proxy that wants it.
+    pub(crate) proxy_tls: Option<Tls>,
+    /// Whether any proxy is left to look up the host.
     pub(crate) skip_resolve: bool,
     /// Whether the host is what is probed, so that what is found out about it is recorded.
     pub(crate) is_target: bool,
@@ -78,20 +79,35 @@ pub(crate) struct Body {
     pub(crate) length: u64,
 }
 
+impl Way<'_> {
+    /// Whether a proxy is left to look up the host.
+    pub(crate) fn skips_resolve(&self) -> bool {
+        let proxy = self.proxy.as_ref();
+        proxy.is_some_and(|proxy| self.skip_resolve || proxy.looks_up())
+    }
+}
+
 impl Trip<'_, '_> {
     /// Makes a request and waits for the head of its answer.
     pub(crate) async fn exchange(&mut self, way: &Way<'_>, asked: Asked) -> Result<Answer, Fault> {
-        let (mut connected, proxied) = self.connected(way, &asked.url).await?;
-        let peer = connected.peer;
+        let (Connected { stream, peer, .. }, asks_for) = self.connected(way, &asked.url).await?;
         let secure = asked.url.scheme() == "https";
-        if secure && let (Some(proxy), Some(authority)) = (&way.proxy, &proxied) {
-            let fields = fields_for(proxy, way.connect_header);
-            proxy
-                .tunnel(&mut connected.stream, authority, fields)
-                .await?;
-        }
-        let proxied = proxied.filter(|_| !secure);
-        let (stream, tls) = self.secured(way, connected.stream, peer, secure).await?;
+        let Way { proxy, .. } = way;
+        let (stream, tls) = match (proxy, &asks_for) {
+            (Some(proxy), Some((host, port))) => {
+                let mut stream = proxied(way, proxy, stream, peer).await?;
+                if secure || !proxy.reads_requests() {
+                    let fields = fields_for(proxy, way.connect_header);
+                    proxy.tunnel(&mut stream, (host, *port), fields).await?;
+                }
+                self.secured(way, stream, peer, secure).await?
+            }
+            _ => self.secured(way, stream, peer, secure).await?,
+        };
+        let proxy = proxy
+            .as_ref()
+            .filter(|proxy| proxy.reads_requests() && !secure);
+        let proxied = asks_for.filter(|_| proxy.is_some());
         let http2 = tls
             .as_ref()
             .is_some_and(|(_, agreed)| agreed.alpn.as_deref() == Some(H2));
@@ -100,8 +116,8 @@ impl Trip<'_, '_> {
             asked.method,
             shown(&asked.url)
         );
-        let mut request = request(asked, proxied.as_deref(), http2)?;
-        if let (Some(proxy), Some(_)) = (&way.proxy, &proxied) {
+        let mut request = request(asked, proxied, http2)?;
+        if let Some(proxy) = proxy {
             authorize(proxy, request.headers_mut());
         }
         let watch = self.watch.clone();
@@ -121,14 +137,14 @@ impl Trip<'_, '_> {
         })
     }
 
-    /// Connects to the server or its proxy; for a proxy also returns whom to ask it for.
+    /// Connects to the server or its proxy; for a proxy also returns whom to ask it for: host and port.
     async fn connected(
         &mut self,
         way: &Way<'_>,
         url: &Url,
-    ) -> Result<(Connected, Option<String>), Fault> {
+    ) -> Result<(Connected, Option<(String, u16)>), Fault> {
         let (host, port) = (target::host(url), target::port(url));
-        let skips = way.skip_resolve && way.proxy.is_some();
+        let skips = way.skips_resolve();
         let addresses = match &self.known {
             _ if skips => Vec::new(),
             _ if way.is_target => self.cx.resolve_all(&host, way.preference).await?,
@@ -146,9 +162,9 @@ impl Trip<'_, '_> {
             self.known = Some((host, vec![connected.peer.ip()]));
             return Ok((connected, None));
         };
-        let authority = match addresses.first() {
-            Some(address) => SocketAddr::new(*address, port).to_string(),
-            None => format!("{}:{port}", url.host_str().unwrap_or_default()),
+        let asks_for = match addresses.first() {
+            Some(address) => address.to_string(),
+            None => host.clone(),
         };
         let any = Preference {
             fallback: true,
@@ -158,13 +174,13 @@ impl Trip<'_, '_> {
         let connected = connect(self.cx, &proxies, proxy.port(), way.source).await;
         self.attempted(connected.as_ref().map_or(proxies.len(), |c| c.attempts));
         self.known = (!skips).then_some((host, addresses));
-        Ok((connected?, Some(authority)))
+        Ok((connected?, Some((asks_for, port))))
     }
 
     async fn secured(
         &mut self,
         way: &Way<'_>,
-        stream: TcpStream,
+        stream: impl Stream + 'static,
         peer: SocketAddr,
         secure: bool,
     ) -> Result<(Box<dyn Stream>, Option<(Option<Shown>, Protocol)>), Fault> {
@@ -189,7 +205,7 @@ impl Trip<'_, '_> {
     async fn sent(
         &mut self,
         request: Request<Full<Bytes>>,
-        stream: Watched<Box<dyn Stream>>,
+        stream: Watched,
         over_http2: bool,
     ) -> (hyper::Result<Response<Incoming>>, Driver) {
         let io = TokioIo::new(stream);
@@ -255,10 +271,19 @@ impl Answer {
     }
 }
 
-/// Anything that bytes go through in both directions.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+/// Agrees on TLS with a proxy that wants it.
+async fn proxied(
+    way: &Way<'_>,
+    proxy: &Proxy,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Result<Box<dyn Stream>, Fault> {
+    let Some(tls) = way.proxy_tls.as_ref().filter(|_| proxy.is_secure()) else {
+        return Ok(Box::new(stream));
+    };
+    let handshake = tls.handshake(stream, peer, proxy.host(), &[HTTP_11]).await;
+    Ok(Box::new(handshake.stream?))
+}
 
 /// A URL for people, without the password that it may contain.
 pub(crate) fn shown(url: &Url) -> String {
@@ -270,14 +295,15 @@ pub(crate) fn shown(url: &Url) -> String {
 
 fn request(
     asked: Asked,
-    proxied: Option<&str>,
+    proxied: Option<(String, u16)>,
     http2: bool,
 ) -> Result<Request<Full<Bytes>>, Fault> {
     let url = &asked.url;
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let host = asked.host.unwrap_or_else(|| target::authority(url));
     let uri = match proxied {
-        Some(authority) => format!("http://{authority}{path}"),
+        Some((host, port)) if host.contains(':') => format!("http://[{host}]:{port}{path}"),
+        Some((host, port)) => format!("http://{host}:{port}{path}"),
         None if http2 => format!("https://{host}{path}"),
         None => path.to_owned(),
     };

@@ -5,7 +5,8 @@
 
 use leadsman_core::Context;
 use leadsman_core::metric::{Declared, Gauge};
-use leadsman_dial::{Laps, metrics as tls};
+use leadsman_dial::Laps;
+use leadsman_dial::metrics::{TCP, TLS};
 
 use super::watch::{Phase, sum};
 
@@ -100,15 +101,19 @@ pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &LAST_MODIFIED,
     &FAILED_REGEX,
     &FAILED_CEL,
-    tls::ALL[0],
-    tls::ALL[1],
-    tls::ALL[2],
-    tls::ALL[3],
-    tls::ALL[4],
-    tls::ALL[5],
-    tls::ALL[6],
-    tls::ALL[7],
-    tls::ALL[8],
+    TCP[0],
+    TCP[1],
+    TCP[2],
+    TCP[3],
+    TLS[0],
+    TLS[1],
+    TLS[2],
+    TLS[3],
+    TLS[4],
+    TLS[5],
+    TLS[6],
+    TLS[7],
+    TLS[8],
 ];
 
 /// Records what is there from the start, as `blackbox_exporter` has it.

@@ -110,7 +110,7 @@ pub(crate) struct Written {
     pub(crate) oauth2: Option<OAuth2>,
     /// TLS with the target, and with where it redirects to.
     pub(crate) tls_config: TlsOptions,
-    /// Proxy to ask through, an http URL.
+    /// Proxy to ask through: an http, https or socks5 URL.
     pub(crate) proxy_url: Option<String>,
     /// Hosts to ask without the proxy, as in the environment variable `NO_PROXY`.
     pub(crate) no_proxy: String,

@@ -123,7 +123,6 @@ impl HttpProbe {
         let url = &journey.url;
         let same = target::is_same(&self.url, url);
         let proxy = written.proxy(url).map_err(Fault::own)?;
-        let skips = written.skip_resolve_phase_with_proxy && proxy.is_some();
         trip.hop(Phase::Own);
         let way = self.way(journey, same, proxy).await?;
         let asked = Asked {
@@ -138,7 +137,7 @@ impl HttpProbe {
             url: shown(url),
             proxy: way.proxy.as_ref().map(|proxy| proxy.host().to_owned()),
         });
-        trip.watch.enter(if skips {
+        trip.watch.enter(if way.skips_resolve() {
             Phase::Connect
         } else {
             Phase::Resolve
@@ -170,8 +169,16 @@ impl HttpProbe {
             }
             _ => None,
         };
+        let proxy_tls = match &proxy {
+            Some(proxy) if proxy.is_secure() => {
+                let tls = self.options.tls.tls(&written.tls_config).await;
+                Some(tls.map_err(Fault::own)?)
+            }
+            _ => None,
+        };
         Ok(Way {
             proxy,
+            proxy_tls,
             connect_header: &written.proxy_connect_header,
             skip_resolve: written.skip_resolve_phase_with_proxy,
             is_target: journey.is_begin,

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use hyper::Version;
 use hyper::header::{CONTENT_LENGTH, LAST_MODIFIED};
 use leadsman_core::{Cause, Context, Fault};
-use leadsman_dial::metrics as tls;
+use leadsman_dial::metrics::record_answered;
 
 use super::events::Response;
 use super::exchange::{Answer, Body};
@@ -34,7 +34,7 @@ pub(crate) fn record_head(cx: &Context<'_>, answer: &Answer) {
         cx.set(&metrics::LAST_MODIFIED, since.as_secs_f64());
     }
     if let Some((Some(shown), agreed)) = &answer.tls {
-        tls::record_answered(cx, shown, agreed);
+        record_answered(cx, shown, agreed);
     }
 }
 

@@ -6,8 +6,10 @@
 mod broken;
 mod flow;
 mod phases;
+mod proxies;
 mod servers;
 mod tls;
+mod truth;
 
 use std::{env, fs};
 

@@ -67,8 +67,17 @@ impl Token {
         };
         let (written, environment) = (oauth2.proxy_url.as_deref(), oauth2.proxy_from_environment);
         let proxy = route(written, &oauth2.no_proxy, environment, &url);
+        let proxy = proxy.map_err(Fault::own)?;
+        let proxy_tls = match &proxy {
+            Some(proxy) if proxy.is_secure() => {
+                let tls = options.token_tls.tls(&oauth2.tls_config).await;
+                Some(tls.map_err(Fault::own)?)
+            }
+            _ => None,
+        };
         let way = Way {
-            proxy: proxy.map_err(Fault::own)?,
+            proxy,
+            proxy_tls,
             connect_header: &oauth2.proxy_connect_header,
             skip_resolve: false,
             is_target: false,

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use leadsman_core::Context;
-use leadsman_dial::Laps;
+use leadsman_dial::{Laps, metrics};
 
 use super::events::Hop;
 use super::metrics::{ATTEMPTS, record_phases};
@@ -49,6 +49,9 @@ impl<'a, 'c> Trip<'a, 'c> {
 
     fn end(&mut self) {
         let laps = self.watch.stop();
+        if let Some(info) = self.watch.connection() {
+            metrics::record_connection(self.cx, &info);
+        }
         // What goes before the first hop is none.
         if !self.hops.is_empty() {
             self.cx.event(Hop::NAME, || Hop::new(&laps));

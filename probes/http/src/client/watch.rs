@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use leadsman_dial::Laps;
+use leadsman_dial::{Laps, TcpInfo, TlsStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// A phase of one hop.
@@ -62,6 +63,8 @@ struct State {
     reads_count: bool,
     /// Whether only the first write is the request's: in HTTP/2 acknowledgements follow.
     one_write: bool,
+    /// What the kernel knew of the connection when it was given up.
+    connection: Option<TcpInfo>,
 }
 
 impl Watch {
@@ -72,6 +75,7 @@ impl Watch {
             written: None,
             reads_count: false,
             one_write: false,
+            connection: None,
         })))
     }
 
@@ -119,6 +123,11 @@ impl Watch {
         }
     }
 
+    /// What the kernel knew of the hop's connection in the end, once it is given up.
+    pub(crate) fn connection(&self) -> Option<TcpInfo> {
+        self.state().connection
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,19 +164,49 @@ impl State {
 }
 
 /// A stream that tells a [`Watch`] what happens to it.
-#[derive(Debug)]
-pub(crate) struct Watched<S> {
-    stream: S,
+pub(crate) struct Watched {
+    stream: Box<dyn Stream>,
     watch: Watch,
 }
 
-impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, watch: Watch) -> Self {
+/// Anything that bytes go through in both directions over one connection.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The connection.
+    fn connection(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn connection(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl<S: Stream> Stream for TlsStream<S> {
+    fn connection(&self) -> &TcpStream {
+        self.get_ref().0.connection()
+    }
+}
+
+impl Stream for Box<dyn Stream> {
+    fn connection(&self) -> &TcpStream {
+        (**self).connection()
+    }
+}
+
+impl Watched {
+    pub(crate) fn new(stream: Box<dyn Stream>, watch: Watch) -> Self {
         Self { stream, watch }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // Nothing is known of one that the kernel has forgotten.
+        self.watch.state().connection = TcpInfo::of(self.stream.connection()).ok();
+    }
+}
+
+impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -182,7 +221,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -55,7 +55,7 @@ pub(crate) struct OAuth2 {
     pub(crate) endpoint_params: BTreeMap<String, String>,
     /// TLS with the server that gives the token.
     pub(crate) tls_config: TlsOptions,
-    /// Proxy to ask for the token through.
+    /// Proxy to ask for the token through: an http, https or socks5 URL.
     pub(crate) proxy_url: Option<String>,
     /// Hosts to ask without the proxy, as in the environment variable `NO_PROXY`.
     pub(crate) no_proxy: String,

@@ -139,7 +139,7 @@ fn what_cannot_be_done_is_refused() {
             json!({ "proxy_from_environment": true, "proxy_url": "http://a" }),
             "excludes `proxy_url`",
         ),
-        (json!({ "proxy_url": "socks5://a" }), "not over socks5"),
+        (json!({ "proxy_url": "ftp://a" }), "not over ftp"),
         (
             json!({ "valid_http_versions": ["HTTP/3.0"] }),
             "needs `enable_http3`",

@@ -9,7 +9,7 @@ use super::{bench, ending};
 use crate::client::metrics::{DURATION, OWN, REQUEST_WRITE, TTFB};
 
 /// The phases with the program's own time, in seconds.
-fn sum(found: &Finished) -> f64 {
+pub(super) fn sum(found: &Finished) -> f64 {
     let phases = ["resolve", "connect", "tls", "processing", "transfer"];
     let phases = phases
         .iter()

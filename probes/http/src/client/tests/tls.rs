@@ -149,6 +149,35 @@ async fn http2_is_spoken_where_the_server_chooses_it() {
 }
 
 #[tokio::test]
+async fn the_kernel_is_asked_about_each_connection_however_it_ends() {
+    let certified = Certified::new(&["name.test"]);
+    let plain = scripted(ok("")).await;
+    let secure = certified.serve(ok("")).await;
+    let closing = scripted("").await;
+    for (address, connects) in [
+        (format!("http://{plain}/"), true),
+        (format!("https://{secure}/"), true),
+        (format!("http://{closing}/"), true),
+        ("http://127.0.0.1:1/".to_owned(), false),
+    ] {
+        let found = with_tls(&json!({ "ca": certified.authority }));
+        let found = found.run(&address).await;
+        let gauge = |name| shared(&found, name);
+        assert_eq!(
+            gauge("probe_tcp_rtt_seconds").is_some(),
+            connects,
+            "{address}"
+        );
+        assert_eq!(gauge("probe_tcp_rtt_seconds") > Some(0.0), connects);
+        assert_eq!(gauge("probe_tcp_mss_bytes") > Some(500.0), connects);
+        assert_eq!(
+            gauge("probe_tcp_retransmitted_segments").is_some(),
+            connects
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_tls_is_said_to_be_none() {
     let server = accepting(|mut stream| async move {
         say(&mut stream, &[(0, "HTTP/1.1 400 Bad Request\r\n\r\n")]).await;

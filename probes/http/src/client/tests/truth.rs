@@ -1,0 +1,487 @@
+//! Is each phase as long as it really was?
+//!
+//! A resolver and a server delay one phase after the other and stamp on the same clock when each
+//! came to its end. Their stamps are the truth, not the delays that were asked for: a timer may be
+//! late, and that is nobody's error. Probe and server share a thread, so what another program takes
+//! of the processor seldom falls between a stamp and what it is compared with; where it does, the
+//! timers are late as often, and what they were late is counted too.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use leadsman_core::testing::{Bench, Finished};
+use leadsman_core::{
+    Event, Family, Order, Resolve, ResolveError, Run, Sink, Stop, Target, async_trait, perform,
+};
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{Instant, sleep};
+use tokio_rustls::TlsAcceptor;
+
+use super::servers::{Certified, read};
+use super::{bench, ending, phases, plugin};
+use crate::client::events::Hop;
+
+#[tokio::test]
+async fn each_phase_is_true_to_two_milliseconds_and_their_sum_to_one() {
+    let certified = Certified::new(&["name.test"]);
+    let mut tally = Tally::default();
+    for story in STORIES {
+        let stage = Stage::open(story, &certified);
+        for _ in 0..RUNS / STORIES.len() {
+            stage.play(&mut tally).await;
+        }
+    }
+    println!("{}", tally.told());
+    // A phase that is counted wrongly is wrong most of the time, however busy the machine is.
+    for (story, phase, off) in tally.medians() {
+        assert!(off <= WRONG.as_secs_f64(), "{story:?}: {phase} by {off} s");
+    }
+    let bearable = RUNS / 100 + tally.late;
+    assert!(tally.wrong() <= bearable, "{}", tally.told());
+}
+
+#[tokio::test]
+async fn a_connection_is_timed_until_the_server_has_room_for_it() {
+    let book = Book::default();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    // Room for one connection, which is taken: the kernel leaves the next SYN without an answer.
+    let listener = socket.listen(0).unwrap();
+    let server = listener.local_addr().unwrap();
+    let _taken = TcpStream::connect(server).await.unwrap();
+    let (story, bench, kept) = (PLAIN, names_of_ipv4(), book.clone());
+    tokio::spawn(async move {
+        sleep(100 * DELAY).await;
+        listener.accept().await.unwrap();
+        // It comes again a second after it came first (RFC 6298, section 2.1).
+        let (mut stream, _) = listener.accept().await.unwrap();
+        kept.ended("connect");
+        answer(story, &mut stream, &kept).await;
+    });
+    let stage = Stage {
+        story,
+        book,
+        server,
+        bench,
+    };
+    let mut tally = Tally::default();
+    stage.play(&mut tally).await;
+    let connect = tally
+        .phases
+        .iter()
+        .find(|(_, phase, _)| *phase == "connect");
+    let (.., off) = connect.unwrap();
+    // One run may be unlucky; what it must not miss is the second.
+    assert!(*off < 0.2, "{}", tally.told());
+}
+
+/// How many runs in all.
+const RUNS: usize = 1000;
+
+/// How long each phase is made at least.
+const DELAY: Duration = Duration::from_millis(3);
+
+/// What a run goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Story {
+    /// Through a tunnel, whose opening is part of the phase connect, and in TLS.
+    secure: bool,
+    /// With a body that the server is slow to read.
+    slow_write: bool,
+    /// Whether the first of two hops leads on to the second.
+    redirects: bool,
+    /// The phase that fails, and the reason for that.
+    fails: Option<(&'static str, &'static str)>,
+}
+
+const PLAIN: Story = Story {
+    secure: false,
+    slow_write: false,
+    redirects: false,
+    fails: None,
+};
+
+const SECURE: Story = Story {
+    secure: true,
+    ..PLAIN
+};
+
+const STORIES: [Story; 10] = [
+    PLAIN,
+    SECURE,
+    Story {
+        slow_write: true,
+        ..PLAIN
+    },
+    Story {
+        redirects: true,
+        ..PLAIN
+    },
+    Story {
+        fails: Some(("resolve", "resolve")),
+        ..PLAIN
+    },
+    Story {
+        fails: Some(("connect", "rejected")),
+        ..SECURE
+    },
+    Story {
+        fails: Some(("tls", "closed")),
+        ..SECURE
+    },
+    Story {
+        slow_write: true,
+        fails: Some(("request_write", "reset")),
+        ..PLAIN
+    },
+    Story {
+        fails: Some(("wait", "closed")),
+        ..PLAIN
+    },
+    Story {
+        redirects: true,
+        fails: Some(("transfer", "closed")),
+        ..PLAIN
+    },
+];
+
+/// What came to its end, and when at the earliest and the latest.
+type Stamp = (&'static str, Instant, Instant);
+
+/// The clock that resolver and server stamp by.
+#[derive(Clone, Debug, Default)]
+struct Book(Arc<Mutex<Pages>>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    stamps: Vec<Stamp>,
+    /// How often a timer was late by more than a phase may be wrong.
+    late: usize,
+}
+
+impl Book {
+    fn pages(&self) -> std::sync::MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self, phase: &'static str) {
+        self.ended_since(phase, Instant::now());
+    }
+
+    fn ended_since(&self, phase: &'static str, earliest: Instant) {
+        self.pages().stamps.push((phase, earliest, Instant::now()));
+    }
+
+    fn last(&self) -> Instant {
+        let (_, _, latest) = *self.pages().stamps.last().unwrap();
+        latest
+    }
+
+    async fn delay(&self) {
+        let begin = Instant::now();
+        sleep(DELAY).await;
+        // A millisecond is what tokio's timers round up to.
+        let late = begin.elapsed() > DELAY + Duration::from_millis(1) + WRONG;
+        self.pages().late += usize::from(late);
+    }
+
+    /// Delays a phase and says that it then came to its end.
+    async fn delayed(&self, phase: &'static str) {
+        self.delay().await;
+        self.ended(phase);
+    }
+}
+
+/// A story, with its server and all that a run needs.
+struct Stage {
+    story: Story,
+    book: Book,
+    server: SocketAddr,
+    bench: Bench,
+}
+
+impl Stage {
+    fn open(story: Story, certified: &Certified) -> Self {
+        let book = Book::default();
+        let acceptor = certified.acceptor(&[]);
+        let socket = TcpSocket::new_v4().unwrap();
+        // So that most of a large body has to wait until the server reads.
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(16).unwrap();
+        let server = listener.local_addr().unwrap();
+        let mut bench = names_of_ipv4().option("tls_config", json!({ "ca": certified.authority }));
+        if story.secure {
+            bench = bench.option("proxy_url", format!("http://{server}"));
+        }
+        if story.slow_write {
+            let body = "x".repeat(LARGE);
+            bench = bench.option("method", "POST").option("body", body);
+        }
+        tokio::spawn(serve(story, listener, acceptor, book.clone()));
+        Self {
+            story,
+            book,
+            server,
+            bench,
+        }
+    }
+
+    /// Runs once and compares.
+    async fn play(&self, tally: &mut Tally) {
+        *self.book.pages() = Pages::default();
+        let scheme = if self.story.secure { "https" } else { "http" };
+        let address = format!("{scheme}://name.test:{}/first", self.server.port());
+        let target = Arc::new(Target::new(address));
+        let mut probe = self.bench.aim(&target).unwrap();
+        let events = Events::default();
+        let resolver = SlowResolver {
+            book: self.book.clone(),
+            fails: self.story.fails == Some(("resolve", "resolve")),
+        };
+        let order = Order {
+            plugin: plugin(),
+            layout: plugin().layout(),
+            target: &target,
+            timeout: Duration::from_mins(1),
+            stop: &Stop::never(),
+            resolver: &resolver,
+            sink: &events,
+        };
+        let run = perform(&mut *probe, order).await;
+        let events = events.0.into_inner().unwrap();
+        let found = Finished { run, events };
+        let expected = self.story.fails.map_or("good", |(_, reason)| reason);
+        assert_eq!(
+            ending(&found),
+            expected,
+            "{:?}: {:?}",
+            self.story,
+            found.run.result
+        );
+        let hops: Vec<Hop> = found.said(Hop::NAME).filter_map(Event::read).collect();
+        let pages = self.book.pages();
+        tally.late += pages.late;
+        tally.compare(self.story, &pages.stamps, &hops);
+        tally
+            .sums
+            .push(found.run.duration.as_secs_f64() - phases::sum(&found));
+    }
+}
+
+/// A bench whose probe asks the resolver once, for IPv4.
+fn names_of_ipv4() -> Bench {
+    let bench = bench().option("preferred_ip_protocol", "ip4");
+    bench.option("ip_protocol_fallback", false)
+}
+
+/// Delays its answer, and may have none.
+#[derive(Debug)]
+struct SlowResolver {
+    book: Book,
+    fails: bool,
+}
+
+#[async_trait]
+impl Resolve for SlowResolver {
+    async fn addresses(&self, name: &str, _: Family) -> Result<Vec<IpAddr>, ResolveError> {
+        self.book.ended("own");
+        self.book.delayed("resolve").await;
+        if self.fails {
+            return Err(ResolveError::NoRecord(name.to_owned()));
+        }
+        Ok(vec![[127, 0, 0, 1].into()])
+    }
+}
+
+/// Plays the server, and its proxy, in every story.
+async fn serve(story: Story, listener: TcpListener, acceptor: TlsAcceptor, book: Book) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let fails = |phase| story.fails.is_some_and(|(failing, _)| failing == phase);
+        // Or what the server says after TLS's tickets would wait until those are acknowledged.
+        stream.set_nodelay(true).unwrap();
+        if !story.secure {
+            // The client may have written a large body before this task had its turn.
+            book.ended_since("connect", book.last());
+            answer(story, &mut stream, &book).await;
+            continue;
+        }
+        read(&mut stream).await.unwrap();
+        book.delayed("connect").await;
+        if fails("connect") {
+            stream.write_all(b"HTTP/1.1 502 x\r\n\r\n").await.unwrap();
+            continue;
+        }
+        stream.write_all(b"HTTP/1.1 200 x\r\n\r\n").await.unwrap();
+        if fails("tls") {
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            book.delayed("tls").await;
+            continue;
+        }
+        book.delay().await;
+        let mut stream = acceptor.accept(stream).await.unwrap();
+        book.ended("tls");
+        answer(story, &mut stream, &book).await;
+        stream.shutdown().await.unwrap();
+    }
+}
+
+async fn answer(story: Story, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), book: &Book) {
+    let fails = |phase| story.fails.is_some_and(|(failing, _)| failing == phase);
+    let request = if story.slow_write {
+        book.delay().await;
+        let begin = Instant::now();
+        if fails("request_write") {
+            book.ended("request_write");
+            // What is left unread makes a close a reset.
+            return;
+        }
+        let request = read_large(stream).await;
+        // The kernel took the last byte at some time while all of them were read.
+        book.ended_since("request_write", begin);
+        request
+    } else {
+        let request = read(stream).await.unwrap();
+        book.ended("request_write");
+        request
+    };
+    book.delayed("wait").await;
+    if fails("wait") {
+        return;
+    }
+    let response = if story.redirects && request.contains(" /first ") {
+        &b"HTTP/1.1 302 x\r\nLocation: /second\r\nContent-Length: 0\r\n\r\n"[..]
+    } else {
+        &b"HTTP/1.1 200 x\r\nContent-Length: 4\r\n\r\nab"[..]
+    };
+    stream.write_all(response).await.unwrap();
+    stream.flush().await.unwrap();
+    if response.ends_with(b"ab") {
+        book.delayed("transfer").await;
+        if !fails("transfer") {
+            stream.write_all(b"cd").await.unwrap();
+        }
+    }
+}
+
+/// Reads a request with a large body, and returns what came first of it.
+async fn read_large(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut bytes = vec![0; LARGE + 4096];
+    let mut length = 0;
+    let body = |bytes: &[u8]| Some(bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4);
+    loop {
+        length += stream.read(&mut bytes[length..]).await.unwrap();
+        if body(&bytes[..length.min(4096)]).is_some_and(|begin| length >= begin + LARGE) {
+            return String::from_utf8_lossy(&bytes[..4096]).into_owned();
+        }
+    }
+}
+
+/// What a run says while it runs.
+#[derive(Debug, Default)]
+struct Events(Mutex<Vec<Event>>);
+
+impl Sink for Events {
+    fn wants_events(&self) -> bool {
+        true
+    }
+
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+
+    fn finished(&self, _: &Run) {}
+}
+
+/// How far all runs were from the truth, in seconds.
+#[derive(Debug, Default)]
+struct Tally {
+    phases: Vec<(Story, &'static str, f64)>,
+    sums: Vec<f64>,
+    late: usize,
+}
+
+impl Tally {
+    /// Compares the phases of a run, hop by hop, with the times between its stamps.
+    fn compare(&mut self, story: Story, stamps: &[Stamp], hops: &[Hop]) {
+        let begins = |stamp: &Stamp| stamp.0 == "connect";
+        let connects = stamps.iter().filter(|stamp| begins(stamp)).count();
+        assert_eq!(hops.len(), connects.max(1), "{story:?}");
+        let mut hop = 0;
+        for (index, pair) in stamps.windows(2).enumerate() {
+            let [(_, from, until), (phase, earliest, latest)] = pair else {
+                unreachable!("windows are of two");
+            };
+            // The first stamps are of the first hop: its look-up, then its connection.
+            hop += usize::from(begins(&pair[1]) && index > 1);
+            let took = hops[hop].seconds.get(*phase);
+            let took = *took.unwrap_or_else(|| panic!("{story:?} has no {phase}: {hops:?}"));
+            let least = (*earliest - *until).as_secs_f64();
+            let most = (*latest - *from).as_secs_f64();
+            let off = (least - took).max(took - most).max(0.0);
+            self.phases.push((story, phase, off));
+        }
+    }
+
+    fn wrong(&self) -> usize {
+        let phases = self
+            .phases
+            .iter()
+            .filter(|(.., off)| *off > WRONG.as_secs_f64());
+        let sums = self.sums.iter().filter(|off| !(0.0..0.001).contains(*off));
+        phases.count() + sums.count()
+    }
+
+    /// How far each phase of each story was off in half of its runs.
+    fn medians(&self) -> Vec<(Story, &'static str, f64)> {
+        let mut medians = Vec::new();
+        for (story, phase) in STORIES.iter().flat_map(|s| PHASES.map(|phase| (*s, phase))) {
+            let same = self.phases.iter().filter(|p| (p.0, p.1) == (story, phase));
+            let mut off: Vec<f64> = same.map(|(.., off)| *off).collect();
+            off.sort_by(f64::total_cmp);
+            medians.extend(off.get(off.len() / 2).map(|off| (story, phase, *off)));
+        }
+        medians
+    }
+
+    fn told(&self) -> String {
+        let (wrong, runs, late) = (self.wrong(), self.sums.len(), self.late);
+        let head = format!("{wrong} of {runs} are wrong, {late} timers were late");
+        let of = |phase| {
+            self.phases
+                .iter()
+                .filter(move |(_, other, _)| *other == phase)
+        };
+        let phases = PHASES.map(|phase| line(phase, of(phase).map(|(.., off)| *off).collect()));
+        let sums = line("sum", self.sums.clone());
+        format!("{head}; off in ms, p50 p99 max:{}{sums}", phases.concat())
+    }
+}
+
+fn line(name: &str, mut off: Vec<f64>) -> String {
+    off.sort_by(f64::total_cmp);
+    let last = off.len().saturating_sub(1) as f64;
+    let at = |share: f64| {
+        off.get((last * share) as usize)
+            .map_or(0.0, |off| off * 1e3)
+    };
+    format!("\n{name:>14} {:.3} {:.3} {:.3}", at(0.5), at(0.99), at(1.0))
+}
+
+const PHASES: [&str; 6] = [
+    "resolve",
+    "connect",
+    "tls",
+    "request_write",
+    "wait",
+    "transfer",
+];
+
+/// More than a phase may be off.
+const WRONG: Duration = Duration::from_millis(2);
+
+/// More than the kernel takes of a request before its reader reads.
+const LARGE: usize = 6 * 1024 * 1024;
