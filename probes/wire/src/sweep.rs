@@ -110,7 +110,9 @@ struct Side {
 
 impl Side {
     fn open(way: Way) -> Result<Self, OpenError> {
-        let (port, engine) = Port::open(way)?;
+        let (mut port, engine) = Port::open(way)?;
+        // Nobody minds when a sweep asks, as long as it does.
+        port.hold_back();
         Ok(Self {
             port,
             engine,
