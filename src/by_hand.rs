@@ -9,6 +9,7 @@
 mod json;
 mod page;
 mod plain;
+mod quiet;
 mod sweep;
 
 use std::io;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use leadsman_core::draw::{Draw, Stage};
 use leadsman_core::{
-    Event, Fault, Order, Plugin, Probe, Resolve, Run, Sink, Stop, Stopper, Target, perform,
+    Cause, Event, Fault, Order, Plugin, Probe, Resolve, Run, Sink, Stop, Stopper, Target, perform,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinSet, spawn_blocking};
@@ -27,6 +28,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use self::json::Json;
 use self::page::{Note, Page};
 use self::plain::Plain;
+use self::quiet::Quiet;
 use crate::terminal::{self, Terminal};
 
 pub(crate) use self::sweep::{Range, Shown, SweepByHand, Targets, sweep_by_hand};
@@ -39,6 +41,8 @@ pub(crate) struct ByHand {
     pub(crate) aimed: Vec<Aimed>,
     /// How long each run may take.
     pub(crate) timeout: Duration,
+    /// Whether only the end is of interest.
+    pub(crate) quiet: bool,
     /// Whether a program reads the output.
     pub(crate) json: bool,
 }
@@ -172,22 +176,27 @@ fn drawing(request: &ByHand, terminal: &Terminal) -> Box<dyn Draw> {
         utf8: terminal::utf8(),
     };
     let own = request.plugin.by_hand().and_then(|command| command.draw);
-    match own {
+    let drawing = match own {
         _ if request.json => {
             let reader = own.map(|draw| draw(stage.clone()));
             Box::new(Json::new(request.plugin, stage, reader))
         }
         Some(draw) => draw(stage),
         None => Box::new(Plain::new(stage)),
+    };
+    if request.quiet {
+        return Box::new(Quiet(drawing));
     }
+    drawing
 }
 
 impl Outcome {
     fn of(run: &Run) -> Self {
         match run.result {
             Ok(()) => Self::Answered,
+            // Without an address there is nobody whom we could have asked.
+            Err(Fault::Target(Cause::Resolve, _) | Fault::Own(..)) => Self::NotAsked,
             Err(Fault::Target(..)) => Self::Unanswered,
-            Err(Fault::Own(..)) => Self::NotAsked,
         }
     }
 }
@@ -213,6 +222,7 @@ impl std::fmt::Debug for ByHand {
             .field("plugin", &self.plugin)
             .field("targets", &targets)
             .field("timeout", &self.timeout)
+            .field("quiet", &self.quiet)
             .field("json", &self.json)
             .finish()
     }

@@ -54,7 +54,8 @@ pub(crate) fn ask(
     registry: &Registry,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<Ask, clap::Error> {
-    let mut tree = tree(registry);
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let mut tree = branch(registry, arguments.get(1)).unwrap_or_else(|| tree(registry));
     let matches = tree.try_get_matches_from_mut(arguments)?;
     let Some((name, given)) = matches.subcommand() else {
         return run::read(&mut tree, &matches);
@@ -79,15 +80,22 @@ pub(crate) fn ask(
     })
 }
 
+/// Of all that can be asked for the command of a plugin alone, if the first argument names one: to
+/// make the flags of all plugins from their schemas takes longer than many a probe.
+fn branch(registry: &Registry, first: Option<&OsString>) -> Option<Command> {
+    let (plugin, offer) =
+        offered(registry).find(|(_, offer)| first.is_some_and(|first| first == offer.name))?;
+    Some(root().subcommand(flags::command(plugin, offer)))
+}
+
 /// All that can be asked for.
 fn tree(registry: &Registry) -> Command {
-    let root = Command::new("leadsman")
+    let root = root()
         .version(env!("CARGO_PKG_VERSION"))
         .about("Sounds networks: probes on a schedule, measures every phase, exports to Prometheus")
         .after_help("Without a command, `run` is meant.")
         .args_conflicts_with_subcommands(true)
         .infer_long_args(false)
-        .max_term_width(WIDEST)
         .args(run::flags());
     let daemon = [
         Command::new("run")
@@ -121,6 +129,10 @@ fn tree(registry: &Registry) -> Command {
     root.subcommands(daemon)
         .subcommands(by_hand)
         .subcommands(about)
+}
+
+fn root() -> Command {
+    Command::new("leadsman").max_term_width(WIDEST)
 }
 
 /// The plugins that have a command, with it.

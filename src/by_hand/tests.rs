@@ -50,6 +50,7 @@ impl Probe for Sounding {
         cx.add(&HEAVED, 1);
         match &*cx.target().address {
             "dry" => return Err(Fault::target(Cause::Timeout, "the lead found nothing")),
+            "unheard-of" => return Err(Fault::target(Cause::Resolve, "on no chart")),
             "moored" => return Err(Fault::own(io::Error::from_raw_os_error(1))),
             "endless" => cx.stopped().await,
             _ => {}
@@ -152,6 +153,7 @@ fn request(plugin: &'static Plugin, targets: &[&str]) -> ByHand {
         plugin,
         aimed: aimed.collect(),
         timeout: Duration::from_secs(1),
+        quiet: false,
         json: false,
     }
 }
@@ -192,12 +194,42 @@ dry: failed after 0.000ns (timeout): the lead found nothing
     assert_eq!(outcome, Outcome::Unanswered);
 }
 
+#[tokio::test(start_paused = true)]
+async fn to_be_quiet_leaves_only_the_end() {
+    for (plugin, expected) in [
+        (&DRAWN, "2 sounded\ndone\n"),
+        (
+            &PLAIN,
+            "wet: answered after 0.000ns\n  \
+             probe_lead_depth_metres{at=\"bow\"} 7\n  probe_lead_heaved_total 1\n  \
+             probe_lead_wait_seconds count=1 mean=1.5\nwet: answered after 0.000ns\n  \
+             probe_lead_depth_metres{at=\"bow\"} 7\n  probe_lead_heaved_total 1\n  \
+             probe_lead_wait_seconds count=1 mean=1.5\n2 of 2 answered\n",
+        ),
+    ] {
+        let request = ByHand {
+            quiet: true,
+            ..request(plugin, &["wet", "wet"])
+        };
+        assert_eq!(written(request).await, (Outcome::Answered, expected.into()));
+    }
+    let request = ByHand {
+        quiet: true,
+        json: true,
+        ..request(&DRAWN, &["wet"])
+    };
+    let (_, text) = written(request).await;
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("\"event\":\"run\""), "{text}");
+}
+
 #[tokio::test]
 async fn the_worst_run_decides_the_outcome() {
     for (targets, expected) in [
         (&["wet", "wet"][..], Outcome::Answered),
         (&["wet", "dry"], Outcome::Unanswered),
         (&["moored", "dry"], Outcome::NotAsked),
+        (&["unheard-of", "dry"], Outcome::NotAsked),
     ] {
         assert_eq!(
             written(request(&PLAIN, targets)).await.0,

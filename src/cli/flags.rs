@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use leadsman_core::options::{OptionsError, Period, Step};
 use leadsman_core::{Aim, Plugin, Target};
 
@@ -18,7 +18,13 @@ use crate::by_hand::{Aimed, ByHand, SweepByHand};
 
 /// The subcommand of a plugin that has one.
 pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Command) -> Command {
+    let is_taken = |letter| {
+        let mut shorts = offer.shorts.iter().map(|(short, _)| *short);
+        let mut words = offer.words.iter().map(|(short, ..)| *short);
+        shorts.any(|short| short == letter) || words.any(|short| short == letter)
+    };
     let timeout = Arg::new("timeout")
+        .short(Some('w').filter(|letter| offer.open_ended && !is_taken(*letter)))
         .long("timeout")
         .value_name("DURATION")
         .value_parser(str::parse::<Period>)
@@ -30,11 +36,16 @@ pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Co
     let target = Arg::new("target").value_name(offer.target).num_args(1..);
     let properties = Properties::new(plugin, offer);
     let (target, sweep) = if properties.sweeps {
-        let is_taken = |letter| offer.shorts.iter().any(|(short, _)| *short == letter);
         let target = target
             .required_unless_present("file")
             .help("What to probe: hosts, or ranges such as 192.0.2.0/24 or 192.0.2.1-192.0.2.9");
-        (target, sweep::flags(is_taken))
+        let quiet = Arg::new("quiet")
+            .short(Some('q').filter(|letter| !is_taken(*letter)))
+            .long("quiet")
+            .action(ArgAction::SetTrue)
+            .help("Show nothing until the end but what -a or -u list");
+        let flags = [quiet].into_iter().chain(sweep::flags(is_taken));
+        (target, flags.collect())
     } else {
         let target = target.required(true);
         let target = target.help("What to probe; several are probed at the same time");
@@ -105,6 +116,7 @@ fn to_probe(
         plugin,
         aimed,
         timeout: timeout.map_or(usual, |period| period.0),
+        quiet: properties.sweeps && given.get_flag("quiet"),
         json: given.get_flag("json"),
     })
 }

@@ -49,7 +49,10 @@ impl Properties {
             .action(ArgAction::Append)
             .value_parser(assignment)
             .help(help);
-        own.chain(self.families()).chain([any]).collect()
+        own.chain(self.worded())
+            .chain(self.families())
+            .chain([any])
+            .collect()
     }
 
     /// How the flag of an option is written, `--count`; `None` if it has none.
@@ -74,6 +77,15 @@ impl Properties {
             };
             if flag.is_some_and(|flag| typed(&flag)) {
                 Assignment::word(name, &required::<String>(given, &id(name))).plant(&mut tree);
+            }
+        }
+        for (letter, option, words) in self.offer.words {
+            let typed = given.get_one::<String>(&letter.to_string());
+            let said = words
+                .iter()
+                .find(|(word, _)| typed.is_some_and(|typed| typed == word));
+            if let Some((_, value)) = said {
+                Assignment::word(option, value).plant(&mut tree);
             }
         }
         let families = self
@@ -128,6 +140,24 @@ impl Properties {
             flag = flag.default_value(default);
         }
         Some(word.taken_by(flag))
+    }
+
+    /// The flags that say options in words of their own.
+    fn worded(&self) -> impl Iterator<Item = Arg> {
+        self.offer.words.iter().map(|(letter, option, words)| {
+            let name = option.replace('_', "-");
+            let help = words
+                .iter()
+                .map(|(word, value)| format!("`{word}` is --{name}={value}"));
+            let help = help.collect::<Vec<_>>().join(", ");
+            let words = words.iter().map(|(word, _)| *word);
+            Arg::new(letter.to_string())
+                .short(*letter)
+                .value_name(words.clone().collect::<Vec<_>>().join("|"))
+                .value_parser(words.collect::<Vec<_>>())
+                .hide_possible_values(true)
+                .help(help)
+        })
     }
 
     /// `-4` and `-6`, if the plugin can be told which family to use.

@@ -48,13 +48,6 @@ pub(super) fn flags(is_taken: impl Fn(char) -> bool) -> Vec<Arg> {
             .conflicts_with("alive"),
         ),
         (
-            Some('q'),
-            switch(
-                "quiet",
-                "List nothing but what -a or -u ask for, and sum up",
-            ),
-        ),
-        (
             None,
             Arg::new("rate")
                 .long("rate")
@@ -71,9 +64,9 @@ pub(super) fn flags(is_taken: impl Fn(char) -> bool) -> Vec<Arg> {
     lettered.map(|flag| flag.help_heading(HEADING)).into()
 }
 
-/// Whether the person asks for a sweep.
+/// Whether the person asks for a sweep. To be quiet is no question of how many there are.
 pub(super) fn is_asked_for(given: &ArgMatches) -> bool {
-    let switches = ["alive", "unreachable", "quiet", "sweep"];
+    let switches = ["alive", "unreachable", "sweep"];
     let ranged = |word: &String| Range::read(word).is_some();
     let words = || given.get_many::<String>("target").into_iter().flatten();
     given.contains_id("file")

@@ -175,6 +175,7 @@ static LEAD: Plugin = Plugin::new::<Lead>("lead", "Depth of the water")
     .command(leadsman_core::Command {
         defaults: &[("count", "0"), ("wait", "5s")],
         shorts: &[('c', "count"), ('W', "timeout")],
+        words: &[('M', "call", &[("aloud", "true"), ("not", "false")])],
         open_ended: true,
         ..leadsman_core::Command::new("heave", "WATER")
     });
@@ -240,6 +241,24 @@ fn golden(name: &str, actual: &str) {
 #[test]
 fn the_tree_is_sound() {
     tree(&registry()).debug_assert();
+}
+
+#[test]
+fn the_command_of_a_plugin_reads_the_same_alone() {
+    let registry = registry();
+    let help = |tree: Command, verb: &str| {
+        let tree = tree.term_width(80);
+        let help = tree.try_get_matches_from(["leadsman", verb, "--help"]);
+        help.expect_err("help is handed out as an error")
+            .to_string()
+    };
+    for (_, offer) in offered(&registry) {
+        let alone = branch(&registry, Some(&offer.name.into())).expect("a plugin's");
+        assert_eq!(alone.get_subcommands().count(), 1);
+        assert_eq!(help(alone, offer.name), help(tree(&registry), offer.name));
+    }
+    assert!(branch(&registry, Some(&"run".into())).is_none());
+    assert!(branch(&registry, None).is_none());
 }
 
 #[test]
@@ -385,6 +404,8 @@ fn flags_become_options_above_the_defaults_of_the_command() {
             &[("call", "false"), ("arming", "\"none\"")],
         ),
         ("--call --source ::1", &[("source", "\"::1\"")]),
+        ("-M not", &[("call", "false")]),
+        ("--call=false -M aloud", &[]),
         (
             "--depth -1.5 -W 3s",
             &[("depth", "-1.5"), ("timeout", "\"3s\"")],
@@ -517,7 +538,8 @@ fn targets_are_swept_if_they_are_many_or_a_flag_asks_for_it() {
         ("listen --file hosts a", Some((1, Shown::All))),
         ("listen -a a", Some((1, Shown::Answered))),
         ("listen -u a", Some((1, Shown::Unanswered))),
-        ("listen --quiet a", Some((1, Shown::Nothing))),
+        ("listen --quiet a", None),
+        ("listen --quiet --sweep a", Some((1, Shown::Nothing))),
         ("listen --quiet -a a", Some((1, Shown::Answered))),
     ] {
         let found = match given(line) {

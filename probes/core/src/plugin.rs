@@ -244,6 +244,9 @@ pub struct Command {
     pub defaults: &'static [(&'static str, &'static str)],
     /// One-letter flags for options.
     pub shorts: &'static [(char, &'static str)],
+    /// One-letter flags that say an option in words of their own, as a well-known program does: the
+    /// letter, the option, and each word with the value that it stands for.
+    pub words: &'static [(char, &'static str, &'static [(&'static str, &'static str)])],
     /// Whether a run goes on until a person ends it, so that it has no timeout of its own.
     pub open_ended: bool,
     /// Draws its runs; without it, the host prints a line for each event.
@@ -258,6 +261,7 @@ impl Command {
             target,
             defaults: &[],
             shorts: &[],
+            words: &[],
             open_ended: false,
             draw: None,
         }

@@ -41,7 +41,7 @@ pub trait Watcher {
     /// One address has been asked all that it will be asked. Called once for each.
     fn found(&mut self, finding: &Finding<'_>);
 
-    /// How far the sweep is; called at least ten times a second.
+    /// How far the sweep is; called at least five times a second.
     fn progress(&mut self, progress: Progress);
 }
 

@@ -65,6 +65,7 @@ inventory::submit! {
                 ('p', "pattern"),
                 ('F', "flow_label"),
             ],
+            words: &[('M', "dont_fragment", &[("do", "true"), ("dont", "false")])],
             open_ended: true,
             draw: Some(draw::draw),
             ..Command::new("ping", "HOST")

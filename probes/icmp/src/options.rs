@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::options::{OptionsError, Period};
-use leadsman_core::{Options, Preference, Sweep, Target};
+use leadsman_core::{Blocker, Fault, Options, Preference, Sweep, Target};
 use leadsman_wire::{EchoOptions, Ttl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,14 +37,14 @@ pub(crate) struct PingOptions {
     pub(crate) mark: Option<u32>,
     /// Bytes of payload after the ICMP header; 0 stands for 28.
     #[schemars(range(max = 65_507))]
-    pub(crate) payload_size: u16,
+    pub(crate) payload_size: u32,
     /// Forbid fragmentation, so that too large a request is reported rather than split.
     pub(crate) dont_fragment: bool,
     /// Hops that a request may travel; 0 is the system's default.
     pub(crate) ttl: u8,
     /// Type of service (IPv4) or traffic class (IPv6) byte: DSCP in the upper six bits.
     pub(crate) tos: u8,
-    /// IPv6 flow label, 1 to 1048575; the system chooses if none is given.
+    /// IPv6 flow label, 1 to 1048575; the system chooses if none is given. IPv4 has none.
     #[schemars(with = "Option<u32>", range(min = 1, max = 0xf_ffff))]
     pub(crate) flow_label: Option<Label>,
     /// Bytes that fill the payload behind what leadsman keeps there, 1 to 16 in hexadecimal digits.
@@ -87,7 +87,7 @@ impl Options for PingOptions {
 
     fn aim(self: &Arc<Self>, target: &Target) -> Result<Ping, OptionsError> {
         target.host()?;
-        if usize::from(self.payload_size) > EchoOptions::MAX_PAYLOAD_SIZE {
+        if self.payload_size as usize > EchoOptions::MAX_PAYLOAD_SIZE {
             let most = EchoOptions::MAX_PAYLOAD_SIZE;
             let message = format!("an echo request holds at most {most} bytes");
             return Err(OptionsError::field("payload_size", message));
@@ -132,12 +132,21 @@ impl PingOptions {
             dont_fragment: self.dont_fragment,
             payload_size: match self.payload_size {
                 0 => DEFAULT_PAYLOAD_SIZE,
-                size => usize::from(size),
+                size => size as usize,
             },
             pattern: self.pattern.map(|pattern| pattern.0),
             stamps: self.timestamps.into(),
             remarks: false,
         }
+    }
+
+    /// Refuses what cannot be asked of an address.
+    pub(crate) fn fit(&self, address: IpAddr) -> Result<(), Fault> {
+        if self.flow_label.is_some() && address.to_canonical().is_ipv4() {
+            let why = format!("IPv4 has no flow label, so that none can be sent to {address}");
+            return Err(Fault::Own(Blocker::Network, why.into()));
+        }
+        Ok(())
     }
 
     /// Which address family is wanted.
@@ -177,6 +186,11 @@ mod tests {
             (
                 "payload_size",
                 "65508",
+                "payload_size: an echo request holds at most 65507 bytes",
+            ),
+            (
+                "payload_size",
+                "70000",
                 "payload_size: an echo request holds at most 65507 bytes",
             ),
             (
@@ -248,6 +262,23 @@ mod tests {
             },
         };
         assert_eq!(said, expected, "{address:?} {options:?}");
+    }
+
+    #[test]
+    fn only_ipv6_has_flow_labels() {
+        let labelled = PingOptions {
+            flow_label: Some(Label::try_from(1).unwrap()),
+            ..PingOptions::default()
+        };
+        for (address, expected) in [
+            ("192.0.2.1", false),
+            ("::ffff:192.0.2.1", false),
+            ("::1", true),
+        ] {
+            let address = address.parse().unwrap();
+            assert_eq!(labelled.fit(address).is_ok(), expected, "{address}");
+            assert!(PingOptions::default().fit(address).is_ok());
+        }
     }
 
     #[test]

@@ -69,6 +69,7 @@ impl Probe for Ping {
         let address = cx.resolve(&cx.target().address, options.preference()).await;
         cx.set_for(&DURATION, "resolve", begin.elapsed().as_secs_f64());
         let address = address?;
+        options.fit(address)?;
 
         let begin = Instant::now();
         let line = self.aim_at(address)?;

@@ -24,6 +24,8 @@ pub(crate) struct PingSweep(pub(crate) Arc<PingOptions>);
 impl Sweep for PingSweep {
     fn sweep(self: Box<Self>, order: SweepOrder<'_>) -> Result<(), Fault> {
         let options = &self.0;
+        let mut addresses = order.addresses.iter();
+        addresses.try_for_each(|address| options.fit(*address))?;
         let plan = Plan {
             count: match options.count {
                 0 => ATTEMPTS,

@@ -20,6 +20,10 @@ pub(crate) struct Tally {
     ended: u32,
     answered: u32,
     lost: u32,
+    /// Requests that ended with an ICMP error or a bad reply.
+    errors: u32,
+    /// Requests whose replies this host may have dropped, or that it was late to send.
+    suspect: u32,
     /// Requests that this host did not send.
     unsent: u32,
     duplicates: u32,
@@ -46,7 +50,8 @@ impl Tally {
         self.ended += u32::from(heard.is_end());
         match heard {
             Heard::Answer(answer) => self.answer(answer),
-            Heard::Silence(silence) => self.lost += u32::from(!silence.suspect),
+            Heard::Silence(silence) if silence.suspect => self.suspect += 1,
+            Heard::Silence(_) => self.lost += 1,
             Heard::NotSent(not_sent) => {
                 self.unsent += 1;
                 self.refused = Some(not_sent.refusal);
@@ -86,7 +91,10 @@ impl Tally {
         let good = matches!(answer.what, What::Reply { .. });
         match answer.arrived {
             Arrived::InTime if good => self.reply(answer.rtt),
-            Arrived::InTime => self.complaint = Some(answer.clone()),
+            Arrived::InTime => {
+                self.errors += 1;
+                self.complaint = Some(answer.clone());
+            }
             Arrived::Late => {}
             Arrived::Again => self.duplicates += u32::from(good),
         }
@@ -139,6 +147,9 @@ impl Found<'_> {
         put("sent", tally.sent().into());
         put("answered", tally.answered.into());
         put("lost", tally.lost.into());
+        put("errors", tally.errors.into());
+        put("local_suspect", tally.suspect.into());
+        put("not_sent", tally.unsent.into());
         put("duplicates", tally.duplicates.into());
         if tally.is_answered() {
             put("rtt_min_seconds", tally.shortest.as_secs_f64().into());
@@ -246,6 +257,9 @@ mod tests {
         assert_eq!((found.to_string().as_str(), tally.ending()), (line, ending));
         let fields = found.fields();
         assert_eq!(fields["sent"], tally.sent(), "{fields:?}");
+        let parts = ["answered", "lost", "errors", "local_suspect"];
+        let parts = parts.map(|part| fields[part].as_u64().unwrap());
+        assert_eq!(fields["sent"], parts.iter().sum::<u64>(), "{fields:?}");
         assert_eq!(fields.contains_key("rtt_min_seconds"), tally.is_answered());
     }
 

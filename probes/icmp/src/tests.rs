@@ -3,8 +3,7 @@
 //! On loopback only, where requests to the broadcast address are ignored: that is the silent
 //! peer. Loss, delay and ICMP errors need a network of their own and are tested in namespaces.
 
-mod doubler;
-mod objector;
+mod talker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,10 +150,10 @@ async fn what_comes_after_the_wait_is_lost_and_late() {
 
 #[tokio::test]
 async fn a_second_reply_is_a_duplicate_and_changes_nothing_else() {
-    if skips("127.0.0.1") || !doubler::start() {
+    if skips("127.0.0.1") || !talker::doubles() {
         return;
     }
-    let found = several().run(&doubler::ADDRESS.to_string()).await;
+    let found = several().run(&talker::DOUBLED.to_string()).await;
     assert!(found.succeeded());
     assert_eq!(found.counter(&ECHOES, Some("ok")), 20);
     assert!(found.counter(&DUPLICATES, None) >= 1);
@@ -190,17 +189,17 @@ async fn neighbours_are_paired_over_all_runs_and_losses_are_counted_once_in_a_ro
 
 #[tokio::test]
 async fn the_last_icmp_error_is_told_with_its_numbers() {
-    if skips("127.0.0.1") || !objector::start() {
+    if skips("127.0.0.1") || !talker::objects() {
         return;
     }
-    let found = several().run(&objector::ADDRESS.to_string()).await;
+    let found = several().run(&talker::OBJECTED_TO.to_string()).await;
     let expected = ["3", "4", "Packet too big"].map(str::to_owned);
     assert_eq!(found.text(&ERROR), Some(&expected[..]));
-    let mtu = f64::from(objector::MTU);
+    let mtu = f64::from(talker::MTU);
     assert_eq!(found.gauge(&NEXT_HOP_MTU, None), Some(mtu));
     let event = &found.said("icmp_error").next().unwrap().fields;
     assert_eq!((&event["type"], &event["code"]), (&3.into(), &4.into()));
-    assert_eq!(event["mtu"], objector::MTU);
+    assert_eq!(event["mtu"], talker::MTU);
 }
 
 #[tokio::test]
@@ -247,15 +246,15 @@ async fn every_phase_is_exported_even_if_the_name_leads_nowhere() {
 
 #[tokio::test]
 async fn the_plugin_conforms() {
-    if skips("127.0.0.1") || !doubler::start() || !objector::start() {
+    if skips("127.0.0.1") || !talker::doubles() || !talker::objects() {
         return;
     }
     Kit::of(bench())
         .good("127.0.0.1")
         .hostile("silent", SILENT)
         .provoking("late", late(), "127.0.0.1")
-        .provoking("objected to", several(), objector::ADDRESS.to_string())
-        .provoking("doubled", several(), doubler::ADDRESS.to_string())
+        .provoking("objected to", several(), talker::OBJECTED_TO.to_string())
+        .provoking("doubled", several(), talker::DOUBLED.to_string())
         .many(|n| {
             let address = format!("127.0.{}.{}", n / 250, n % 250 + 1);
             (address.clone(), address)

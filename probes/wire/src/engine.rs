@@ -158,7 +158,7 @@ impl Engine {
             return false;
         }
         if let Some(slot) = self.slots.get_mut(key) {
-            slot.wait = microseconds(slot.deadline().since(now.at));
+            slot.wait = microseconds(ask.asked.after(ask.wait).since(now.at));
             slot.left = now;
         }
         true

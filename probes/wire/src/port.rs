@@ -90,6 +90,12 @@ impl Port {
         peer
     }
 
+    /// From now on waits some ten seconds for the kernel to have room for a request, whose time
+    /// begins only then.
+    pub(crate) fn hold_back(&mut self) {
+        self.outgoing.hold_back();
+    }
+
     /// Begins a request, to leave with the next [`Port::send`], which is due at the latest when
     /// there is no [`Port::room`].
     pub(crate) fn ask(

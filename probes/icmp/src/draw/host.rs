@@ -92,7 +92,7 @@ impl Host {
                 // It was about to be when it was announced.
                 self.sent = self.sent.saturating_sub(1);
                 self.not_sent += 1;
-                self.ended(not_sent.sequence, Fate::Unknown, Mark::Unknown);
+                self.ended(not_sent.sequence, Fate::Unknown, Mark::NotSent);
             }
         }
     }

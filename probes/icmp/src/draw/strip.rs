@@ -17,6 +17,7 @@ pub(super) enum Mark {
     Lost,
     Error,
     Unknown,
+    NotSent,
 }
 
 /// The recent requests to one host.
@@ -60,6 +61,7 @@ impl Strip {
             Mark::Lost => red("x", color),
             Mark::Error => red("!", color),
             Mark::Unknown => "?".to_owned(),
+            Mark::NotSent => "-".to_owned(),
         });
         empty + &glyphs.collect::<String>()
     }
@@ -138,7 +140,7 @@ pub(super) const WIDEST: usize = 60;
 mod tests {
     use super::*;
 
-    use Mark::{Error, Lost, Unknown, Waiting};
+    use Mark::{Error, Lost, NotSent, Unknown, Waiting};
 
     fn us(us: u64) -> Mark {
         Mark::Reply(Duration::from_micros(us))
@@ -167,8 +169,8 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_has_a_mark_of_its_own() {
-        let marks = [us(0), Lost, Error, Unknown, Waiting];
-        check(&marks, 6, true, " ▁x!? ");
+        let marks = [us(0), Lost, Error, Unknown, NotSent, Waiting];
+        check(&marks, 7, true, " ▁x!?- ");
         check(&[Lost], 2, true, " x");
         check(&[], 2, true, "  ");
     }

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use leadsman_core::draw::{Draw, Stage};
-use leadsman_core::{Event, Run};
+use leadsman_core::{Blocker, Event, Fault, Run};
 use serde_json::{Map, Value};
 
 use super::strip::{Scale, WIDEST};
@@ -18,6 +18,8 @@ use crate::events::Said;
 #[derive(Debug)]
 pub(super) struct Table {
     rows: Vec<Row>,
+    /// What this process may not do, as said already: it is the same for every host.
+    forbidden: Option<String>,
     width: usize,
     color: bool,
     utf8: bool,
@@ -44,6 +46,7 @@ impl Table {
         });
         Self {
             rows: rows.collect(),
+            forbidden: None,
             width,
             color,
             utf8,
@@ -113,6 +116,13 @@ impl Draw for Table {
 
     fn finished(&mut self, target: usize, run: &Run, page: &mut String) {
         if let Some(fault) = self.rows[target].host.unsaid(run) {
+            if let Err(Fault::Own(Blocker::Permission, _)) = run.result {
+                if self.forbidden.as_ref() != Some(&fault) {
+                    writeln!(page, "{}", red(&fault, self.color)).expect(INFALLIBLE);
+                    self.forbidden = Some(fault);
+                }
+                return;
+            }
             let name = &self.rows[target].host.name;
             // What is wrong with a name begins with it already.
             let unnamed = fault.strip_prefix(name.as_str());
@@ -145,7 +155,8 @@ impl Draw for Table {
     }
 
     fn summary(&mut self, page: &mut String) {
-        *page += "Times are in milliseconds. x is lost, ! an ICMP error, ? perhaps dropped here.\n";
+        *page +=
+            "Times are in ms. x is lost, ! an ICMP error, ? perhaps dropped here, - not sent.\n";
     }
 
     fn figures(&self, target: usize) -> Map<String, Value> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use leadsman_core::{Cause, Event, Fault, Recording, Run, Target};
+use leadsman_core::{Blocker, Cause, Event, Fault, Recording, Run, Target};
 use serde::Serialize;
 use serde_json::{Value, json, to_value};
 
@@ -124,9 +124,22 @@ example.invalid      0      -      -      -      -      -      -
     assert!(table.lines().all(|line| line.chars().count() <= 80));
     page.clear();
     drawing.summary(&mut page);
-    let words = "Times are in milliseconds. x is lost, ! an ICMP error, ? perhaps dropped here.\n";
+    let words =
+        "Times are in ms. x is lost, ! an ICMP error, ? perhaps dropped here, - not sent.\n";
     assert_eq!(page, words);
     assert!(page.len() <= 81);
+}
+
+#[test]
+fn what_this_process_may_not_do_is_said_once_for_all_hosts() {
+    let hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+    let mut drawing = drawing(&hosts);
+    let mut page = String::new();
+    for (target, host) in hosts.iter().enumerate() {
+        let fault = Fault::Own(Blocker::Permission, "forbidden".into());
+        drawing.finished(target, &run(host, Err(fault)), &mut page);
+    }
+    assert_eq!(page, "forbidden\n");
 }
 
 #[test]

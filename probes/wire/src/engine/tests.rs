@@ -378,6 +378,34 @@ fn what_there_was_no_room_for_is_measured_from_when_it_left_or_is_no_loss() {
 }
 
 #[test]
+fn the_time_of_what_was_held_back_begins_when_it_leaves() {
+    let mut bench = Bench::new();
+    let (key, request) = bench.ask(0);
+    let ask = Ask {
+        peer: bench.peer,
+        sequence: 0,
+        wait: WAIT,
+        asked: ms(1_000),
+        ttl: None,
+    };
+    let refusal = Refusal::Kernel(libc::EAGAIN);
+    let heard = &mut bench.heard;
+    let now = reading(1_000);
+    let goes = bench
+        .engine
+        .asked_again(key, &ask, now, refusal, &mut |peer, h| {
+            heard.push((peer, h));
+        });
+    assert!(goes);
+    assert_eq!(bench.expire(1_000, 0), []);
+    let heard = bench.hear(&reply(&request), 1_004, None);
+    assert!(
+        matches!(&heard[..], [Heard::Answer(answer)] if answer.rtt == Duration::from_millis(4)),
+        "{heard:?}"
+    );
+}
+
+#[test]
 fn who_is_late_to_send_is_at_fault_for_the_silence() {
     let long = Duration::from_secs(1);
     let mut bench = Bench::new();

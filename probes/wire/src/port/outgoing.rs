@@ -42,7 +42,11 @@ pub(super) struct Outgoing {
     /// Requests since the last stamp: some devices make none.
     unstamped: usize,
     /// How often the first request that waits was refused.
-    attempts: u8,
+    attempts: u16,
+    /// How often there was no room for it, once a tick.
+    full_ticks: u16,
+    /// After how many such ticks it is given up.
+    most_full_ticks: u16,
     /// When the kernel last had no room and what it said, until it is asked again.
     full: Option<(Stamp, i32)>,
 }
@@ -100,8 +104,16 @@ impl Outgoing {
             unread: 0,
             unstamped: 0,
             attempts: 0,
+            full_ticks: 0,
+            most_full_ticks: ATTEMPTS,
             full: None,
         }
+    }
+
+    /// From now on waits for room for some ten seconds. Meanwhile requests count as not asked yet, so
+    /// that this is for whoever has no moment to keep at which they are to leave.
+    pub(super) fn hold_back(&mut self) {
+        self.most_full_ticks = HELD_BACK;
     }
 
     pub(super) fn admit(
@@ -216,12 +228,17 @@ impl Outgoing {
         }
         self.full = None;
         self.reading = Some(now);
+        if self.most_full_ticks == HELD_BACK {
+            for waiting in &mut self.waiting {
+                waiting.ask.asked = now.at;
+            }
+        }
         let refusal = Refusal::Kernel(errno);
         let first = self.waiting.first().map(|waiting| waiting.key);
         self.waiting
             .retain(|waiting| engine.asked_again(waiting.key, &waiting.ask, now, refusal, out));
         if self.waiting.first().map(|waiting| waiting.key) != first {
-            self.attempts = 0;
+            self.next();
         }
         if self.waiting.is_empty() {
             self.clear();
@@ -280,7 +297,7 @@ impl Outgoing {
                 self.done += count;
                 self.unread += count;
                 self.unstamped += count;
-                self.attempts = 0;
+                self.next();
             }
             Err(error) => return self.refused(engine, sockets, &error, out),
         }
@@ -296,10 +313,16 @@ impl Outgoing {
         out: &mut impl FnMut(PeerKey, Heard),
     ) -> Result<(), Later> {
         let errno = error.raw_os_error().unwrap_or(libc::EIO);
-        self.attempts += 1;
-        let again = self.attempts < ATTEMPTS;
+        let full = matches!(errno, libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM);
+        let (refusals, most) = if full {
+            (&mut self.full_ticks, self.most_full_ticks)
+        } else {
+            (&mut self.attempts, ATTEMPTS)
+        };
+        *refusals += 1;
+        let again = *refusals < most;
         match errno {
-            libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM if again => {
+            _ if full && again => {
                 self.waiting.drain(..self.done);
                 self.done = 0;
                 self.full = Some((Stamp::now(), errno));
@@ -312,11 +335,17 @@ impl Outgoing {
         }
         engine.unsent(self.waiting[self.done].key, Refusal::Kernel(errno), out);
         self.done += 1;
-        self.attempts = 0;
+        self.next();
         match sockets.departures {
             Departures::Counted(_) => Err(Later::Counted),
             _ => Ok(()),
         }
+    }
+
+    /// Another request is the first that waits: it has all attempts before it.
+    fn next(&mut self) {
+        self.attempts = 0;
+        self.full_ticks = 0;
     }
 
     /// Goes to the interface that has the name now, if the one that had it is gone.
@@ -381,8 +410,14 @@ const FEW: usize = 8;
 /// Requests without a stamp after which none is expected any more.
 const PATIENCE: usize = 2_048;
 
-/// How often a request is offered to a kernel that has no room for it, once a tick.
-const ATTEMPTS: u8 = 4;
+/// How often a request is offered to the kernel, if it is to leave at once.
+const ATTEMPTS: u16 = 4;
+
+/// How often the kernel may have no room for one that is held back. Dead neighbours fill the buffer
+/// of a ping socket for three seconds, until the kernel has given up looking for them.
+const HELD_BACK: u16 = 10_000;
+
+/// How soon the kernel is asked again whether it has room.
 const TICK: Duration = Duration::from_millis(1);
 
 /// RFC 791, section 3.1: the second of the three flags.
