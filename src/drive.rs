@@ -7,6 +7,7 @@
 
 mod batch;
 mod crowd;
+mod cut;
 mod held;
 mod plan;
 
@@ -15,7 +16,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use futures_util::future::AbortHandle;
 use leadsman_core::Stop;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -43,7 +43,7 @@ impl Helm {
 pub(crate) struct Driver {
     services: Arc<Services>,
     schedule: Schedule,
-    jobs: HashMap<Slot, Job>,
+    jobs: Jobs,
     slots: HashMap<Key, Slot>,
     plans: mpsc::Receiver<(Plan, oneshot::Sender<()>)>,
     batches: Batches,
@@ -51,23 +51,54 @@ pub(crate) struct Driver {
     in_flight: usize,
 }
 
+/// Every job, at the index of its slot: they are looked up for each run.
+#[derive(Default)]
+struct Jobs {
+    places: Vec<Option<Job>>,
+    taken: usize,
+}
+
 /// One probe aimed at one target, and its place in the schedule.
 struct Job {
-    aimed: Aimed,
+    slot: Slot,
+    aimed: Arc<Aimed>,
     /// Away while a run is in flight, and after a panic until it was aimed anew.
     probe: Option<Held>,
-    /// Ends the last run started, if it is still in flight.
-    run: Option<AbortHandle>,
+    /// As what the run in flight was started: a reload may have replaced it.
+    run: Option<Arc<Aimed>>,
 }
 
 impl Job {
-    fn new(aimed: Aimed) -> Self {
+    fn new(slot: Slot, aimed: Aimed) -> Self {
         let probe = aimed.aim();
         Self {
-            aimed,
+            slot,
+            aimed: Arc::new(aimed),
             probe,
             run: None,
         }
+    }
+}
+
+impl Jobs {
+    fn insert(&mut self, job: Job) {
+        let index = job.slot.index();
+        if self.places.len() <= index {
+            self.places.resize_with(index + 1, || None);
+        }
+        self.places[index] = Some(job);
+        self.taken += 1;
+    }
+
+    fn at(&mut self, slot: Slot) -> Option<&mut Job> {
+        let job = self.places.get_mut(slot.index())?.as_mut()?;
+        (job.slot == slot).then_some(job)
+    }
+
+    fn remove(&mut self, slot: Slot) -> Option<Job> {
+        self.at(slot)?;
+        self.taken -= 1;
+        self.places[slot.index()].take()
     }
 }
 
@@ -88,7 +119,7 @@ impl Driver {
             batches: Batches::new(Arc::clone(&services), report),
             services,
             schedule: Schedule::new(anchor, seed),
-            jobs: HashMap::new(),
+            jobs: Jobs::default(),
             slots: HashMap::new(),
             plans,
             reports,
@@ -162,20 +193,20 @@ impl Driver {
         for aimed in plan.aimed {
             let key = aimed.key();
             let before = self.slots.get(&key);
-            if let Some(job) = before.and_then(|slot| self.jobs.get_mut(slot))
+            if let Some(job) = before.and_then(|slot| self.jobs.at(*slot))
                 && job.aimed.goes_on_as(&aimed, &mut alike)
             {
-                job.aimed = aimed;
+                job.aimed = Arc::new(aimed);
                 continue;
             }
             // What changed is a new job under the same name. Its phase follows from its name and
             // interval alone, and its series from the store, so both stay where they can.
             self.drop_job(&key);
             let slot = self.schedule.add(aimed.identity(), aimed.fleet.every, now);
-            self.jobs.insert(slot, Job::new(aimed));
+            self.jobs.insert(Job::new(slot, aimed));
             self.slots.insert(key, slot);
         }
-        self.services.own.targets(self.jobs.len());
+        self.services.own.targets(self.jobs.taken);
     }
 
     /// Forgets a job. Its run in flight is dropped: what it found would be taken for a result of
@@ -185,14 +216,14 @@ impl Driver {
             return;
         };
         self.schedule.remove(slot);
-        if let Some(run) = self.jobs.remove(&slot).and_then(|job| job.run) {
-            run.abort();
+        if let Some(run) = self.jobs.remove(slot).and_then(|job| job.run) {
+            run.cut.cut();
         }
     }
 
     /// Starts one run, with the others that start now.
     fn start(&mut self, due: Due, now: Instant) {
-        let Some(job) = self.jobs.get_mut(&due.slot) else {
+        let Some(job) = self.jobs.at(due.slot) else {
             self.schedule.finished(due.slot, now);
             return;
         };
@@ -201,15 +232,15 @@ impl Driver {
             return;
         };
         self.in_flight += 1;
-        let (start, run) = Start::new(due, job.aimed.clone(), probe);
-        job.run = Some(run);
-        self.batches.add(start);
+        let aimed = Arc::clone(&job.aimed);
+        job.run = Some(Arc::clone(&aimed));
+        self.batches.add(Start { due, aimed, probe });
     }
 
     /// Takes a probe back and starts its next run if that is already due.
     fn take_back(&mut self, ended: Ended, now: Instant) {
         self.in_flight -= 1;
-        if let Some(job) = self.jobs.get_mut(&ended.slot) {
+        if let Some(job) = self.jobs.at(ended.slot) {
             job.probe = ended.probe;
             job.run = None;
         }

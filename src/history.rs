@@ -122,17 +122,18 @@ impl History {
         entry
     }
 
-    /// Takes in the result of a scheduled run.
-    pub(crate) fn scheduled(&self, probe: &Arc<str>, options: &Arc<dyn Aim>, run: Run) {
+    /// Takes in results of scheduled runs: of which probe, and its options.
+    pub(crate) fn scheduled(
+        &self,
+        results: impl IntoIterator<Item = (Arc<str>, Arc<dyn Aim>, Run)>,
+    ) {
         let mut kept = self.kept();
-        kept.note(probe, &run);
-        let asked = Asked::Schedule {
-            probe: Arc::clone(probe),
-            options: Arc::clone(options),
-        };
-        let entry = kept.entry(asked, run, Vec::new());
-        let most = kept.most;
-        kept.scheduled.push(entry, most);
+        for (probe, options, run) in results {
+            kept.note(&probe, &run);
+            let entry = kept.entry(Asked::Schedule { probe, options }, run, Vec::new());
+            let most = kept.most;
+            kept.scheduled.push(entry, most);
+        }
     }
 
     /// The result of this number, if it is still kept.

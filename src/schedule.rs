@@ -72,7 +72,7 @@ impl Schedule {
             state: State::Idle,
             generation: slot.generation,
         };
-        match self.entries.get_mut(slot.index as usize) {
+        match self.entries.get_mut(slot.index()) {
             Some(vacant) => *vacant = entry,
             None => self.entries.push(entry),
         }
@@ -199,6 +199,13 @@ pub(crate) struct Slot {
     generation: u32,
 }
 
+impl Slot {
+    /// Its place, below the most slots that there ever were at a time.
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
 /// A run to start now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Due {
@@ -241,7 +248,7 @@ enum State {
 
 fn live(entries: &mut [Entry], slot: Slot) -> Option<&mut Entry> {
     entries
-        .get_mut(slot.index as usize)
+        .get_mut(slot.index())
         .filter(|entry| entry.generation == slot.generation)
 }
 

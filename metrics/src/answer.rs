@@ -39,30 +39,31 @@ fn push_gauge(out: &mut String, metric: &Metric, value: f64) {
 
 fn push_place(out: &mut String, recording: &Recording, place: &Place) {
     let metric = place.metric;
-    let start = out.len();
-    push_head(out, Format::Text, metric.name, metric.help, metric.kind);
-    let headed = out.len();
+    let head = |out: &mut String| {
+        push_head(out, Format::Text, metric.name, metric.help, metric.kind);
+    };
     match metric.kind {
         MetricKind::Counter | MetricKind::Histogram => {}
         MetricKind::Gauge => {
-            for (index, value) in recording.values(place).enumerate() {
-                if let Some(value) = value {
-                    let label = metric.labels.first().copied();
-                    let label = label.zip(metric.values.get(index).copied());
-                    push_sample(out, metric.name, label, value);
+            let values = recording.values(place).enumerate();
+            let set = values.filter_map(|(index, value)| value.map(|value| (index, value)));
+            for (number, (index, value)) in set.enumerate() {
+                if number == 0 {
+                    head(out);
                 }
+                let label = metric.labels.first().copied();
+                let label = label.zip(metric.values.get(index).copied());
+                push_sample(out, metric.name, label, value);
             }
         }
         MetricKind::Info => {
             if let Some(texts) = recording.text(place) {
+                head(out);
                 let texts = texts.iter().map(String::as_str);
                 let labels = metric.labels.iter().copied().zip(texts);
                 push_sample(out, metric.name, labels, 1.0);
             }
         }
-    }
-    if out.len() == headed {
-        out.truncate(start);
     }
 }
 

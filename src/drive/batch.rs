@@ -10,8 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
-use leadsman_core::{Blocker, Fault, Order, Stop, perform};
+use leadsman_core::{Blocker, Fault, Order, Run, Stop, perform};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -43,16 +42,22 @@ pub(super) struct Report {
 
 /// A run that is to start.
 pub(super) struct Start {
-    due: Due,
-    aimed: Aimed,
-    probe: Held,
-    abort: AbortRegistration,
+    pub(super) due: Due,
+    /// Its [`Cut`](super::cut::Cut) ends the run.
+    pub(super) aimed: Arc<Aimed>,
+    pub(super) probe: Held,
 }
 
-/// A run has ended, and its probe comes back unless it panicked or was aborted.
+/// A run has ended, and its probe comes back unless it panicked or was cut.
 pub(super) struct Ended {
     pub(super) slot: Slot,
     pub(super) probe: Option<Held>,
+}
+
+/// What came of a run that was not cut.
+struct Finished {
+    aimed: Arc<Aimed>,
+    run: Run,
 }
 
 impl Batches {
@@ -102,35 +107,21 @@ impl Batches {
 }
 
 impl Start {
-    /// Prepares a run, and returns what aborts it.
-    pub(super) fn new(due: Due, aimed: Aimed, probe: Held) -> (Self, AbortHandle) {
-        let (handle, abort) = AbortHandle::new_pair();
-        let start = Self {
-            due,
-            aimed,
-            probe,
-            abort,
+    async fn carry_out(self, services: &Services) -> (Ended, Option<Finished>) {
+        let Self { due, aimed, probe } = self;
+        // Caught, for to drop what was cut may panic. The probe's own panics are caught before.
+        let run = AssertUnwindSafe(aimed.cut.or(run(due, &aimed, probe, services)));
+        let ended = run.catch_unwind().await.ok().flatten();
+        let (run, probe) = ended.unzip();
+        let ended = Ended {
+            slot: due.slot,
+            probe: probe.flatten(),
         };
-        (start, handle)
-    }
-
-    async fn carry_out(self, services: &Services) -> Ended {
-        let slot = self.due.slot;
-        // In a block of its own, for to drop what was aborted may panic, as may whatever is done
-        // about a finished run. The probe's own panics are caught before.
-        let run = async move {
-            let run = run(self.due, self.aimed, self.probe, services);
-            Abortable::new(run, self.abort).await.ok().flatten()
-        };
-        let ended = AssertUnwindSafe(run).catch_unwind().await;
-        Ended {
-            slot,
-            probe: ended.ok().flatten(),
-        }
+        (ended, run.map(|run| Finished { aimed, run }))
     }
 }
 
-async fn run(due: Due, aimed: Aimed, mut probe: Held, services: &Services) -> Option<Held> {
+async fn run(due: Due, aimed: &Aimed, mut probe: Held, services: &Services) -> (Run, Option<Held>) {
     let now = Instant::now();
     services
         .own
@@ -149,8 +140,7 @@ async fn run(due: Due, aimed: Aimed, mut probe: Held, services: &Services) -> Op
     };
     let run = perform(probe.probe(), order).await;
     let panicked = matches!(run.result, Err(Fault::Own(Blocker::Panic, _)));
-    services.history.scheduled(&fleet.name, &fleet.options, run);
-    (!panicked).then_some(probe)
+    (run, (!panicked).then_some(probe))
 }
 
 /// Carries out one batch after the other, and reports together what ends together.
@@ -166,7 +156,15 @@ async fn serve(
         }
         let mut myself = Some(myself);
         while !under_way.is_empty() {
-            let ended = poll_fn(|cx| under_way.poll_some(cx)).await;
+            let some = poll_fn(|cx| under_way.poll_some(cx)).await;
+            let mut ended = Vec::with_capacity(some.len());
+            let finished = some.into_iter().filter_map(|(run, finished)| {
+                ended.push(run);
+                let Finished { aimed, run } = finished?;
+                let fleet = &aimed.fleet;
+                Some((Arc::clone(&fleet.name), Arc::clone(&fleet.options), run))
+            });
+            services.history.scheduled(finished);
             let idle = myself.take_if(|_| under_way.is_empty());
             // The driver has ended only when the whole program has.
             _ = reports.send(Report { ended, idle });

@@ -10,6 +10,7 @@ use leadsman_core::{Aim, Layout, Plugin, Target};
 use leadsman_metrics::{Series, Store};
 use tracing::error;
 
+use super::cut::Cut;
 use super::held::Held;
 use crate::config::{Config, Scheduled};
 use crate::schedule::{Identity, Interval};
@@ -37,11 +38,13 @@ pub(crate) struct Fleet {
 }
 
 /// One target of a fleet, and where its results go.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Aimed {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) target: Arc<Target>,
     pub(crate) series: Series,
+    /// Ends its run when it is no longer to be probed.
+    pub(super) cut: Cut,
 }
 
 impl Plan {
@@ -71,6 +74,7 @@ impl Aimed {
             fleet: Arc::clone(&fleet),
             target: Arc::clone(target),
             series: store.track(&fleet.name, fleet.plugin, fleet.layout, target),
+            cut: Cut::default(),
         })
     }
 

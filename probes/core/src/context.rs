@@ -120,9 +120,15 @@ impl<'a> Context<'a> {
     pub async fn resolve(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
         let begin = self.looks_up();
         let found = match preference.take_literally(host) {
+            // Written in the one way that there is: to write it anew would cost more than all else
+            // that is recorded of a run.
+            Some(Ok(address @ IpAddr::V4(_))) => {
+                self.looked_up_as(host, begin, address, host);
+                return Ok(address);
+            }
             Some(found) => found,
-            None => self
-                .addresses(host, preference)
+            // In a box, for it is large and most targets are addresses.
+            None => Box::pin(self.addresses(host, preference))
                 .await
                 .map(|addresses| addresses[0]),
         };
@@ -164,18 +170,27 @@ impl<'a> Context<'a> {
     }
 
     fn looked_up(&self, host: &str, begin: Instant, found: Option<&IpAddr>) {
-        self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
-        if let Some(address) = found {
-            self.address(*address);
-            self.event("resolved", || json!({ "host": host, "address": address }));
+        match found {
+            Some(address) => self.looked_up_as(host, begin, *address, &address.to_string()),
+            None => self.set(&common::LOOKUP, begin.elapsed().as_secs_f64()),
         }
+    }
+
+    fn looked_up_as(&self, host: &str, begin: Instant, address: IpAddr, text: &str) {
+        self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
+        self.address_as(address, text);
+        self.event("resolved", || json!({ "host": host, "address": address }));
     }
 
     /// Records the address at which the target is asked.
     pub fn address(&self, address: IpAddr) {
+        self.address_as(address, &address.to_string());
+    }
+
+    fn address_as(&self, address: IpAddr, text: &str) {
         self.set(&common::PROTOCOL, if address.is_ipv4() { 4.0 } else { 6.0 });
         self.set(&common::ADDRESS_HASH, f64::from(hash(address)));
-        self.inform(&common::TARGET_INFO, &[&address.to_string()]);
+        self.inform(&common::TARGET_INFO, &[text]);
     }
 
     /// Whose fault it is that the run was not over at its deadline: the target's, unless it was not

@@ -15,7 +15,11 @@ use crate::metric::{Counter, Declared, Gauge, Histogram, Info, Metric, MetricKin
 #[derive(Debug)]
 pub struct Layout {
     places: Box<[Place]>,
-    values: usize,
+    /// Numbers of places, where [`Layout::tries`] leads to; some are of none.
+    found: Box<[u16]>,
+    /// The values of an empty recording: 0 where a value is added up over runs, and [`UNSET`] where
+    /// it is that of the last one.
+    blank: Box<[f64]>,
     texts: usize,
     spare: Mutex<Vec<Content>>,
 }
@@ -45,8 +49,9 @@ impl Layout {
         metrics: impl IntoIterator<Item = &'static dyn Declared>,
         chosen: Option<&'static [f64]>,
     ) -> Self {
-        let (mut values, mut texts) = (0, 0);
-        let places = metrics
+        let mut blank = Vec::new();
+        let mut texts = 0;
+        let places: Box<[Place]> = metrics
             .into_iter()
             .map(|declared| {
                 let metric = declared.metric();
@@ -57,20 +62,29 @@ impl Layout {
                     MetricKind::Histogram => buckets.len() + 2,
                     MetricKind::Info => 0,
                 };
-                let next = if len == 0 { &mut texts } else { &mut values };
-                let place = Place {
+                let first = if len == 0 { texts } else { blank.len() };
+                match metric.kind {
+                    MetricKind::Info => texts += 1,
+                    MetricKind::Gauge => blank.resize(first + len, f64::from_bits(UNSET)),
+                    _ => blank.resize(first + len, 0.0),
+                }
+                Place {
                     metric,
-                    first: *next,
+                    first,
                     len,
                     buckets,
-                };
-                *next += len.max(1);
-                place
+                }
             })
             .collect();
+        let mut found = vec![u16::MAX; (2 * places.len()).next_power_of_two()];
+        for (number, place) in (0..).zip(&places) {
+            let free = Self::tries(place.metric, found.len()).find(|at| found[*at] == u16::MAX);
+            found[free.expect("half of it is")] = number;
+        }
         Self {
             places,
-            values,
+            found: found.into(),
+            blank: blank.into(),
             texts,
             spare: Mutex::default(),
         }
@@ -85,10 +99,11 @@ impl Layout {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The place of a metric; two handles are the same metric if they are the same static.
+    /// The place of a metric; two handles are the same metric if they are the same static. A run
+    /// asks for some twenty, of as many.
     fn place(&self, metric: &'static Metric) -> &Place {
-        self.places
-            .iter()
+        Self::tries(metric, self.found.len())
+            .map_while(|at| self.places.get(usize::from(self.found[at])))
             .find(|place| std::ptr::eq(place.metric, metric))
             .unwrap_or_else(|| {
                 panic!(
@@ -96,6 +111,13 @@ impl Layout {
                     metric.name
                 )
             })
+    }
+
+    /// Where to look for a metric in a table of so many entries, a power of two: from where its
+    /// address as a hash leads, one by one.
+    fn tries(metric: &'static Metric, entries: usize) -> impl Iterator<Item = usize> {
+        let hash = (std::ptr::from_ref(metric).addr() as u64).wrapping_mul(GOLDEN_RATIO) >> 32;
+        (0..entries).map(move |further| (hash as usize + further) & (entries - 1))
     }
 }
 
@@ -136,6 +158,9 @@ impl Text {
     }
 }
 
+/// Of 2^64, by which multiplied neighbours are far from each other (Knuth, volume 3, section 6.4).
+const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Recordings whose memory a layout keeps at most: more than end at once.
 const MOST_SPARE: usize = 256;
 
@@ -146,14 +171,20 @@ impl Recording {
     /// An empty recording: counters at 0, gauges and infos absent.
     pub fn new(layout: &'static Layout) -> Self {
         let spare = layout.spare().pop();
-        let mut content = spare.unwrap_or_else(|| Content {
-            values: vec![0.0; layout.values].into(),
-            texts: vec![Text::default(); layout.texts].into(),
-        });
-        content.values.fill(0.0);
-        let mut recording = Self { layout, content };
-        recording.forget_last_run();
-        recording
+        let content = spare.map_or_else(
+            || Content {
+                values: layout.blank.clone(),
+                texts: vec![Text::default(); layout.texts].into(),
+            },
+            |mut content| {
+                content.values.copy_from_slice(&layout.blank);
+                for text in &mut content.texts {
+                    text.present = false;
+                }
+                content
+            },
+        );
+        Self { layout, content }
     }
 
     /// Where everything stands.
@@ -212,27 +243,19 @@ impl Recording {
 
     /// Takes in a finished run: counts are added, gauges and infos become those of that run.
     pub fn absorb(&mut self, run: &Self) {
-        for place in &*self.layout.places {
-            let range = place.first..place.first + place.len;
-            match place.metric.kind {
-                MetricKind::Counter | MetricKind::Histogram => {
-                    for (total, value) in self.content.values[range.clone()]
-                        .iter_mut()
-                        .zip(&run.content.values[range])
-                    {
-                        *total += value;
-                    }
-                }
-                MetricKind::Gauge => {
-                    self.content.values[range.clone()].copy_from_slice(&run.content.values[range]);
-                }
-                MetricKind::Info => {
-                    let text = &mut self.content.texts[place.first];
-                    match run.text(place) {
-                        Some(labels) => text.become_these(labels.iter().map(String::as_str)),
-                        None => text.present = false,
-                    }
-                }
+        let values = self.content.values.iter_mut().zip(&run.content.values);
+        for ((total, value), blank) in values.zip(&self.layout.blank) {
+            *total = if is_set(*blank) {
+                *total + value
+            } else {
+                *value
+            };
+        }
+        for (last, text) in self.content.texts.iter_mut().zip(&run.content.texts) {
+            if text.present {
+                last.become_these(text.labels.iter().map(String::as_str));
+            } else {
+                last.present = false;
             }
         }
     }
@@ -259,10 +282,9 @@ impl Recording {
 
     /// Makes gauges and infos absent; counts stay.
     pub fn forget_last_run(&mut self) {
-        for place in &*self.layout.places {
-            if place.metric.kind == MetricKind::Gauge {
-                self.content.values[place.first..place.first + place.len]
-                    .fill(f64::from_bits(UNSET));
+        for (value, blank) in self.content.values.iter_mut().zip(&self.layout.blank) {
+            if !is_set(*blank) {
+                *value = *blank;
             }
         }
         for text in &mut self.content.texts {

@@ -67,13 +67,12 @@ impl Probe for Ping {
         let options = Arc::clone(&self.options);
         let begin = Instant::now();
         let address = cx.resolve(&cx.target().address, options.preference()).await;
-        cx.set_for(&DURATION, "resolve", begin.elapsed().as_secs_f64());
+        let resolved = Instant::now();
+        cx.set_for(&DURATION, "resolve", (resolved - begin).as_secs_f64());
         let address = address?;
         options.fit(address)?;
-
-        let begin = Instant::now();
         let line = self.aim_at(address)?;
-        cx.set_for(&DURATION, "setup", begin.elapsed().as_secs_f64());
+        cx.set_for(&DURATION, "setup", resolved.elapsed().as_secs_f64());
 
         Round::new(cx, &options, line).run().await
     }

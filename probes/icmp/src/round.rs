@@ -55,6 +55,8 @@ pub(crate) struct Round<'a> {
     complaint: Option<(Cause, String)>,
     /// Why a request could not be sent.
     blocked: Option<SendError>,
+    /// Whether every request has its outcome.
+    closed: bool,
 }
 
 impl<'a> Round<'a> {
@@ -78,11 +80,12 @@ impl<'a> Round<'a> {
             suspects: 0,
             complaint: None,
             blocked: None,
+            closed: false,
         }
     }
 
     /// Asks all requests and waits until each has its outcome, or until the deadline or a stop.
-    pub(crate) async fn run(mut self) -> Result<(), Fault> {
+    pub(crate) async fn run(&mut self) -> Result<(), Fault> {
         let (cx, flow) = (self.cx, self.flow);
         let mut stopped = pin!(cx.stopped());
         while self.due.is_some() || self.in_flight > 0 {
@@ -105,7 +108,8 @@ impl<'a> Round<'a> {
         self.in_flight += 1;
         *self.line_asked += 1;
         self.cx.add(&SENT, 1);
-        let rest = self.cx.deadline().saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        let rest = self.cx.deadline().saturating_duration_since(now);
         let wait = self.options.wait.map_or(rest, |wait| (*wait).min(rest));
         let sequence = self.flow.ask(wait);
         self.account.sent(sequence);
@@ -114,7 +118,7 @@ impl<'a> Round<'a> {
             to: self.address,
             bytes: self.flow.bytes(),
         });
-        self.due = self.next_due(Instant::now());
+        self.due = self.next_due(now);
     }
 
     /// The next point of the grid, unless enough was sent or a reply could not be waited for.
@@ -266,7 +270,7 @@ impl<'a> Round<'a> {
             self.hear(&heard);
         }
         // At the deadline the time of all is over, to within the moment it takes to ask.
-        let over = self.cx.deadline() <= Instant::now();
+        let over = self.in_flight > 0 && self.cx.deadline() <= Instant::now();
         let outcome = if over {
             Outcome::Timeout
         } else {
@@ -280,6 +284,7 @@ impl<'a> Round<'a> {
             let lost = self.telling - self.answered;
             self.cx.set(&LOSS, lost as f64 / self.telling as f64);
         }
+        self.closed = true;
     }
 
     fn result(&mut self) -> Result<(), Fault> {
@@ -306,7 +311,9 @@ impl<'a> Round<'a> {
 
 impl Drop for Round<'_> {
     fn drop(&mut self) {
-        self.close();
+        if !self.closed {
+            self.close();
+        }
     }
 }
 

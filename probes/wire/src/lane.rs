@@ -22,7 +22,7 @@ use crate::clock::Stamp;
 use crate::engine::{Ask, Engine, PeerKey};
 use crate::inbox::Inbox;
 use crate::pace::Pace;
-use crate::port::{Port, Way};
+use crate::port::{Drained, Port, Way};
 use crate::spacing::Spacing;
 use crate::{EchoOptions, Mode, OpenError, sys};
 
@@ -246,7 +246,12 @@ impl Lane {
             let inbox = inboxes[peer.index()].as_ref();
             woken.extend(inbox.and_then(|inbox| inbox.put(heard)));
         };
-        let mut drained = port.drain(engine, &mut out);
+        // With nothing in flight there is nothing that has to be read before what is asked leaves.
+        let mut drained = if engine.in_flight() == 0 && self.is_asked() {
+            Drained::nothing()
+        } else {
+            port.drain(engine, &mut out)
+        };
         let mut packets = drained.packets;
         if taken.is_empty() {
             std::mem::swap(taken, &mut *lock(&self.queue));

@@ -260,6 +260,16 @@ pub(crate) struct Drained {
     pub(crate) from: Stamp,
 }
 
+impl Drained {
+    /// A reading that is done without, for there is nothing to read.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            packets: 0,
+            from: Stamp::now(),
+        }
+    }
+}
+
 /// What packets come to that quote ours or answer them, but for large ones.
 const SHORT: usize = 1_536;
 

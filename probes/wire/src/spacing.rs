@@ -2,7 +2,8 @@
 //!
 //! Many hosts and routers answer only so many requests at a time, and flows that know nothing of
 //! each other often run on the same grid. So the requests of two flows to one destination leave at
-//! least [`APART`]; those of one flow are its own affair.
+//! least [`APART`]; those of one flow are its own affair. This host itself answers all that is
+//! asked of its loopback, so there nobody waits.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,6 +25,9 @@ struct Shared {
 impl Spacing {
     /// Takes in a flow to a destination.
     pub(crate) fn admit(&mut self, destination: IpAddr) {
+        if destination.is_loopback() {
+            return;
+        }
         self.0.entry(destination).or_default().flows += 1;
     }
 
@@ -86,5 +90,17 @@ mod tests {
             spacing.forget(destination);
         }
         assert!(spacing.0.is_empty());
+    }
+
+    #[test]
+    fn who_asks_the_loopback_waits_for_nobody() {
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let mut engine = Engine::new(Family::V4, Framing::Message, 0, 1);
+        let mut spacing = Spacing::default();
+        for _ in 0..2 {
+            spacing.admit(here);
+            let flow = engine.admit(here, &EchoOptions::default());
+            assert!(spacing.take(here, flow, Stamp(7)));
+        }
     }
 }
