@@ -39,6 +39,7 @@ mod family;
 mod flow;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod header;
 mod heard;
 mod inbox;
 mod lane;
@@ -46,18 +47,23 @@ mod options;
 mod pace;
 mod packet;
 mod port;
+mod protocol;
 mod remarks;
 mod spacing;
 mod sweep;
 mod sys;
+mod tcp;
+mod template;
 mod trip;
+mod udp;
 
 pub use error::{OpenError, SendError};
 pub use family::Family;
 pub use flow::Flow;
 pub use heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence, What};
 pub use options::{EchoOptions, FlowLabel, Interface, Pattern, Stamps, Ttl};
-pub use remarks::{Quoted, Remarks};
+pub use protocol::Protocol;
+pub use remarks::{Quoted, Remarks, Sent};
 pub use sweep::{Plan, Sweep};
 #[cfg(feature = "laboratory")]
 pub use sys::laboratory;

@@ -7,7 +7,7 @@ mod random;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::{RttSource, What};
+use crate::{Protocol, RttSource, What};
 
 const TARGET: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const OTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -72,6 +72,7 @@ impl Bench {
     /// Has a packet read at a moment; it arrived at `stamped`, if that is told.
     fn hear(&mut self, bytes: &[u8], at: u64, stamped: Option<u64>) -> Vec<Heard> {
         let received = Received {
+            protocol: Protocol::Icmp,
             bytes,
             named: TARGET.into(),
             hop_limit: None,
@@ -490,6 +491,7 @@ fn two_hundred_thousand_are_in_flight_and_each_is_answered() {
     assert_eq!(engine.in_flight(), 200_000);
     for request in packets.chunks_exact(84) {
         let received = Received {
+            protocol: Protocol::Icmp,
             bytes: &reply(request),
             named: TARGET.into(),
             hop_limit: None,

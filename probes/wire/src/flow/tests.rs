@@ -258,6 +258,8 @@ fn flows_are_shared_among_threads() {
 }
 
 const PLAIN: EchoOptions = EchoOptions {
+    protocol: Protocol::Icmp,
+    port: 0,
     source: None,
     interface: None,
     mark: None,

@@ -15,8 +15,8 @@ use super::control;
 use super::socket::{self, Sockets, Way};
 use super::stamping::Departures;
 use crate::clock::{Reading, Stamp};
-use crate::echo::{IP_HEADER, TTL};
 use crate::engine::{Ask, Engine, Framing, Key, PeerKey};
+use crate::header::{IP_HEADER, TTL};
 use crate::heard::{Heard, Refusal};
 use crate::sys::batch::{self, MOST_SENT, Parcel};
 use crate::{EchoOptions, Family, Mode, Ttl};
@@ -324,8 +324,8 @@ impl Outgoing {
         let Some(interface) = self.way.interface else {
             return false;
         };
-        let bound = [&sockets.transmit, &sockets.receive];
-        let mut bound = bound.into_iter().chain(self.fragmenting());
+        let receive = sockets.receive.iter().map(|receiver| &receiver.socket);
+        let mut bound = receive.chain([&sockets.transmit]).chain(self.fragmenting());
         // The kernel remembers which one it was, and finds no name for one that is gone.
         sockets.transmit.device().is_err()
             && bound.all(|socket| socket.bind_device(Some(interface.bytes())).is_ok())

@@ -1,4 +1,4 @@
-//! How are ICMP sockets opened and prepared?
+//! How are sockets opened and prepared?
 //!
 //! Raw where this process may: one to send and one to receive, so that the stamps of departures
 //! take no room from answers. Over IPv4 the one that sends is given whole packets, header
@@ -9,17 +9,18 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{icmpv4, icmpv6};
-use socket2::{Protocol, Socket, Type};
+use socket2::{Socket, Type};
 
 use super::filter;
 use super::stamping::{self, Departures};
 use crate::engine::Framing;
-use crate::{EchoOptions, Family, Interface, Mode, OpenError, Stamps, sys};
+use crate::{EchoOptions, Family, Interface, Mode, OpenError, Protocol, Stamps, sys};
 
 /// Which way packets go; those that go the same way share their sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Way {
     pub(crate) family: Family,
+    pub(crate) protocol: Protocol,
     pub(crate) source: Option<IpAddr>,
     pub(crate) interface: Option<Interface>,
     pub(crate) mark: Option<u32>,
@@ -30,11 +31,16 @@ impl Way {
     pub(crate) fn new(family: Family, options: &EchoOptions) -> Self {
         Self {
             family,
+            protocol: options.protocol,
             source: options.source,
             interface: options.interface,
             mark: options.mark,
             stamps: options.stamps,
         }
+    }
+
+    fn on_top_of_ip(&self) -> socket2::Protocol {
+        i32::from(self.protocol.number(self.family)).into()
     }
 }
 
@@ -43,14 +49,22 @@ pub(crate) struct Sockets {
     pub(crate) mode: Mode,
     pub(crate) framing: Framing,
     pub(crate) transmit: Socket,
-    /// The same socket by another descriptor, if it is a ping socket.
-    pub(crate) receive: Socket,
+    /// For ICMP, and for what UDP and TCP themselves answer.
+    pub(crate) receive: Vec<Receiver>,
     pub(crate) departures: Departures,
     /// Whether the kernel stamps arrivals.
     pub(crate) arrivals: bool,
-    /// The first of the identifiers that are its own.
+    /// The first of the identifiers or source ports that are its own.
     pub(crate) first: u16,
     pub(crate) identifiers: u16,
+}
+
+/// What answers come through.
+pub(crate) struct Receiver {
+    /// That which sends by another descriptor, if it is a ping socket.
+    pub(crate) socket: Socket,
+    /// What answers they are.
+    pub(crate) protocol: Protocol,
 }
 
 /// Opens and prepares the best sockets that this process may have.
@@ -74,7 +88,7 @@ fn open_raw(way: Way) -> Result<Sockets, OpenError> {
     let (transmit, framing) = match family {
         // As raw(7) has it, this protocol means that the packets include their headers.
         Family::V4 => {
-            let transmit = raw(way, Protocol::from(libc::IPPROTO_RAW))?;
+            let transmit = raw(way, libc::IPPROTO_RAW.into())?;
             let prepare = || {
                 // Else the kernel keeps it to itself if the interface's queue is full.
                 sys::set_option(&transmit, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
@@ -88,29 +102,69 @@ fn open_raw(way: Way) -> Result<Sockets, OpenError> {
         Family::V6 => (deaf(way)?, Framing::Message),
     };
     let receive = raw(way, family.protocol())?;
-    let first = fastrand::u16(..) & !(RAW_BLOCK - 1);
+    let (first, identifiers) = block(way.protocol);
     let prepare = || match family {
         Family::V4 => {
             sys::set_option(&receive, SOL_RAW, ICMP_FILTER, filter_v4())?;
-            receive.attach_filter(&filter::v4(first))
+            receive.attach_filter(&filter::v4(way.protocol, first))
         }
         Family::V6 => {
             sys::set_option(&receive, libc::IPPROTO_ICMPV6, ICMP6_FILTER, filter_v6())?;
-            receive.attach_filter(&filter::v6(first))?;
+            receive.attach_filter(&filter::v6(way.protocol, first))?;
             receive.set_recv_hoplimit_v6(true)
         }
     };
     prepare().map_err(|source| failed(way, source))?;
+    let mut receive = vec![Receiver {
+        socket: receive,
+        protocol: Protocol::Icmp,
+    }];
+    if way.protocol != Protocol::Icmp {
+        receive.push(Receiver {
+            socket: open_answers(way, first)?,
+            protocol: way.protocol,
+        });
+    }
+    let mut receivers = receive.iter();
+    let arrivals = receivers.all(|one| stamping::of_arrivals(&one.socket, way.stamps));
     Ok(Sockets {
         mode: Mode::Raw,
         framing,
         departures: stamping::of_departures(&transmit, way.stamps),
-        arrivals: stamping::of_arrivals(&receive, way.stamps),
+        arrivals,
         transmit,
         receive,
         first,
-        identifiers: RAW_BLOCK,
+        identifiers,
     })
+}
+
+/// Opens a raw socket for what services say to our ports. The kernel gives it a copy of every
+/// datagram or segment, of which the filter leaves ours.
+fn open_answers(way: Way, first: u16) -> Result<Socket, OpenError> {
+    let socket = raw(way, way.on_top_of_ip())?;
+    let prepare = || {
+        socket.attach_filter(&filter::answers(way.family, way.protocol, first))?;
+        match way.family {
+            Family::V4 => Ok(()),
+            Family::V6 => socket.set_recv_hoplimit_v6(true),
+        }
+    };
+    prepare().map_err(|source| failed(way, source))?;
+    Ok(socket)
+}
+
+/// The identifiers or source ports of raw sockets: the first, and how many.
+///
+/// Programs that do the same share one only by accident, and then a cookie tells the answers apart.
+fn block(protocol: Protocol) -> (u16, u16) {
+    match protocol {
+        Protocol::Icmp => (fastrand::u16(..) & !(RAW_BLOCK - 1), RAW_BLOCK),
+        Protocol::Udp | Protocol::Tcp => {
+            let first = fastrand::u16(FIRST_PORT..) & !(PORT_BLOCK - 1);
+            (first, PORT_BLOCK)
+        }
+    }
 }
 
 fn open_ping(way: Way) -> Result<Sockets, OpenError> {
@@ -141,7 +195,10 @@ fn open_ping(way: Way) -> Result<Sockets, OpenError> {
         mode: Mode::Ping,
         framing: Framing::Message,
         transmit: socket,
-        receive,
+        receive: vec![Receiver {
+            socket: receive,
+            protocol: Protocol::Icmp,
+        }],
         departures,
         arrivals,
         first,
@@ -149,17 +206,24 @@ fn open_ping(way: Way) -> Result<Sockets, OpenError> {
     })
 }
 
-/// Opens a raw ICMP socket that receives nothing, and whose packets the kernel may fragment.
+/// Opens a raw socket that receives nothing, and whose packets the kernel may fragment. Over IPv6
+/// it computes their checksums.
 fn deaf(way: Way) -> Result<Socket, OpenError> {
-    let socket = raw(way, way.family.protocol())?;
-    let filtered = match way.family {
-        Family::V4 => sys::set_option(&socket, SOL_RAW, ICMP_FILTER, -1),
-        Family::V6 => {
+    let socket = raw(way, way.on_top_of_ip())?;
+    let prepare = || match (way.protocol, way.family) {
+        (Protocol::Icmp, Family::V4) => sys::set_option(&socket, SOL_RAW, ICMP_FILTER, -1),
+        (Protocol::Icmp, Family::V6) => {
             let none = [u32::MAX; 8];
             sys::set_option(&socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, none)
         }
+        (Protocol::Udp | Protocol::Tcp, Family::V4) => socket.attach_filter(&filter::nothing()),
+        (Protocol::Udp | Protocol::Tcp, Family::V6) => {
+            let at = i32::from(way.protocol.checksum_at());
+            sys::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_CHECKSUM, at)?;
+            socket.attach_filter(&filter::nothing())
+        }
     };
-    filtered.map_err(|source| failed(way, source))?;
+    prepare().map_err(|source| failed(way, source))?;
     Ok(socket)
 }
 
@@ -173,13 +237,20 @@ pub(crate) fn fragmenting(way: Way, departures: &Departures) -> Result<Socket, O
     Ok(socket)
 }
 
-fn raw(way: Way, protocol: Protocol) -> Result<Socket, OpenError> {
+fn raw(way: Way, protocol: socket2::Protocol) -> Result<Socket, OpenError> {
     socket(way, Type::RAW, protocol)
 }
 
-fn socket(way: Way, kind: Type, protocol: Protocol) -> Result<Socket, OpenError> {
+fn socket(way: Way, kind: Type, protocol: socket2::Protocol) -> Result<Socket, OpenError> {
+    let socket = plain(way, kind, Some(protocol))?;
+    enlarge_buffers(&socket);
+    Ok(socket)
+}
+
+/// Opens a socket whose packets go this way.
+fn plain(way: Way, kind: Type, protocol: Option<socket2::Protocol>) -> Result<Socket, OpenError> {
     let family = way.family;
-    let socket = Socket::new(family.domain(), kind, Some(protocol));
+    let socket = Socket::new(family.domain(), kind, protocol);
     let socket = socket.map_err(|source| failed(way, source))?;
     if let Some(interface) = way.interface {
         let bound = socket.bind_device(Some(interface.bytes()));
@@ -206,15 +277,19 @@ fn socket(way: Way, kind: Type, protocol: Protocol) -> Result<Socket, OpenError>
         Family::V6 => sys::set_option(&socket, libc::IPPROTO_IPV6, IPV6_FLOWINFO_SEND, 1),
     };
     prepare().map_err(|source| failed(way, source))?;
-    enlarge_buffers(&socket);
     Ok(socket)
 }
 
 fn failed(way: Way, source: io::Error) -> OpenError {
-    let family = way.family.name();
-    match source.kind() {
-        io::ErrorKind::PermissionDenied => OpenError::NotPermitted { family },
-        _ => OpenError::Socket { family, source },
+    let (family, protocol) = (way.family.name(), way.protocol.name());
+    match (source.kind(), way.protocol) {
+        (io::ErrorKind::PermissionDenied, Protocol::Tcp) => OpenError::TcpNotPermitted { family },
+        (io::ErrorKind::PermissionDenied, _) => OpenError::NotPermitted { family },
+        _ => OpenError::Socket {
+            family,
+            protocol,
+            source,
+        },
     }
 }
 
@@ -242,6 +317,17 @@ pub(crate) fn path_mtu(destination: IpAddr) -> Option<u32> {
         .connect(&SocketAddr::new(destination, 9).into())
         .ok()?;
     u32::try_from(sys::option(&socket, level, name).ok()?).ok()
+}
+
+/// Asks the routing table from which address packets to `destination` leave.
+pub(crate) fn source(way: Way, destination: IpAddr) -> Option<IpAddr> {
+    // Connecting sends nothing; any port but 0 will do.
+    let socket = plain(way, Type::DGRAM, None).ok()?;
+    socket
+        .connect(&SocketAddr::new(destination, 9).into())
+        .ok()?;
+    let source = socket.local_addr().ok()?.as_socket()?;
+    Some(source.ip())
 }
 
 /// Whether `address` is one that this host can send from.
@@ -296,6 +382,12 @@ fn filter_v6() -> [u32; 8] {
 
 /// Identifiers of a raw socket.
 pub(crate) const RAW_BLOCK: u16 = 16;
+
+/// Source ports of a raw socket: flows to one target differ in nothing else.
+pub(crate) const PORT_BLOCK: u16 = 1_024;
+
+/// From where on programs have their ports chosen by the kernel, unless told otherwise.
+const FIRST_PORT: u16 = 0x8000;
 
 /// The kernel doubles it: room for 20,000 packets.
 const BUFFER: i32 = 8 << 20;

@@ -128,6 +128,7 @@ impl World {
             self.engine.departed(*key, stamp(self.now).unwrap());
         }
         let received = Received {
+            protocol: Protocol::Icmp,
             bytes: &packet,
             named: TARGET.into(),
             hop_limit: None,

@@ -258,8 +258,9 @@ async fn answers_to_others_reach_no_raw_socket() {
         }
         let mut bytes = [0; 1_500];
         let patience = Some(Duration::from_secs(20));
-        sockets.receive.set_read_timeout(patience).unwrap();
-        let length = (&sockets.receive).read(&mut bytes).unwrap();
+        let mut receive = &sockets.receive[0].socket;
+        receive.set_read_timeout(patience).unwrap();
+        let length = receive.read(&mut bytes).unwrap();
         let id = &bytes[..length][at + 4..][..2];
         assert_eq!(id, ours.to_be_bytes(), "{target}");
     }
@@ -273,7 +274,8 @@ async fn what_is_dropped_for_want_of_room_is_suspect() {
     };
     for mode in MODES {
         let lane = lane_with(&host, Family::V4, mode, |sockets| {
-            sockets.receive.set_recv_buffer_size(1).unwrap();
+            let receive = &sockets.receive[0].socket;
+            receive.set_recv_buffer_size(1).unwrap();
         });
         let flow = flow(lane, "192.0.2.254", PLAIN);
         let (mut answers, mut suspects) = (0, 0);
