@@ -113,6 +113,7 @@ fn received(family: Family, bytes: &[u8]) -> Received<'_> {
     Received {
         bytes,
         protocol: Protocol::Icmp,
+        ports: None,
         named: target(family),
         hop_limit: None,
         error: None,

@@ -74,6 +74,10 @@ pub use trip::RttSource;
 pub enum Mode {
     /// Raw sockets, which need `CAP_NET_RAW`. They see every ICMP message that this host receives.
     Raw,
+    /// UDP sockets, which every process may open: for [`Protocol::Udp`] only, and for 16 flows at a
+    /// time that differ in their source port. The kernel passes on what routers quote of a
+    /// datagram's payload, so that those that quote none are not heard.
+    Udp,
     /// A datagram ICMP socket, which `net.ipv4.ping_group_range` allows to unprivileged groups.
     /// The kernel chooses its one identifier and keeps corrupted messages to itself.
     Ping,

@@ -26,6 +26,9 @@ pub struct Received<'a> {
     pub bytes: &'a [u8],
     /// What the bytes are, if they do not begin with an IPv4 header.
     pub protocol: Protocol,
+    /// Our port and theirs, if the kernel keeps the UDP header to itself: then the bytes begin with
+    /// the payload.
+    pub ports: Option<(u16, u16)>,
     /// Who sent it; with an error, where the request was going.
     pub named: IpAddr,
     /// TTL or hop limit left, if the kernel told. That in an IPv4 header counts before it.
@@ -58,10 +61,15 @@ pub(crate) fn read<'a>(
     received: &Received<'a>,
 ) -> Option<Read<'a>> {
     let hop_limit = received.hop_limit;
+    let ports = received.ports;
+    let ports = ports.map(|(ours, theirs)| Ports { ours, theirs });
     if let Some(Reported { what, from }) = received.error {
         let quote = Quote {
             destination: received.named,
-            start: start::echo(family, received.bytes)?,
+            start: match ports {
+                Some(ports) => start::payload(ports, received.bytes)?,
+                None => start::echo(family, received.bytes)?,
+            },
         };
         return Some(Read {
             from,
@@ -81,10 +89,14 @@ pub(crate) fn read<'a>(
             message: datagram.message,
         });
     }
+    let message = match ports {
+        Some(ports) => read_payload(ports, received.bytes)?,
+        None => read_message(family, received.protocol, received.bytes)?,
+    };
     Some(Read {
         from: received.named,
         hop_limit,
-        message: read_message(family, received.protocol, received.bytes)?,
+        message,
     })
 }
 
@@ -171,11 +183,14 @@ fn read_message(family: Family, protocol: Protocol, bytes: &[u8]) -> Option<Mess
 
 /// Reads a UDP datagram. Its checksum is not looked at: only two bytes of it matter.
 fn read_datagram(bytes: &[u8]) -> Option<Message<'_>> {
-    let sequence = bytes.get(udp::HEADER..)?.first_chunk()?;
+    read_payload(start::ports_of_answer(bytes)?, bytes.get(udp::HEADER..)?)
+}
+
+fn read_payload(ports: Ports, payload: &[u8]) -> Option<Message<'_>> {
     Some(Message::Datagram {
-        ports: start::ports_of_answer(bytes)?,
-        sequence: u16::from_be_bytes(*sequence),
-        bytes: bytes.len(),
+        ports,
+        sequence: u16::from_be_bytes(*payload.first_chunk()?),
+        bytes: udp::HEADER + payload.len(),
     })
 }
 

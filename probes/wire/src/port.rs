@@ -131,7 +131,7 @@ impl Port {
                 Err(outgoing::Later::Cleared) => self.drain_errors(engine, out),
                 Err(outgoing::Later::Counted) => {
                     self.drain_errors(engine, out);
-                    self.sockets.departures.restart(&self.sockets.transmit);
+                    self.sockets.departures.restart(&self.sockets.transmit[0]);
                 }
             }
         }
@@ -145,7 +145,7 @@ impl Port {
     ) -> Drained {
         let from = Stamp::now();
         let mut packets = 0;
-        if self.sockets.mode == Mode::Ping || self.outgoing.stamps_pile_up() {
+        if self.sockets.mode != Mode::Raw || self.outgoing.stamps_pile_up() {
             self.drain_errors(engine, out);
         }
         for place in 0..self.sockets.receive.len() {
@@ -164,7 +164,7 @@ impl Port {
         let mut packets = 0;
         for _ in 0..MORE_THAN_THERE_IS {
             let Receiver { socket, protocol } = &self.sockets.receive[place];
-            let protocol = *protocol;
+            let (protocol, port) = (*protocol, self.sockets.port(place));
             let (count, more) = match self.answers.receive(socket, 0) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -181,6 +181,7 @@ impl Port {
                 let received = Received {
                     bytes: self.answers.packet(number),
                     protocol,
+                    ports: port.map(|port| (port, self.answers.port(number))),
                     named: self.answers.name(number),
                     hop_limit: told.hop_limit,
                     error: told.error,
@@ -216,10 +217,9 @@ impl Port {
             ..
         } = self;
         let mut stamps = 0;
-        for socket in [Some(&sockets.transmit), outgoing.fragmenting()]
-            .into_iter()
-            .flatten()
-        {
+        let transmit = sockets.transmit.iter().chain(outgoing.fragmenting());
+        for (place, socket) in transmit.enumerate() {
+            let port = sockets.port(place);
             for _ in 0..MORE_THAN_THERE_IS {
                 let Ok((count, more)) = errors.receive(socket, libc::MSG_ERRQUEUE) else {
                     break;
@@ -237,6 +237,7 @@ impl Port {
                     let received = Received {
                         bytes: errors.packet(number),
                         protocol: Protocol::Icmp,
+                        ports: port.map(|port| (port, errors.port(number))),
                         named: errors.name(number),
                         hop_limit: told.hop_limit,
                         error: told.error,

@@ -8,6 +8,7 @@ use leadsman_lab::{Chain, or_skip};
 use serde_json::Value;
 
 use super::{TARGETS, events, named, page, trace};
+use crate::netns::without;
 
 #[test]
 fn the_path_is_the_same_by_every_protocol() {
@@ -28,6 +29,32 @@ fn the_path_is_the_same_by_every_protocol() {
             assert_eq!(last["port"].as_str(), port, "{protocol} {target}");
             assert_eq!(named(&events, "ended")["hops"], 4, "{protocol} {target}");
         }
+    }
+}
+
+/// Without a privilege datagrams are sent all the same, and nothing else is.
+#[test]
+fn without_privileges_the_path_is_found_by_udp() {
+    let Some(chain) = or_skip(Chain::new(3)) else {
+        return;
+    };
+    give_address(&chain);
+    let unprivileged = |arguments: &[&str]| {
+        let mut command = without("net_raw");
+        command.arg("trace").args(arguments);
+        chain.prober().run(|| command.output()).expect("it was built")
+    };
+    for (family, target) in TARGETS.into_iter().enumerate() {
+        let events = events(&unprivileged(&["--json", "-U", target]));
+        for ttl in 1..=3 {
+            let router = chain.addresses(ttl)[family].to_string();
+            assert_eq!(hop(&events, ttl as u64)["from"], router, "{target} {ttl}");
+        }
+        let last = hop(&events, 4);
+        assert_eq!((&last["from"], &last["port"]), (&target.into(), &"closed".into()));
+        let (page, status) = page(&unprivileged(&["-T", target]));
+        assert_eq!(status, Some(2), "{page}");
+        assert!(page.contains("or send UDP, which needs none"), "{page}");
     }
 }
 

@@ -117,6 +117,7 @@ impl Host {
         }
         let received = Received {
             protocol: Protocol::Icmp,
+            ports: None,
             bytes: if packet.is_v4() {
                 packet.bytes()
             } else {

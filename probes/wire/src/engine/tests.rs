@@ -73,6 +73,7 @@ impl Bench {
     fn hear(&mut self, bytes: &[u8], at: u64, stamped: Option<u64>) -> Vec<Heard> {
         let received = Received {
             protocol: Protocol::Icmp,
+            ports: None,
             bytes,
             named: TARGET.into(),
             hop_limit: None,
@@ -492,6 +493,7 @@ fn two_hundred_thousand_are_in_flight_and_each_is_answered() {
     for request in packets.chunks_exact(84) {
         let received = Received {
             protocol: Protocol::Icmp,
+            ports: None,
             bytes: &reply(request),
             named: TARGET.into(),
             hop_limit: None,

@@ -131,6 +131,15 @@ fn datagram(
     })
 }
 
+/// Reads the payload of a datagram, as error queues hold it.
+pub(super) fn payload(ports: Ports, payload: &[u8]) -> Option<Start<'_>> {
+    Some(Start::Udp {
+        ports,
+        sequence: u16::from_be_bytes(*payload.first_chunk()?),
+        payload,
+    })
+}
+
 fn segment(bytes: &[u8]) -> Option<Start<'_>> {
     let number = bytes.get(4..)?.first_chunk()?;
     Some(Start::Tcp {

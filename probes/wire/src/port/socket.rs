@@ -13,7 +13,7 @@ use socket2::{Socket, Type};
 
 use super::filter;
 use super::stamping::{self, Departures};
-use crate::engine::Framing;
+use crate::engine::{Framing, Key};
 use crate::{EchoOptions, Family, Interface, Mode, OpenError, Protocol, Stamps, sys};
 
 /// Which way packets go; those that go the same way share their sockets.
@@ -48,7 +48,8 @@ impl Way {
 pub(crate) struct Sockets {
     pub(crate) mode: Mode,
     pub(crate) framing: Framing,
-    pub(crate) transmit: Socket,
+    /// One for all packets, or of UDP sockets one for each port.
+    pub(crate) transmit: Vec<Socket>,
     /// For ICMP, and for what UDP and TCP themselves answer.
     pub(crate) receive: Vec<Receiver>,
     pub(crate) departures: Departures,
@@ -61,16 +62,33 @@ pub(crate) struct Sockets {
 
 /// What answers come through.
 pub(crate) struct Receiver {
-    /// That which sends by another descriptor, if it is a ping socket.
+    /// One of those that send by another descriptor, but for raw sockets.
     pub(crate) socket: Socket,
     /// What answers they are.
     pub(crate) protocol: Protocol,
 }
 
+impl Sockets {
+    /// Which of the sockets that send is for a request.
+    pub(crate) fn place(&self, key: Key) -> usize {
+        usize::from(key.page()) % self.transmit.len()
+    }
+
+    /// The port of a UDP socket, from which the kernel gives payloads without their headers.
+    pub(crate) fn port(&self, place: usize) -> Option<u16> {
+        (self.mode == Mode::Udp).then(|| self.first + place as u16)
+    }
+}
+
 /// Opens and prepares the best sockets that this process may have.
 pub(crate) fn open(way: Way) -> Result<Sockets, OpenError> {
+    let unprivileged = match way.protocol {
+        Protocol::Icmp => Mode::Ping,
+        Protocol::Udp => Mode::Udp,
+        Protocol::Tcp => return open_as(way, Mode::Raw),
+    };
     match open_as(way, Mode::Raw) {
-        Err(OpenError::NotPermitted { .. }) => open_as(way, Mode::Ping),
+        Err(OpenError::NotPermitted { .. }) => open_as(way, unprivileged),
         opened => opened,
     }
 }
@@ -80,6 +98,7 @@ pub(crate) fn open_as(way: Way, mode: Mode) -> Result<Sockets, OpenError> {
     match mode {
         Mode::Raw => open_raw(way),
         Mode::Ping => open_ping(way),
+        Mode::Udp => open_udp(way),
     }
 }
 
@@ -132,7 +151,7 @@ fn open_raw(way: Way) -> Result<Sockets, OpenError> {
         framing,
         departures: stamping::of_departures(&transmit, way.stamps),
         arrivals,
-        transmit,
+        transmit: vec![transmit],
         receive,
         first,
         identifiers,
@@ -168,19 +187,9 @@ fn block(protocol: Protocol) -> (u16, u16) {
 }
 
 fn open_ping(way: Way) -> Result<Sockets, OpenError> {
-    let socket = socket(way, Type::DGRAM, way.family.protocol())?;
+    let socket = socket(way, Type::DGRAM, way.family.protocol(), 0)?;
     let prepare = || -> io::Result<_> {
-        // Errors come by way of the error queue.
-        match way.family {
-            Family::V4 => {
-                sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
-                sys::set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)?;
-            }
-            Family::V6 => {
-                sys::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
-                socket.set_recv_hoplimit_v6(true)?;
-            }
-        }
+        queue_errors(&socket, way.family)?;
         // Makes the kernel choose the identifier, which is the port.
         if way.source.is_none() {
             socket.bind(&way.family.unspecified())?;
@@ -194,7 +203,7 @@ fn open_ping(way: Way) -> Result<Sockets, OpenError> {
     Ok(Sockets {
         mode: Mode::Ping,
         framing: Framing::Message,
-        transmit: socket,
+        transmit: vec![socket],
         receive: vec![Receiver {
             socket: receive,
             protocol: Protocol::Icmp,
@@ -204,6 +213,68 @@ fn open_ping(way: Way) -> Result<Sockets, OpenError> {
         first,
         identifiers: 1,
     })
+}
+
+/// Opens sockets on as many ports in a row.
+fn open_udp(way: Way) -> Result<Sockets, OpenError> {
+    let mut attempts = 0;
+    let (first, transmit) = loop {
+        let first = fastrand::u16(FIRST_PORT..=u16::MAX - PLAIN_PORTS);
+        let ports = first..first + PLAIN_PORTS;
+        let opened = ports.map(|port| socket(way, Type::DGRAM, socket2::Protocol::UDP, port));
+        match opened.collect::<Result<Vec<_>, _>>() {
+            Ok(transmit) => break (first, transmit),
+            // Some of them are another program's.
+            Err(OpenError::Source { source, .. } | OpenError::Socket { source, .. })
+                if source.kind() == io::ErrorKind::AddrInUse && attempts < ATTEMPTS =>
+            {
+                attempts += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let receive = transmit.iter().map(|socket| {
+        queue_errors(socket, way.family)?;
+        Ok(Receiver {
+            socket: socket.try_clone()?,
+            protocol: Protocol::Udp,
+        })
+    });
+    let receive = receive.collect::<io::Result<_>>();
+    let stamped = transmit
+        .iter()
+        .map(|socket| stamping::of_both(socket, way.stamps));
+    let stamped: Vec<_> = stamped.collect();
+    let keyed = |(departures, _): &_| matches!(departures, Departures::Keyed);
+    Ok(Sockets {
+        mode: Mode::Udp,
+        framing: Framing::Message,
+        receive: receive.map_err(|source| failed(way, source))?,
+        // The kernel's count of one socket is not that of another.
+        departures: if stamped.iter().all(keyed) {
+            Departures::Keyed
+        } else {
+            Departures::Unstamped
+        },
+        arrivals: stamped.iter().all(|(_, arrivals)| *arrivals),
+        transmit,
+        first,
+        identifiers: PLAIN_PORTS,
+    })
+}
+
+/// Has ICMP errors queued, and TTLs told.
+fn queue_errors(socket: &Socket, family: Family) -> io::Result<()> {
+    match family {
+        Family::V4 => {
+            sys::set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+            sys::set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)
+        }
+        Family::V6 => {
+            sys::set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
+            socket.set_recv_hoplimit_v6(true)
+        }
+    }
 }
 
 /// Opens a raw socket that receives nothing, and whose packets the kernel may fragment. Over IPv6
@@ -238,17 +309,27 @@ pub(crate) fn fragmenting(way: Way, departures: &Departures) -> Result<Socket, O
 }
 
 fn raw(way: Way, protocol: socket2::Protocol) -> Result<Socket, OpenError> {
-    socket(way, Type::RAW, protocol)
+    socket(way, Type::RAW, protocol, 0)
 }
 
-fn socket(way: Way, kind: Type, protocol: socket2::Protocol) -> Result<Socket, OpenError> {
-    let socket = plain(way, kind, Some(protocol))?;
+fn socket(
+    way: Way,
+    kind: Type,
+    protocol: socket2::Protocol,
+    port: u16,
+) -> Result<Socket, OpenError> {
+    let socket = plain(way, kind, Some(protocol), port)?;
     enlarge_buffers(&socket);
     Ok(socket)
 }
 
-/// Opens a socket whose packets go this way.
-fn plain(way: Way, kind: Type, protocol: Option<socket2::Protocol>) -> Result<Socket, OpenError> {
+/// Opens a socket whose packets go this way; on any port if that is 0.
+fn plain(
+    way: Way,
+    kind: Type,
+    protocol: Option<socket2::Protocol>,
+    port: u16,
+) -> Result<Socket, OpenError> {
     let family = way.family;
     let socket = Socket::new(family.domain(), kind, protocol);
     let socket = socket.map_err(|source| failed(way, source))?;
@@ -261,11 +342,15 @@ fn plain(way: Way, kind: Type, protocol: Option<socket2::Protocol>) -> Result<So
         marked.map_err(|source| OpenError::Mark { mark, source })?;
     }
     if let Some(source_address) = way.source {
-        let bound = socket.bind(&SocketAddr::new(source_address, 0).into());
+        let bound = socket.bind(&SocketAddr::new(source_address, port).into());
         bound.map_err(|source| OpenError::Source {
             source_address,
             source,
         })?;
+    } else if port != 0 {
+        let any = SocketAddr::new(family.any(), port);
+        let bound = socket.bind(&any.into());
+        bound.map_err(|source| failed(way, source))?;
     }
     let prepare = || match family {
         Family::V4 => {
@@ -322,7 +407,7 @@ pub(crate) fn path_mtu(destination: IpAddr) -> Option<u32> {
 /// Asks the routing table from which address packets to `destination` leave.
 pub(crate) fn source(way: Way, destination: IpAddr) -> Option<IpAddr> {
     // Connecting sends nothing; any port but 0 will do.
-    let socket = plain(way, Type::DGRAM, None).ok()?;
+    let socket = plain(way, Type::DGRAM, None, 0).ok()?;
     socket
         .connect(&SocketAddr::new(destination, 9).into())
         .ok()?;
@@ -385,6 +470,12 @@ pub(crate) const RAW_BLOCK: u16 = 16;
 
 /// Source ports of a raw socket: flows to one target differ in nothing else.
 pub(crate) const PORT_BLOCK: u16 = 1_024;
+
+/// Ports of UDP sockets: of each flow at once to one target, one.
+pub(crate) const PLAIN_PORTS: u16 = 16;
+
+/// How often so many ports in a row are looked for.
+const ATTEMPTS: u32 = 32;
 
 /// From where on programs have their ports chosen by the kernel, unless told otherwise.
 const FIRST_PORT: u16 = 0x8000;

@@ -129,6 +129,7 @@ impl World {
         }
         let received = Received {
             protocol: Protocol::Icmp,
+            ports: None,
             bytes: &packet,
             named: TARGET.into(),
             hop_limit: None,
