@@ -42,7 +42,10 @@ fn without_privileges_the_path_is_found_by_udp() {
     let unprivileged = |arguments: &[&str]| {
         let mut command = without("net_raw");
         command.arg("trace").args(arguments);
-        chain.prober().run(|| command.output()).expect("it was built")
+        chain
+            .prober()
+            .run(|| command.output())
+            .expect("it was built")
     };
     for (family, target) in TARGETS.into_iter().enumerate() {
         let events = events(&unprivileged(&["--json", "-U", target]));
@@ -51,10 +54,26 @@ fn without_privileges_the_path_is_found_by_udp() {
             assert_eq!(hop(&events, ttl as u64)["from"], router, "{target} {ttl}");
         }
         let last = hop(&events, 4);
-        assert_eq!((&last["from"], &last["port"]), (&target.into(), &"closed".into()));
+        assert_eq!(
+            (&last["from"], &last["port"]),
+            (&target.into(), &"closed".into())
+        );
         let (page, status) = page(&unprivileged(&["-T", target]));
         assert_eq!(status, Some(2), "{page}");
         assert!(page.contains("or send UDP, which needs none"), "{page}");
+    }
+}
+
+#[test]
+fn what_is_too_large_for_a_link_is_fragmented() {
+    let Some(chain) = or_skip(Chain::new(1)) else {
+        return;
+    };
+    for target in TARGETS {
+        let arguments = ["--json", "-U", "--payload-size", "3000", target];
+        let events = events(&trace(chain.prober(), &arguments));
+        assert_eq!(named(&events, "sent")["bytes"], 3_008);
+        assert_eq!(named(&events, "ended")["hops"], 2, "{target}");
     }
 }
 

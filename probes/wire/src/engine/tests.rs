@@ -2,6 +2,7 @@
 //! everything to it at random.
 
 mod hops;
+mod ports;
 mod random;
 
 use std::net::Ipv4Addr;
@@ -147,6 +148,7 @@ fn reply_from(from: Ipv4Addr, request: &[u8]) -> Vec<u8> {
 fn unreachable(request: &[u8], quoted: usize) -> Vec<u8> {
     let mut error = request[..20].to_vec();
     error[3] = (20 + 8 + quoted) as u8;
+    error[9] = 1;
     error[12..16].copy_from_slice(&ROUTER.octets());
     error.extend([3, 1, 0, 0, 0, 0, 0, 0]);
     error.extend(&request[..quoted]);

@@ -1,6 +1,7 @@
 //! Real sockets on loopback. What takes a network is in `routed`.
 
 mod namespace;
+mod ports;
 mod routed;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
