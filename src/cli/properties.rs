@@ -50,6 +50,7 @@ impl Properties {
             .value_parser(assignment)
             .help(help);
         own.chain(self.worded())
+            .chain(self.choices())
             .chain(self.families())
             .chain([any])
             .collect()
@@ -86,6 +87,11 @@ impl Properties {
                 .find(|(word, _)| typed.is_some_and(|typed| typed == word));
             if let Some((_, value)) = said {
                 Assignment::word(option, value).plant(&mut tree);
+            }
+        }
+        for (letter, name, value) in self.offer.choices {
+            if given.get_flag(&choice(*letter)) {
+                Assignment::word(name, value).plant(&mut tree);
             }
         }
         let families = self
@@ -160,6 +166,19 @@ impl Properties {
         })
     }
 
+    /// Those that stand for an option with its value, of which the last given counts.
+    fn choices(&self) -> impl Iterator<Item = Arg> {
+        self.offer.choices.iter().map(|(letter, name, value)| {
+            let others = self.offer.choices.iter().filter(|(_, of, _)| of == name);
+            let others = others.map(|(other, ..)| choice(*other)).chain([id(name)]);
+            Arg::new(choice(*letter))
+                .short(*letter)
+                .action(ArgAction::SetTrue)
+                .overrides_with_all(others)
+                .help(format!("The same as --{} {value}", name.replace('_', "-")))
+        })
+    }
+
     /// `-4` and `-6`, if the plugin can be told which family to use.
     fn families(&self) -> impl Iterator<Item = Arg> {
         let flags = self.has(PREFERRED).then(|| {
@@ -191,6 +210,11 @@ impl Properties {
 /// What clap calls the flag of an option, apart from whatever the host's own flags are called.
 fn id(option: &str) -> String {
     format!("option {option}")
+}
+
+/// What clap calls a flag that stands for an option with its value.
+fn choice(letter: char) -> String {
+    format!("choice {letter}")
 }
 
 /// Flags that every command has, so that an option of that name has only its letter, or `-o`.

@@ -23,3 +23,5 @@ mod receive;
 mod responder;
 mod scale;
 mod stop;
+
+pub(crate) use echoes::without;

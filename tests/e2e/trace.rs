@@ -4,6 +4,8 @@
 //! prober ──── router 1 ──── router 2 ──── router 3 ──── target
 //! ```
 
+mod protocols;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::{Command, Output};

@@ -247,6 +247,8 @@ pub struct Command {
     /// One-letter flags that say an option in words of their own, as a well-known program does: the
     /// letter, the option, and each word with the value that it stands for.
     pub words: &'static [(char, &'static str, &'static [(&'static str, &'static str)])],
+    /// One-letter flags for options with their value: letter, name and value as written.
+    pub choices: &'static [(char, &'static str, &'static str)],
     /// Whether a run goes on until a person ends it, so that it has no timeout of its own.
     pub open_ended: bool,
     /// Draws its runs; without it, the host prints a line for each event.
@@ -262,6 +264,7 @@ impl Command {
             defaults: &[],
             shorts: &[],
             words: &[],
+            choices: &[],
             open_ended: false,
             draw: None,
         }

@@ -21,7 +21,7 @@ impl Complaint {
     /// Reads an answer; `None` if it is an echo reply, be it a bad one.
     pub(crate) fn of(answer: &Answer) -> Option<Self> {
         let (v4, v6) = match answer.what {
-            What::Reply { .. } | What::Corrupt | What::WrongSource => return None,
+            What::Reply { .. } | What::Corrupt | What::WrongSource | What::Refused => return None,
             What::Unreachable { code } => ((3, code), (1, code)),
             What::TooBig { .. } => ((3, 4), (2, 0)),
             What::TimeExceeded { code } => ((11, code), (3, code)),

@@ -79,7 +79,8 @@ impl Outcome {
         match what {
             What::Reply { .. } => Self::Ok,
             What::Corrupt => Self::Corrupt,
-            What::WrongSource => Self::WrongSource,
+            // Nothing refuses an echo request.
+            What::WrongSource | What::Refused => Self::WrongSource,
             What::Unreachable { .. } | What::ParameterProblem { .. } => Self::Unreachable,
             What::TimeExceeded { .. } => Self::TtlExceeded,
             What::TooBig { .. } => Self::FragNeeded,

@@ -136,7 +136,7 @@ impl PingOptions {
             },
             pattern: self.pattern.map(|pattern| pattern.0),
             stamps: self.timestamps.into(),
-            remarks: false,
+            ..EchoOptions::default()
         }
     }
 

@@ -347,7 +347,7 @@ async fn until(at: Option<Instant>) {
 
 pub(crate) fn cause(what: What) -> Cause {
     match what {
-        What::Reply { .. } | What::Corrupt | What::WrongSource => Cause::Mismatch,
+        What::Reply { .. } | What::Corrupt | What::WrongSource | What::Refused => Cause::Mismatch,
         What::Unreachable { .. } | What::ParameterProblem { .. } => Cause::Unreachable,
         What::TimeExceeded { .. } => Cause::TtlExceeded,
         What::TooBig { .. } => Cause::TooBig,

@@ -1,18 +1,18 @@
-//! What does an answer to an echo request say of the way?
+//! What does an answer say of the way?
 //!
 //! Puts what `leadsman-wire` heard into the words of the core, which are the same whatever the
 //! packets were. Decides nothing else.
 
-use leadsman_wire::{Answer, Quoted, What};
+use leadsman_wire::{Answer, Protocol, Quoted, Remarks, What};
 
-use crate::quote::Quote;
+use crate::quote::{Quote, Translation};
 use crate::reply::{Reply, Says};
 
 /// Reads an answer; nothing if it says nothing of how far the request got.
 pub(crate) fn reply(answer: &Answer) -> Option<Reply> {
     let says = match answer.what {
         // Whoever returns our request has received it, be it from another of its addresses.
-        What::Reply { .. } | What::Corrupt | What::WrongSource => Says::Arrived,
+        What::Reply { .. } | What::Corrupt | What::WrongSource | What::Refused => Says::Arrived,
         What::TimeExceeded { code: HOPS } => Says::TimeExceeded,
         What::Unreachable { code } => Says::Unreachable { code },
         What::TimeExceeded { .. } | What::TooBig { .. } | What::ParameterProblem { .. } => {
@@ -30,6 +30,30 @@ pub(crate) fn reply(answer: &Answer) -> Option<Reply> {
     })
 }
 
+/// Whether somebody listens at the port, if the answer says so and `protocol` has ports.
+pub(crate) fn listens(protocol: Protocol, answer: &Answer) -> Option<bool> {
+    match (answer.what, protocol) {
+        (What::Reply { .. }, Protocol::Udp | Protocol::Tcp) => Some(true),
+        (What::Refused, _) => Some(false),
+        _ => None,
+    }
+}
+
+/// What translators of addresses have done to the packet, as far as an error's quote shows.
+pub(crate) fn translation(answer: &Answer) -> Option<Translation> {
+    let Remarks { sent, quoted, .. } = answer.remarks.as_deref()?;
+    let quoted = quote(quoted);
+    let sent = Quote {
+        source: sent.source.unwrap_or(quoted.source),
+        // What is not known is not compared.
+        identification: sent.identification,
+        port: sent.identifier,
+        checksum: sent.checksum,
+        ..quoted
+    };
+    sent.changes(&quoted).translated
+}
+
 fn quote(quoted: &Quoted) -> Quote {
     Quote {
         ttl: quoted.ttl,
@@ -37,7 +61,7 @@ fn quote(quoted: &Quoted) -> Quote {
         source: quoted.source,
         identification: quoted.identification,
         port: quoted.identifier,
-        checksum: Some(quoted.checksum),
+        checksum: quoted.checksum,
     }
 }
 
@@ -48,7 +72,7 @@ const HOPS: u8 = 0;
 mod tests {
     use std::time::Duration;
 
-    use leadsman_wire::{Arrived, Remarks, RttSource};
+    use leadsman_wire::{Arrived, RttSource, Sent};
 
     use super::*;
 
@@ -72,7 +96,13 @@ mod tests {
             source: [192, 0, 2, 1].into(),
             identification: Some(5),
             identifier: 7,
-            checksum: 9,
+            checksum: Some(9),
+        };
+        let sent = Sent {
+            source: None,
+            identification: None,
+            identifier: 7,
+            checksum: Some(9),
         };
         let answer = Answer {
             sequence: 0,
@@ -83,6 +113,7 @@ mod tests {
             hop_limit: Some(63),
             what,
             remarks: Some(Box::new(Remarks {
+                sent,
                 quoted,
                 extensions: Vec::new(),
             })),

@@ -4,13 +4,13 @@
 //! star stands for silence, a question mark for what may still be heard.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use leadsman_core::draw::{Draw, Stage};
 use leadsman_core::{Event, Run, Word};
 
-use crate::events::{Hop, Said};
+use crate::events::{Hop, Said, Sent};
+use crate::quote::first_changed;
 
 /// A drawing for as many traces as there are targets on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
@@ -26,8 +26,8 @@ struct Drawing {
 /// What is known of one target.
 #[derive(Default)]
 struct Trace {
-    /// Where packets go, and how long they are.
-    asked: Option<(IpAddr, usize)>,
+    /// A packet, of which all are alike.
+    asked: Option<Sent>,
     /// By TTL, without gaps from the first that was asked.
     hops: Vec<Asked>,
     /// How it ended.
@@ -79,7 +79,6 @@ impl Trace {
     fn take(&mut self, said: Said) {
         match said {
             Said::Sent(sent) => {
-                self.asked = Some((sent.to, sent.bytes));
                 if let Some(hop) = self.at(sent.ttl) {
                     hop.packets += 1;
                 } else if self.is_next(sent.ttl) {
@@ -91,6 +90,7 @@ impl Trace {
                         is_silent: false,
                     });
                 }
+                self.asked = Some(sent);
             }
             Said::Hop(heard) => {
                 if let Some(hop) = self.at(heard.ttl) {
@@ -122,15 +122,23 @@ impl Trace {
 
     fn write(&self, name: &str, width: usize, page: &mut String) {
         write!(page, "TRACE {name}").expect(INFALLIBLE);
-        if let Some((address, bytes)) = self.asked {
-            write!(page, " ({address}), {bytes} bytes of ICMP").expect(INFALLIBLE);
+        if let Some(sent) = &self.asked {
+            let protocol = sent.protocol.to_uppercase();
+            write!(page, " ({}), {} bytes of {protocol}", sent.to, sent.bytes).expect(INFALLIBLE);
+            if let Some(port) = sent.port {
+                write!(page, " to port {port}").expect(INFALLIBLE);
+            }
         }
         page.push('\n');
         let shown = self.shown();
         let addresses = shown.iter().filter_map(|hop| hop.heard.as_ref());
         let column = addresses.map(|hop| hop.from.to_string().len()).max();
+        let translators = translators(shown);
         for hop in shown {
-            let line = hop.line(column.unwrap_or(1));
+            let mut line = hop.line(column.unwrap_or(1));
+            if translators.contains(&hop.ttl) {
+                line.push_str("  NAT");
+            }
             page.extend(line.trim_end().chars().take(width));
             page.push('\n');
         }
@@ -169,7 +177,11 @@ impl Asked {
         if let Some(what) = &hop.what {
             write!(line, "  {what}").expect(INFALLIBLE);
         }
-        if let Some(ttl) = hop.quoted_ttl.filter(|ttl| *ttl != 1 && hop.what.is_none()) {
+        if let Some(port) = &hop.port {
+            write!(line, "  port {port}").expect(INFALLIBLE);
+        }
+        let unusual = |ttl: &u8| *ttl != 1 && hop.what.is_none() && !hop.arrived;
+        if let Some(ttl) = hop.quoted_ttl.filter(unusual) {
             write!(line, "  ttl {ttl}").expect(INFALLIBLE);
         }
         if let Some(tos) = hop.changed_tos {
@@ -185,6 +197,14 @@ impl Asked {
         }
         line
     }
+}
+
+/// TTLs before whose routers there is another translator of addresses than before those nearer.
+fn translators(hops: &[Asked]) -> Vec<u8> {
+    let heard = hops.iter().filter_map(|hop| hop.heard.as_ref());
+    // An answer that quotes nothing shows no translator.
+    let quoting = heard.filter(|hop| hop.quoted_ttl.is_some());
+    first_changed(quoting.map(|hop| (hop.ttl, hop.translated.clone())))
 }
 
 /// Milliseconds with as many decimals as ping(8) shows: three digits count.

@@ -10,6 +10,8 @@ use leadsman_core::Event;
 use leadsman_wire::extension::{Extension, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::quote::Translation;
+
 /// Anything that a trace says.
 #[derive(Debug)]
 pub(crate) enum Said {
@@ -37,8 +39,12 @@ impl Said {
 pub(crate) struct Sent {
     pub(crate) ttl: u8,
     pub(crate) to: IpAddr,
-    /// Length of the ICMP message, header included.
+    /// Length of the packet after its IP header.
     pub(crate) bytes: usize,
+    /// `icmp`, `udp` or `tcp`.
+    pub(crate) protocol: Cow<'static, str>,
+    /// The port that it goes to.
+    pub(crate) port: Option<u16>,
 }
 
 /// Somebody on the way answered.
@@ -61,10 +67,37 @@ pub(crate) struct Hop {
     pub(crate) quoted_ttl: Option<u8>,
     /// The TOS or traffic class byte that the router found in the packet, if it was changed.
     pub(crate) changed_tos: Option<u8>,
+    /// `open` or `closed`, if the target says which of them the port is.
+    pub(crate) port: Option<Cow<'static, str>>,
+    /// What translators of addresses before this router have done to the packet.
+    pub(crate) translated: Option<Translated>,
     /// The MPLS labels that the packet arrived with, outermost first (RFC 4950).
     pub(crate) labels: Vec<Label>,
     /// The router's interfaces, as far as it tells (RFC 5837).
     pub(crate) interfaces: Vec<Interface>,
+}
+
+/// What of a packet is not as it was sent (RFC 3022).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Translated {
+    pub(crate) source: Option<IpAddr>,
+    /// The source port, or the identifier of an echo request.
+    pub(crate) port: Option<u16>,
+    /// The IPv4 identification.
+    pub(crate) identification: Option<u16>,
+    /// By how much the checksum is another, in ones' complement.
+    pub(crate) checksum_difference: Option<u16>,
+}
+
+impl From<Translation> for Translated {
+    fn from(translation: Translation) -> Self {
+        Self {
+            source: translation.source,
+            port: translation.port,
+            identification: translation.identification,
+            checksum_difference: translation.checksum,
+        }
+    }
 }
 
 /// An entry of an MPLS label stack.

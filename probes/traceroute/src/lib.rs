@@ -78,9 +78,14 @@ inventory::submit! {
                 ('f', "first_ttl"),
                 ('m', "max_ttl"),
                 ('w', "wait"),
-                ('s', "payload_size"),
+                ('p', "port"),
                 ('Q', "tos"),
-                ('I', "source_ip_address"),
+                ('s', "source_ip_address"),
+            ],
+            choices: &[
+                ('I', "protocol", "icmp"),
+                ('U', "protocol", "udp"),
+                ('T', "protocol", "tcp"),
             ],
             draw: Some(draw::draw),
             ..Command::new("trace", "HOST")

@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use leadsman_core::Fault;
-use leadsman_wire::{EchoOptions, FlowLabel, Heard, Refusal};
+use leadsman_wire::{EchoOptions, FlowLabel, Heard, Protocol, Refusal};
 
 use crate::step::{Flow, Probe};
 use crate::trace::{not_opened, not_sent};
@@ -53,6 +53,19 @@ impl Line {
         self.address
     }
 
+    /// What packets are.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.options.protocol
+    }
+
+    /// The port that they go to; none of echo requests.
+    pub(crate) fn port(&self) -> Option<u16> {
+        match self.options.protocol {
+            Protocol::Icmp => None,
+            Protocol::Udp | Protocol::Tcp => Some(self.options.port),
+        }
+    }
+
     /// The TOS or traffic class byte that packets leave with.
     pub(crate) fn tos(&self) -> u8 {
         self.options.tos
@@ -66,8 +79,10 @@ impl Line {
             .map_or(0, |strand| strand.flow.bytes())
     }
 
-    /// Begins a run: what still comes for earlier ones is passed over.
+    /// Begins a run: what still comes for earlier ones is passed over, and flows whose packets
+    /// have an address that this host would no longer send from are opened again.
     pub(crate) fn begin(&mut self) {
+        self.flows.retain(|_, strand| !strand.flow.is_outdated());
         for strand in self.flows.values_mut() {
             strand.first += strand.asked.len() as u64;
             strand.asked.clear();

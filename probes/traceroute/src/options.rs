@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use leadsman_core::options::{OptionsError, Period};
 use leadsman_core::{Options, Preference, Target};
-use leadsman_wire::{EchoOptions, FlowLabel, Interface, Ttl};
+use leadsman_wire::{EchoOptions, FlowLabel, Interface, Protocol, Ttl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,11 @@ use crate::trace::Trace;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TraceOptions {
+    /// What packets are: icmp (echo requests), udp or tcp (SYNs, which take raw sockets).
+    pub(crate) protocol: PacketProtocol,
+    /// Port that UDP and TCP packets go to: 33434 for UDP and 80 for TCP if none is given.
+    #[schemars(range(min = 1))]
+    pub(crate) port: Option<u16>,
     /// Address family to use if the name has addresses of both: ip4 or ip6.
     pub(crate) preferred_ip_protocol: String,
     /// Use the other family if the name has no address of the preferred one.
@@ -39,7 +44,7 @@ pub(crate) struct TraceOptions {
     pub(crate) interface: Option<String>,
     /// Firewall mark of the packets, by which `ip rule` may route them; takes the capability to administer networks.
     pub(crate) mark: Option<u32>,
-    /// Bytes of payload after the ICMP header, at least 20: by these, answers are told from those to other programs.
+    /// Bytes of payload after the header of ICMP or UDP, at least 20: by these, answers are told from those to other programs. TCP has none.
     #[schemars(range(min = 20, max = 65_507))]
     pub(crate) payload_size: u16,
     /// Type of service (IPv4) or traffic class (IPv6) byte: DSCP in the upper six bits.
@@ -49,10 +54,24 @@ pub(crate) struct TraceOptions {
     pub(crate) flow_label: Option<u32>,
 }
 
+/// What packets are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PacketProtocol {
+    /// Echo requests.
+    Icmp,
+    /// Datagrams.
+    Udp,
+    /// SYNs.
+    Tcp,
+}
+
 impl Default for TraceOptions {
     fn default() -> Self {
         let limits = Limits::default();
         Self {
+            protocol: PacketProtocol::Icmp,
+            port: None,
             preferred_ip_protocol: "ip6".to_owned(),
             ip_protocol_fallback: true,
             first_ttl: limits.first.hops(),
@@ -129,7 +148,21 @@ impl TraceOptions {
         let label = self.flow_label.unwrap_or_else(|| label(target));
         let label = FlowLabel::new(label)
             .ok_or_else(|| OptionsError::field("flow_label", "must be from 1 to 1048575"))?;
+        let (protocol, port) = match self.protocol {
+            PacketProtocol::Icmp if self.port.is_some() => {
+                let message = "has no meaning for ICMP: set protocol to udp or tcp";
+                return Err(OptionsError::field("port", message));
+            }
+            PacketProtocol::Icmp => (Protocol::Icmp, 0),
+            PacketProtocol::Udp => (Protocol::Udp, self.port.unwrap_or(PORT_UDP)),
+            PacketProtocol::Tcp => (Protocol::Tcp, self.port.unwrap_or(PORT_TCP)),
+        };
+        if self.port == Some(0) {
+            return Err(OptionsError::field("port", "must be from 1 to 65535"));
+        }
         Ok(EchoOptions {
+            protocol,
+            port,
             source: self.source_ip_address,
             interface: interface.transpose()?,
             mark: self.mark,
@@ -149,6 +182,12 @@ fn label(target: &str) -> u32 {
     target.hash(&mut hasher);
     (hasher.finish() as u32 & 0xf_ffff).max(1)
 }
+
+/// Where traceroute(8) sends: a port at which nobody listens.
+const PORT_UDP: u16 = 33_434;
+
+/// Where traceroute(8) sends: a port that many filters let through.
+const PORT_TCP: u16 = 80;
 
 /// Of a smaller payload there is no cookie in the packet.
 const LEAST_PAYLOAD: usize = 20;
@@ -172,6 +211,15 @@ mod tests {
             (
                 &[("payload_size", "19")],
                 "payload_size: must be from 20 to 65507",
+            ),
+            (&[("protocol", "tcp"), ("port", "443")], ""),
+            (
+                &[("port", "53")],
+                "port: has no meaning for ICMP: set protocol to udp or tcp",
+            ),
+            (
+                &[("protocol", "udp"), ("port", "0")],
+                "port: must be from 1 to 65535",
             ),
             (&[("wait", "0s")], "wait: must be longer than 0s"),
             (

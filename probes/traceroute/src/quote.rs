@@ -19,8 +19,8 @@ pub struct Quote {
     pub identification: Option<u16>,
     /// The source port, or the identifier of an echo request.
     pub port: u16,
-    /// The checksum of UDP or ICMP; `None` where it is not within the eight bytes that every
-    /// router quotes (RFC 792), as that of TCP.
+    /// The checksum of UDP, TCP or ICMP; `None` where it is not known. That of TCP is not within the
+    /// eight bytes that every router quotes (RFC 792).
     pub checksum: Option<u16>,
 }
 

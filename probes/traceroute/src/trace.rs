@@ -63,9 +63,9 @@ impl Probe for Trace {
 
 pub(crate) fn not_opened(error: OpenError) -> Fault {
     match error {
-        OpenError::NotPermitted { .. } | OpenError::Mark { .. } => {
-            Fault::Own(Blocker::Permission, Box::new(error))
-        }
+        OpenError::NotPermitted { .. }
+        | OpenError::TcpNotPermitted { .. }
+        | OpenError::Mark { .. } => Fault::Own(Blocker::Permission, Box::new(error)),
         OpenError::SourceFamily { .. } | OpenError::Source { .. } | OpenError::Interface { .. } => {
             Fault::Own(Blocker::Network, Box::new(error))
         }

@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use std::pin::pin;
 
 use leadsman_core::{Blocker, Cause, Context, Fault};
-use leadsman_wire::{Answer, Arrived, Heard, RttSource, Ttl};
+use leadsman_wire::{Answer, Arrived, Heard, Protocol, RttSource, Ttl};
 use tokio::time::{Instant, sleep_until};
 
-use crate::answer::reply;
+use crate::answer::{listens, reply, translation};
 use crate::discovery::{Discovery, Limits, Verdict};
-use crate::events::{Ended, Hop, Other, PathChanged, Sent, Silent, interfaces, labels};
+use crate::events::{Ended, Hop, Other, PathChanged, Sent, Silent, Translated, interfaces, labels};
 use crate::line::Line;
 use crate::metrics::{
     HOP_PROBES, HOP_REPLIES, HOP_RTT, HOPS, PATH, PATH_HASH, REVERSE_HOPS, RTT, RTT_SOURCE, RUNS,
@@ -95,6 +95,8 @@ impl<'a> Walk<'a> {
             ttl: probe.ttl.hops(),
             to: self.line.address(),
             bytes: self.line.bytes(),
+            protocol: name(self.line.protocol()).into(),
+            port: self.line.port(),
         });
         Ok(())
     }
@@ -150,6 +152,7 @@ impl<'a> Walk<'a> {
 
     fn hop(&self, probe: Probe, answer: &Answer, reply: &Reply, arrived: bool) -> Hop {
         let quote = reply.quote;
+        let listens = listens(self.line.protocol(), answer);
         Hop {
             ttl: probe.ttl.hops(),
             from: reply.from,
@@ -165,6 +168,8 @@ impl<'a> Walk<'a> {
             changed_tos: quote
                 .map(|quote| quote.tos)
                 .filter(|tos| *tos != self.line.tos()),
+            port: listens.map(|listens| if listens { "open" } else { "closed" }.into()),
+            translated: translation(answer).map(Translated::from),
             labels: labels(&reply.extensions),
             interfaces: interfaces(&reply.extensions),
         }
@@ -267,6 +272,15 @@ impl<'a> Walk<'a> {
 impl Drop for Walk<'_> {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// A protocol as the option is written.
+fn name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Icmp => "icmp",
+        Protocol::Udp => "udp",
+        Protocol::Tcp => "tcp",
     }
 }
 

@@ -26,20 +26,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
 use etherparse::checksum::Sum16BitWords;
-use etherparse::{icmpv4, icmpv6, ip_number};
+use etherparse::{icmpv4, icmpv6};
 
 use crate::clock::Stamp;
 use crate::engine::{Framing, PeerKey};
-use crate::{EchoOptions, Family, Ttl};
+use crate::header::{self, IDENTIFICATION, IP_HEADER};
+use crate::remarks::Sent;
+use crate::{EchoOptions, Family};
 
 /// ICMP header of an echo request or reply, in bytes.
 pub(crate) const HEADER: usize = 8;
-
-/// IPv4 header without options, in bytes.
-pub(crate) const IP_HEADER: usize = 20;
-
-// Offset in the IPv4 header.
-pub(crate) const TTL: usize = 8;
 
 // Offsets in the payload.
 const COOKIE: usize = 4;
@@ -51,6 +47,11 @@ const FILLER: usize = 36;
 pub(crate) struct Cookies(RandomState);
 
 impl Cookies {
+    /// Makes a flow's secret.
+    pub(crate) fn secret(&self, whose: PeerKey) -> u16 {
+        self.0.hash_one(whose) as u16
+    }
+
     /// Makes the cookie of a flow's request.
     pub(crate) fn cookie(&self, whose: PeerKey, sequence: u64) -> Cookie {
         Cookie(self.0.hash_one((whose, sequence)))
@@ -60,6 +61,12 @@ impl Cookies {
 /// Which request of which flow this is, as nobody else can say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cookie(u64);
+
+impl Cookie {
+    pub(crate) fn bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
 
 /// Whether a returned payload is what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,23 +114,10 @@ impl Template {
             start: start as u8,
             options: *options,
         };
-        if let (Framing::Header { ttl }, IpAddr::V4(destination)) = (framing, destination) {
+        let length = HEADER + options.payload_size;
+        if let Some(header) = header::v4(framing, options, destination, length) {
             template.ip = IP_HEADER as u8;
-            let ttl = match options.ttl {
-                Some(ttl) => ttl.hops(),
-                // ip(7), IP_MULTICAST_TTL: such packets stay on the link unless asked otherwise.
-                None if destination.is_multicast() => 1,
-                None => ttl,
-            };
-            let length = IP_HEADER + HEADER + options.payload_size;
-            let header = &mut template.head[..IP_HEADER];
-            header[0] = 0x45;
-            header[1] = options.tos;
-            header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-            header[6] = u8::from(options.dont_fragment) << 6;
-            header[TTL] = ttl;
-            header[9] = ip_number::ICMP.0;
-            header[16..].copy_from_slice(&destination.octets());
+            template.head[..IP_HEADER].copy_from_slice(&header);
         }
         let ip = usize::from(template.ip);
         let message = &mut template.head[ip..];
@@ -133,7 +127,7 @@ impl Template {
         };
         message[4..6].copy_from_slice(&id.to_be_bytes());
         // A payload of three bytes has one for the flow word.
-        let word = (cookies.0.hash_one(whose) as u16).to_be_bytes();
+        let word = cookies.secret(whose).to_be_bytes();
         message[HEADER + 2..HEADER + COOKIE].copy_from_slice(&word);
         if destination.is_ipv4() {
             let mut bytes = Vec::new();
@@ -151,7 +145,7 @@ impl Template {
         let mut head = self.head;
         if ip > 0 {
             // The kernel fills in another if this is 0.
-            head[4..6].copy_from_slice(&sequence.to_be_bytes());
+            head[IDENTIFICATION..IDENTIFICATION + 2].copy_from_slice(&sequence.to_be_bytes());
         }
         fill_in(&mut head[ip..], sequence, cookie, time.0.to_be_bytes());
         let begin = packet.len();
@@ -165,11 +159,16 @@ impl Template {
         }
     }
 
-    /// Gives a written request a TTL of its own, if this program writes its IPv4 header: the kernel
-    /// fills in that header's checksum.
-    pub(crate) fn set_ttl(&self, request: &mut [u8], ttl: Ttl) {
-        if self.ip > 0 {
-            request[TTL] = ttl.hops();
+    /// What it is that translators change.
+    pub(crate) fn sent(&self, sequence: u16) -> Sent {
+        let ip = usize::from(self.ip);
+        let word = |at| u16::from_be_bytes([self.head[ip + at], self.head[ip + at + 1]]);
+        Sent {
+            source: self.options.source,
+            // The kernel fills in another if this is 0.
+            identification: Some(sequence).filter(|id| ip > 0 && *id != 0),
+            identifier: word(4),
+            checksum: Some(word(2)).filter(|_| ip > 0 && usize::from(self.start) >= 2),
         }
     }
 
@@ -232,7 +231,7 @@ fn fill_in(message: &mut [u8], sequence: u16, cookie: Cookie, time: [u8; 8]) {
     message[6..8].copy_from_slice(&sequence.to_be_bytes());
     let payload = &mut message[HEADER..];
     payload[..2].copy_from_slice(&(!sequence).to_be_bytes());
-    for (at, value) in [(COOKIE, cookie.0.to_be_bytes()), (TIME, time)] {
+    for (at, value) in [(COOKIE, cookie.bytes()), (TIME, time)] {
         payload[at..at + 8].copy_from_slice(&value);
         payload[at + 8..at + 16].copy_from_slice(&value.map(|byte| !byte));
     }

@@ -17,11 +17,12 @@ mod slots;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::echo::{Cookies, Template};
+use crate::echo::Cookies;
 use crate::heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence};
 use crate::packet::{self, Message};
+use crate::template::Template;
 use crate::trip::{Departure, round_trip, tolerance};
-use crate::{EchoOptions, Family, Remarks, Ttl};
+use crate::{EchoOptions, Family, Remarks, Ttl, header};
 
 pub use crate::clock::{KernelStamp, Reading, Stamp};
 pub use crate::packet::{Received, Reported};
@@ -47,8 +48,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Makes an engine that uses `identifiers` ICMP identifiers from `first` on, at least one: each
-    /// has 65,536 sequence numbers.
+    /// Makes an engine that uses `identifiers` ICMP identifiers or source ports from `first` on, at
+    /// least one: each has 65,536 sequence numbers.
     pub fn new(family: Family, framing: Framing, first: u16, identifiers: u16) -> Self {
         Self {
             family,
@@ -63,8 +64,9 @@ impl Engine {
         }
     }
 
-    /// Takes a destination in. It keeps one identifier, by which some routers choose the way and
-    /// some firewalls know it.
+    /// Takes a destination in. It keeps one identifier or source port, by which some routers choose
+    /// the way and some firewalls know it. UDP and TCP over IPv4 need the source address, if the
+    /// engine writes the IPv4 header, for their checksum.
     pub fn admit(&mut self, destination: IpAddr, options: &EchoOptions) -> PeerKey {
         let (cookies, framing) = (&self.cookies, self.framing);
         let (first, identifiers) = (self.first, self.slots.identifiers());
@@ -136,8 +138,10 @@ impl Engine {
         let cookie = self.cookies.cookie(ask.peer, ask.sequence);
         let begin = packet.len();
         peer.template.write(key.sequence(), cookie, now.at, packet);
-        if let Some(ttl) = ask.ttl {
-            peer.template.set_ttl(&mut packet[begin..], ttl);
+        if let (Some(ttl), Family::V4, Framing::Header { .. }) =
+            (ask.ttl, self.family, self.framing)
+        {
+            header::set_ttl(&mut packet[begin..], ttl);
         }
         Some(key)
     }
@@ -204,8 +208,8 @@ impl Engine {
         let Some(read) = packet::read(self.family, self.framing, received) else {
             return;
         };
-        let echo = read.message.echo();
-        let key = Key::new(echo.id.wrapping_sub(self.first), echo.seq);
+        let (id, sequence) = read.message.name();
+        let key = Key::new(id.wrapping_sub(self.first), sequence);
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
@@ -225,7 +229,10 @@ impl Engine {
             Message::Error { whole, .. } if peer.remarks => whole,
             _ => None,
         };
-        let remarks = remarks.and_then(|whole| Remarks::read(self.family, whole));
+        let remarks = remarks.and_then(|whole| {
+            let sent = peer.template.sent(key.sequence());
+            Remarks::read(self.family, whole, sent)
+        });
         let departure = Departure {
             user: slot.left,
             kernel: slot.departed,

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::heard::Refusal;
 use crate::port::{is_local, path_mtu};
-use crate::{EchoOptions, Interface, echo};
+use crate::{EchoOptions, Interface, template};
 
 /// Why a flow could not be opened. Not remembered: the next attempt tries afresh.
 #[derive(Debug, Error)]
@@ -26,16 +26,28 @@ pub enum OpenError {
         /// `IPv4` or `IPv6`.
         family: &'static str,
     },
+    /// This process may open no raw socket, without which no SYN can be sent.
+    #[error(
+        "cannot open a raw {family} socket for TCP: permission denied. Either allow raw sockets \
+         (CAP_NET_RAW: run as root, `setcap cap_net_raw+ep PROGRAM`, or \
+         `AmbientCapabilities=CAP_NET_RAW` in a systemd unit), or send UDP, which needs none"
+    )]
+    TcpNotPermitted {
+        /// `IPv4` or `IPv6`.
+        family: &'static str,
+    },
     /// The socket cannot be opened or set up, for example where IPv6 is disabled.
-    #[error("cannot open an {family} ICMP socket")]
+    #[error("cannot open an {family} socket for {protocol}")]
     Socket {
         /// `IPv4` or `IPv6`.
         family: &'static str,
+        /// `ICMP`, `UDP` or `TCP`.
+        protocol: &'static str,
         /// What the kernel said.
         source: io::Error,
     },
     /// The operating system starts no further thread to receive on.
-    #[error("cannot start the thread that receives {family} ICMP")]
+    #[error("cannot start the thread that receives over {family}")]
     Thread {
         /// `IPv4` or `IPv6`.
         family: &'static str,
@@ -101,12 +113,12 @@ pub enum OpenError {
     },
 }
 
-/// Why one echo request was not sent. Nothing left this host.
+/// Why one request was not sent. Nothing left this host.
 #[derive(Debug, Error)]
 pub enum SendError {
     /// A local packet filter (EPERM) or a `prohibit` route (EACCES) forbids it.
     #[error(
-        "cannot send an echo request to {destination}: this host forbids it. Look for \
+        "cannot send to {destination}: this host forbids it. Look for \
          an output rule in its packet filter (`nft list ruleset`, `iptables -L OUTPUT`) or a \
          prohibit route (`ip route get {destination}`)"
     )]
@@ -118,7 +130,7 @@ pub enum SendError {
     },
     /// The routing table has no way to the destination, or the way's interface is down.
     #[error(
-        "cannot send an echo request to {destination}: no route. See \
+        "cannot send to {destination}: no route. See \
          `ip route get {destination}`"
     )]
     NoRoute {
@@ -129,7 +141,7 @@ pub enum SendError {
     },
     /// The chosen source address is not one of this host's.
     #[error(
-        "cannot send an echo request to {destination} from {source_address}: this host has no \
+        "cannot send to {destination} from {source_address}: this host has no \
          such address. See `ip address`"
     )]
     NoSuchSource {
@@ -140,19 +152,19 @@ pub enum SendError {
     },
     /// The request may not be fragmented and does not fit the link or the path.
     #[error(
-        "cannot send an echo request of {size} bytes to {destination}: message too long{}",
+        "cannot send {size} bytes to {destination}: message too long{}",
         mtu.map_or_else(String::new, |mtu| format!(" (mtu = {mtu})"))
     )]
     TooLong {
         /// Where the request would have gone.
         destination: IpAddr,
-        /// Length of the ICMP message, without the IP header.
+        /// Length of the request, without the IP header.
         size: usize,
         /// Largest IP packet believed to fit, where the kernel knows.
         mtu: Option<u32>,
     },
     /// The kernel's send buffer or the interface's queue is full; later it may work.
-    #[error("cannot send an echo request to {destination}: the send queue is full")]
+    #[error("cannot send to {destination}: the send queue is full")]
     NoBuffers {
         /// Where the request would have gone.
         destination: IpAddr,
@@ -161,8 +173,8 @@ pub enum SendError {
     },
     /// So many requests are in flight that there is no number for another.
     #[error(
-        "cannot send an echo request to {destination}: 65,536 requests with its identifier are \
-         waiting for answers. Ask less often, or wait less long"
+        "cannot send to {destination}: 65,536 requests with its identifier or \
+         port are waiting for answers. Ask less often, or wait less long"
     )]
     OutOfSequenceNumbers {
         /// Where the request would have gone.
@@ -170,7 +182,7 @@ pub enum SendError {
     },
     /// This program was stopped or starved for longer than the answer was to be waited for.
     #[error(
-        "cannot send an echo request to {destination}: its time was over before there was time to \
+        "cannot send to {destination}: its time was over before there was time to \
          send it. Is this host overloaded?"
     )]
     TooLate {
@@ -178,7 +190,7 @@ pub enum SendError {
         destination: IpAddr,
     },
     /// Anything else.
-    #[error("cannot send an echo request to {destination}")]
+    #[error("cannot send to {destination}")]
     Other {
         /// Where the request would have gone.
         destination: IpAddr,
@@ -219,7 +231,7 @@ impl SendError {
             },
             libc::EMSGSIZE => Self::TooLong {
                 destination,
-                size: echo::HEADER + options.payload_size,
+                size: template::bytes(options),
                 mtu: path_mtu(destination),
             },
             libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM => Self::NoBuffers {

@@ -32,11 +32,15 @@ impl Family {
 
     /// Any address, no port.
     pub(crate) fn unspecified(self) -> SockAddr {
-        let address = match self {
-            Self::V4 => IpAddr::from(Ipv4Addr::UNSPECIFIED),
-            Self::V6 => IpAddr::from(Ipv6Addr::UNSPECIFIED),
-        };
-        SocketAddr::new(address, 0).into()
+        SocketAddr::new(self.any(), 0).into()
+    }
+
+    /// Any address.
+    pub(crate) fn any(self) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::UNSPECIFIED.into(),
+            Self::V6 => Ipv6Addr::UNSPECIFIED.into(),
+        }
     }
 
     pub(crate) fn domain(self) -> Domain {

@@ -14,8 +14,10 @@ use crate::clock::Stamp;
 use crate::engine::{Ask, PeerKey};
 use crate::inbox::Inbox;
 use crate::lane::Lane;
-use crate::port::Way;
-use crate::{EchoOptions, Family, Heard, Mode, OpenError, Refusal, SendError, Ttl, echo};
+use crate::port::{self, Way};
+use crate::{
+    EchoOptions, Family, Heard, Mode, OpenError, Protocol, Refusal, SendError, Ttl, template,
+};
 
 /// One target's use of the sockets that go its way.
 ///
@@ -28,13 +30,15 @@ pub struct Flow {
     inbox: Arc<Inbox>,
     destination: IpAddr,
     options: EchoOptions,
+    /// Where its requests come from, if that matters.
+    source: Option<IpAddr>,
     next_sequence: AtomicU64,
     /// Whether requests wait for [`Flow::heard`] to have them sent.
     asks: AtomicBool,
 }
 
 impl Flow {
-    /// Prepares to send echo requests to `destination`; sends nothing yet.
+    /// Prepares to send requests to `destination`; sends nothing yet.
     ///
     /// The first flow with its source, interface and mark opens their sockets and starts their
     /// thread, which then live as long as the process. An IPv4-mapped IPv6 address is taken for
@@ -54,14 +58,25 @@ impl Flow {
             ..options
         };
         options.fit(destination)?;
-        let lane = lane(Way::new(Family::of(destination), &options))?;
+        let way = Way::new(Family::of(destination), &options);
+        let lane = lane(way)?;
+        let source = if needs_source(&options) {
+            port::source(way, destination)
+        } else {
+            options.source
+        };
         let inbox = Arc::new(Inbox::default());
         Ok(Self {
             lane,
-            peer: lane.admit(destination, &options, Arc::clone(&inbox)),
+            peer: lane.admit(
+                destination,
+                &EchoOptions { source, ..options },
+                Arc::clone(&inbox),
+            ),
             inbox,
             destination,
             options,
+            source,
             next_sequence: AtomicU64::new(0),
             asks: AtomicBool::new(false),
         })
@@ -72,9 +87,16 @@ impl Flow {
         self.lane.mode()
     }
 
-    /// Returns the length of its ICMP messages in bytes, header included.
+    /// Returns the length of its requests in bytes, with all headers after that of IP.
     pub fn bytes(&self) -> usize {
-        echo::HEADER + self.options.payload_size
+        template::bytes(&self.options)
+    }
+
+    /// Whether the routing table has requests leave from another address than when this flow was
+    /// opened. Over IPv4, the checksum of UDP and TCP depends on that: open another.
+    pub fn is_outdated(&self) -> bool {
+        let way = Way::new(Family::of(self.destination), &self.options);
+        needs_source(&self.options) && port::source(way, self.destination) != self.source
     }
 
     /// Has one echo request sent and waits for nothing; returns its number within the flow, from
@@ -144,6 +166,11 @@ impl Flow {
     pub fn explain(&self, refusal: Refusal) -> SendError {
         SendError::of(refusal, self.destination, &self.options)
     }
+}
+
+/// Whether it matters from which address requests leave.
+fn needs_source(options: &EchoOptions) -> bool {
+    options.remarks || options.protocol != Protocol::Icmp
 }
 
 /// Lets the other tasks go on that are ready to. Not tokio's: that one looks for events first.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::{Arrival, Ask, Engine, Framing, Reading, Received, Stamp};
 use crate::extension::Extension;
 use crate::port::control;
-use crate::{EchoOptions, Family, Heard, Remarks, packet};
+use crate::{EchoOptions, Family, Heard, Protocol, Remarks, Sent, packet};
 
 /// Whole IPv4 datagrams, as a raw socket delivers them.
 pub fn datagram_v4(bytes: &[u8]) {
@@ -32,8 +32,8 @@ pub fn message_v6(bytes: &[u8]) {
 /// If more extensions are read than are ever kept: a mistake in their reader.
 pub fn error(bytes: &[u8]) {
     for family in [Family::V4, Family::V6] {
-        packet::read_request(family, bytes);
-        Remarks::read(family, bytes);
+        packet::start::echo(family, bytes);
+        Remarks::read(family, bytes, SENT);
     }
     for extensions in [Extension::read_v4(bytes), Extension::read_v6(bytes)] {
         assert!(extensions.len() <= 8, "{extensions:?}");
@@ -112,6 +112,8 @@ fn asked(family: Family, framing: Framing) -> (Engine, Vec<u8>) {
 fn received(family: Family, bytes: &[u8]) -> Received<'_> {
     Received {
         bytes,
+        protocol: Protocol::Icmp,
+        ports: None,
         named: target(family),
         hop_limit: None,
         error: None,
@@ -124,6 +126,13 @@ fn target(family: Family) -> IpAddr {
         Family::V6 => Ipv6Addr::LOCALHOST.into(),
     }
 }
+
+const SENT: Sent = Sent {
+    source: None,
+    identification: None,
+    identifier: 0,
+    checksum: None,
+};
 
 const NOW: Reading = Reading {
     at: Stamp(0),

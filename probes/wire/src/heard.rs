@@ -112,11 +112,15 @@ pub enum Refusal {
 /// Codes are as on the wire: those of RFC 792 if [`Answer::from`] is IPv4, of RFC 4443 if IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
-    /// An echo reply, whole and from the right address.
+    /// An echo reply, whole and from the right address; a datagram with which a service answers; or
+    /// a SYN-ACK.
     Reply {
-        /// Length of the ICMP message, header included.
+        /// Its length after the IP header.
         bytes: usize,
     },
+    /// Nobody listens at the port: a RST, or a port unreachable about a datagram, which hosts send
+    /// from any of their addresses.
+    Refused,
     /// An echo reply whose checksum is wrong or whose payload is not what was sent.
     Corrupt,
     /// A good echo reply from an address that was not asked.
@@ -149,6 +153,7 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.what, self.from) {
             (What::Reply { bytes }, _) => write!(f, "{bytes} bytes"),
+            (What::Refused, _) => f.write_str("Port closed"),
             (What::Corrupt, _) => f.write_str("Reply corrupted on the way"),
             (What::WrongSource, _) => f.write_str("Reply from an address that was not asked"),
             (What::Unreachable { code }, IpAddr::V4(_)) => unreachable_v4(code, f),

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -34,8 +34,8 @@ pub(crate) struct Lane {
     /// Whether the thread sleeps until it is woken. It is not woken from a nap.
     asleep: AtomicBool,
     wake: File,
-    /// Can be read when there are answers.
-    answers: OwnedFd,
+    /// One of them can be read when there are answers.
+    answers: Vec<OwnedFd>,
     core: Mutex<Core>,
 }
 
@@ -76,13 +76,15 @@ impl Lane {
     ) -> Result<&'static Self, OpenError> {
         let family = way.family.name();
         let thread = |source| OpenError::Thread { family, source };
+        let answers = port.answers().map(|answers| answers.try_clone_to_owned());
+        let answers: Result<_, _> = answers.collect();
         let lane: &'static Self = Box::leak(Box::new(Self {
             way,
             mode: port.mode(),
             queue: Mutex::default(),
             asleep: AtomicBool::new(false),
             wake: sys::event().map_err(thread)?,
-            answers: port.answers().try_clone_to_owned().map_err(thread)?,
+            answers: answers.map_err(thread)?,
             core: Mutex::new(Core {
                 port,
                 engine,
@@ -96,7 +98,7 @@ impl Lane {
             }),
         }));
         std::thread::Builder::new()
-            .name(format!("icmp-{family}"))
+            .name(format!("{}-{family}", way.protocol.name()))
             .spawn(|| lane.run())
             .map_err(thread)?;
         Ok(lane)
@@ -196,25 +198,26 @@ impl Lane {
             woken.drain(..).for_each(Waker::wake);
             match rest {
                 Rest::Nap(until) => std::thread::sleep(until.since(Stamp::now())),
-                Rest::Listen(until) => self.sleep(Some(self.answers.as_fd()), until),
-                Rest::Sleep(until) => self.sleep(None, Some(until)),
+                Rest::Listen(until) => self.sleep(&self.answers, until),
+                Rest::Sleep(until) => self.sleep(&[], Some(until)),
             }
         }
     }
 
     /// Sleeps until there are `answers`, somebody hastens it or the time has come.
-    fn sleep(&self, answers: Option<BorrowedFd<'_>>, until: Option<Stamp>) {
+    fn sleep(&self, answers: &[OwnedFd], until: Option<Stamp>) {
         // What was asked before anybody could know that this thread sleeps.
         if self.is_asked() {
             self.asleep.store(false, Ordering::SeqCst);
             return;
         }
         let most = until.map(|until| until.since(Stamp::now()));
+        let answers = answers.iter().map(OwnedFd::as_fd);
         let woken = sys::wait([self.wake.as_fd()].into_iter().chain(answers), most).unwrap_or_else(
             |error| {
                 if error.kind() != io::ErrorKind::Interrupted {
                     // The kernel is short of memory, which does not last.
-                    tracing::debug!(%error, way = ?self.way, "cannot wait for icmp");
+                    tracing::debug!(%error, way = ?self.way, "cannot wait for answers");
                     std::thread::yield_now();
                 }
                 false

@@ -39,6 +39,7 @@ mod family;
 mod flow;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod header;
 mod heard;
 mod inbox;
 mod lane;
@@ -46,18 +47,23 @@ mod options;
 mod pace;
 mod packet;
 mod port;
+mod protocol;
 mod remarks;
 mod spacing;
 mod sweep;
 mod sys;
+mod tcp;
+mod template;
 mod trip;
+mod udp;
 
 pub use error::{OpenError, SendError};
 pub use family::Family;
 pub use flow::Flow;
 pub use heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence, What};
 pub use options::{EchoOptions, FlowLabel, Interface, Pattern, Stamps, Ttl};
-pub use remarks::{Quoted, Remarks};
+pub use protocol::Protocol;
+pub use remarks::{Quoted, Remarks, Sent};
 pub use sweep::{Plan, Sweep};
 pub use sys::connection::TcpInfo;
 #[cfg(feature = "laboratory")]
@@ -69,6 +75,10 @@ pub use trip::RttSource;
 pub enum Mode {
     /// Raw sockets, which need `CAP_NET_RAW`. They see every ICMP message that this host receives.
     Raw,
+    /// UDP sockets, which every process may open: for [`Protocol::Udp`] only, and for 16 flows at a
+    /// time that differ in their source port. The kernel passes on what routers quote of a
+    /// datagram's payload, so that those that quote none are not heard.
+    Udp,
     /// A datagram ICMP socket, which `net.ipv4.ping_group_range` allows to unprivileged groups.
     /// The kernel chooses its one identifier and keeps corrupted messages to itself.
     Ping,

@@ -8,11 +8,16 @@ use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU8;
 
-use crate::OpenError;
+use crate::{OpenError, Protocol};
 
-/// How one flow's echo requests look on the wire, and which way they leave.
+/// How one flow's requests look on the wire, and which way they leave: echo requests, if not told
+/// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EchoOptions {
+    /// What the requests are.
+    pub protocol: Protocol,
+    /// The port that UDP and TCP requests go to; echo requests have none.
+    pub port: u16,
     /// Address to send from; `None` lets the routing table choose. Of the destination's family.
     pub source: Option<IpAddr>,
     /// Interface to send from and to hear answers on; `None` lets the routing table choose.
@@ -31,13 +36,15 @@ pub struct EchoOptions {
     /// asks the path anew. Over IPv6 no fragments are made, and a request larger than a path MTU
     /// learnt earlier is already refused here.
     pub dont_fragment: bool,
-    /// Bytes after the ICMP header, at most [`EchoOptions::MAX_PAYLOAD_SIZE`].
+    /// Bytes after the header of ICMP or UDP, at most [`EchoOptions::MAX_PAYLOAD_SIZE`]. A SYN has
+    /// none.
     ///
     /// From 20 bytes on, a request carries a cookie by which its answers are told from those to
     /// another program's requests; smaller ones have two bytes for that, from 4 bytes on. From 2
-    /// bytes on, all requests of a flow have the same ICMP checksum.
+    /// bytes on, all requests of a flow have the same ICMP checksum. Datagrams are
+    /// filled up to 20 bytes.
     pub payload_size: usize,
-    /// What fills the payload from its 36th byte on; `None` is each byte's own offset.
+    /// What fills an echo request's payload from its 36th byte on; `None` is each byte's own offset.
     pub pattern: Option<Pattern>,
     /// What the kernel stamps.
     pub stamps: Stamps,
@@ -81,6 +88,8 @@ impl Default for EchoOptions {
     /// What ping(8) sends: 56 bytes of payload, everything else left to the system.
     fn default() -> Self {
         Self {
+            protocol: Protocol::Icmp,
+            port: 0,
             source: None,
             interface: None,
             mark: None,

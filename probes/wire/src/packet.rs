@@ -1,27 +1,34 @@
-//! What does a received ICMP message say?
+//! What does a received packet say?
 //!
 //! Pure readings of bytes that anybody may have sent: they never panic, and return nothing for
-//! what cannot be about an echo request of ours. Whether it is about one is for the engine to say.
+//! what cannot be about a request of ours. Whether it is about one is for the engine to say.
 //!
 //! Not compared, because routers and NATs change them: the TTL, checksum, TOS, length and source
 //! of a quoted packet.
 
+pub(crate) mod start;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use etherparse::checksum::Sum16BitWords;
-use etherparse::{
-    IcmpEchoHeader, Icmpv4Slice, Icmpv6Slice, LaxIpv4Slice, LaxIpv6Slice, icmpv4, icmpv6, ip_number,
-};
+use etherparse::{IcmpEchoHeader, Icmpv4Slice, Icmpv6Slice, LaxIpv4Slice, icmpv4, icmpv6};
 
 use crate::engine::Framing;
-use crate::{Family, What};
+use crate::{Family, Protocol, What, tcp, udp};
+
+use start::{Ports, Quote};
 
 /// A packet as it was received, or an error from a socket's queue of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Received<'a> {
-    /// From the IPv4 header on, as raw IPv4 sockets deliver packets; else from the ICMP header on.
-    /// With an error, the start of the request that it is about.
+    /// From the IPv4 header on, as raw IPv4 sockets deliver packets; else from the header after it
+    /// on. With an error, the start of the request that it is about.
     pub bytes: &'a [u8],
+    /// What the bytes are, if they do not begin with an IPv4 header.
+    pub protocol: Protocol,
+    /// Our port and theirs, if the kernel keeps the UDP header to itself: then the bytes begin with
+    /// the payload.
+    pub ports: Option<(u16, u16)>,
     /// Who sent it; with an error, where the request was going.
     pub named: IpAddr,
     /// TTL or hop limit left, if the kernel told. That in an IPv4 header counts before it.
@@ -39,7 +46,7 @@ pub struct Reported {
     pub from: IpAddr,
 }
 
-/// An ICMP message with who sent it.
+/// A message with who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Read<'a> {
     pub(crate) from: IpAddr,
@@ -54,12 +61,15 @@ pub(crate) fn read<'a>(
     received: &Received<'a>,
 ) -> Option<Read<'a>> {
     let hop_limit = received.hop_limit;
+    let ports = received.ports;
+    let ports = ports.map(|(ours, theirs)| Ports { ours, theirs });
     if let Some(Reported { what, from }) = received.error {
-        let (echo, payload) = read_request(family, received.bytes)?;
         let quote = Quote {
             destination: received.named,
-            echo,
-            payload,
+            start: match ports {
+                Some(ports) => start::payload(ports, received.bytes)?,
+                None => start::echo(family, received.bytes)?,
+            },
         };
         return Some(Read {
             from,
@@ -71,17 +81,17 @@ pub(crate) fn read<'a>(
             },
         });
     }
-    let message = match (family, framing) {
-        (Family::V4, Framing::Header { .. }) => {
-            let datagram = read_datagram_v4(received.bytes)?;
-            return Some(Read {
-                from: datagram.from.into(),
-                hop_limit: Some(datagram.ttl),
-                message: datagram.message,
-            });
-        }
-        (Family::V4, Framing::Message) => read_message_v4(received.bytes)?,
-        (Family::V6, _) => read_message_v6(received.bytes)?,
+    if let (Family::V4, Framing::Header { .. }) = (family, framing) {
+        let datagram = read_datagram_v4(received.bytes)?;
+        return Some(Read {
+            from: datagram.from.into(),
+            hop_limit: Some(datagram.ttl),
+            message: datagram.message,
+        });
+    }
+    let message = match ports {
+        Some(ports) => read_payload(ports, received.bytes)?,
+        None => read_message(family, received.protocol, received.bytes)?,
     };
     Some(Read {
         from: received.named,
@@ -90,7 +100,7 @@ pub(crate) fn read<'a>(
     })
 }
 
-/// An ICMP message that may be about an echo request.
+/// A message that may be about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Message<'a> {
     /// An echo reply.
@@ -100,7 +110,25 @@ pub(crate) enum Message<'a> {
         /// Whether the checksum is right.
         intact: bool,
     },
-    /// An error about an echo request.
+    /// A UDP datagram.
+    Datagram {
+        ports: Ports,
+        /// Its first two bytes.
+        sequence: u16,
+        /// Its length, header included.
+        bytes: usize,
+    },
+    /// What TCP says to a SYN.
+    Segment {
+        ports: Ports,
+        /// The sequence number of that SYN.
+        number: u32,
+        /// Whether it is a RST.
+        refuses: bool,
+        /// Its length.
+        bytes: usize,
+    },
+    /// An ICMP error about a request.
     Error {
         what: What,
         quote: Quote<'a>,
@@ -110,29 +138,21 @@ pub(crate) enum Message<'a> {
 }
 
 impl Message<'_> {
-    /// The identifier and sequence number of the request that this is about.
-    pub(crate) fn echo(&self) -> IcmpEchoHeader {
+    /// The identifier or port that the request left from which this is about, and its sequence
+    /// number.
+    pub(crate) fn name(&self) -> (u16, u16) {
         match *self {
-            Message::Reply { echo, .. }
-            | Message::Error {
-                quote: Quote { echo, .. },
-                ..
-            } => echo,
+            Message::Reply { echo, .. } => (echo.id, echo.seq),
+            Message::Datagram {
+                ports, sequence, ..
+            } => (ports.ours, sequence),
+            Message::Segment { ports, number, .. } => (ports.ours, tcp::sequence(number)),
+            Message::Error { quote, .. } => quote.start.name(),
         }
     }
 }
 
-/// The start of an echo request, as an ICMP error returns it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Quote<'a> {
-    /// Where the request was going.
-    pub(crate) destination: IpAddr,
-    pub(crate) echo: IcmpEchoHeader,
-    /// As much of the payload as was returned, often nothing.
-    pub(crate) payload: &'a [u8],
-}
-
-/// An ICMP message with what its IPv4 header tells.
+/// A message with what its IPv4 header tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Datagram<'a> {
     pub(crate) from: Ipv4Addr,
@@ -143,13 +163,51 @@ pub(crate) struct Datagram<'a> {
 /// Reads a whole IPv4 packet, as raw IPv4 sockets deliver it.
 pub(crate) fn read_datagram_v4(bytes: &[u8]) -> Option<Datagram<'_>> {
     let (packet, _) = LaxIpv4Slice::from_slice(bytes).ok()?;
-    if packet.payload_ip_number() != ip_number::ICMP {
-        return None;
-    }
+    let protocol = Protocol::of_number(packet.payload_ip_number().0, Family::V4)?;
     Some(Datagram {
         from: packet.header().source_addr(),
         ttl: packet.header().ttl(),
-        message: read_message_v4(packet.payload().payload)?,
+        message: read_message(Family::V4, protocol, packet.payload().payload)?,
+    })
+}
+
+/// Reads what comes after an IP header.
+fn read_message(family: Family, protocol: Protocol, bytes: &[u8]) -> Option<Message<'_>> {
+    match (protocol, family) {
+        (Protocol::Icmp, Family::V4) => read_message_v4(bytes),
+        (Protocol::Icmp, Family::V6) => read_message_v6(bytes),
+        (Protocol::Udp, _) => read_datagram(bytes),
+        (Protocol::Tcp, _) => read_segment(bytes),
+    }
+}
+
+/// Reads a UDP datagram. Its checksum is not looked at: only two bytes of it matter.
+fn read_datagram(bytes: &[u8]) -> Option<Message<'_>> {
+    read_payload(start::ports_of_answer(bytes)?, bytes.get(udp::HEADER..)?)
+}
+
+fn read_payload(ports: Ports, payload: &[u8]) -> Option<Message<'_>> {
+    Some(Message::Datagram {
+        ports,
+        sequence: u16::from_be_bytes(*payload.first_chunk()?),
+        bytes: udp::HEADER + payload.len(),
+    })
+}
+
+/// Reads a TCP segment, if it is one that answers a SYN (RFC 9293, section 3.5.2: a RST does so by
+/// an acknowledgment, too). Its checksum is not looked at: what it acknowledges has to be right.
+fn read_segment(bytes: &[u8]) -> Option<Message<'_>> {
+    let [number @ .., _, flags] = *bytes.get(8..)?.first_chunk::<6>()?;
+    let refuses = match flags & (tcp::SYN | tcp::RST | tcp::ACK) {
+        SYN_ACK => false,
+        RST_ACK => true,
+        _ => return None,
+    };
+    Some(Message::Segment {
+        ports: start::ports_of_answer(bytes)?,
+        number: u32::from_be_bytes(number).wrapping_sub(1),
+        refuses,
+        bytes: bytes.len(),
     })
 }
 
@@ -174,7 +232,7 @@ pub(crate) fn read_message_v4(bytes: &[u8]) -> Option<Message<'_>> {
         _ => rest,
     };
     let what = error_v4(icmp.type_u8(), icmp.code_u8(), info)?;
-    let quote = read_quote_v4(icmp.payload())?;
+    let quote = start::quote_v4(icmp.payload())?;
     intact.then_some(Message::Error {
         what,
         quote,
@@ -197,21 +255,9 @@ pub(crate) fn read_message_v6(bytes: &[u8]) -> Option<Message<'_>> {
     let what = error_v6(icmp.type_u8(), icmp.code_u8(), info)?;
     Some(Message::Error {
         what,
-        quote: read_quote_v6(icmp.payload())?,
+        quote: start::quote_v6(icmp.payload())?,
         whole: Some(bytes),
     })
-}
-
-/// Reads the start of an echo request without its IP header, as error queues hold it.
-pub(crate) fn read_request(family: Family, bytes: &[u8]) -> Option<(IcmpEchoHeader, &[u8])> {
-    let request = match family {
-        Family::V4 => icmpv4::TYPE_ECHO_REQUEST,
-        Family::V6 => icmpv6::TYPE_ECHO_REQUEST,
-    };
-    // The code tells a request from the filler in a quoted later fragment.
-    let (header, payload) = bytes.split_first_chunk::<8>()?;
-    let [kind, code, _, _, echo @ ..] = *header;
-    (kind == request && code == 0).then_some((IcmpEchoHeader::from_bytes(echo), payload))
 }
 
 /// Names an `ICMPv4` error; `info` is its MTU or pointer.
@@ -244,35 +290,8 @@ pub(crate) fn error_v6(kind: u8, code: u8, info: u32) -> Option<What> {
     }
 }
 
-/// RFC 792 quotes the IP header and 8 bytes more, RFC 1812 (4.3.2.3) up to 576 bytes in all.
-fn read_quote_v4(bytes: &[u8]) -> Option<Quote<'_>> {
-    let (packet, _) = LaxIpv4Slice::from_slice(bytes).ok()?;
-    if packet.payload_ip_number() != ip_number::ICMP {
-        return None;
-    }
-    let (echo, payload) = read_request(Family::V4, packet.payload().payload)?;
-    let destination = packet.header().destination_addr().into();
-    Some(Quote {
-        destination,
-        echo,
-        payload,
-    })
-}
-
-/// RFC 4443 (2.4 c) quotes as much as fits into 1,280 bytes, extension headers included.
-fn read_quote_v6(bytes: &[u8]) -> Option<Quote<'_>> {
-    let (packet, _) = LaxIpv6Slice::from_slice(bytes).ok()?;
-    if packet.payload().ip_number != ip_number::IPV6_ICMP {
-        return None;
-    }
-    let (echo, payload) = read_request(Family::V6, packet.payload().payload)?;
-    let destination = packet.header().destination_addr().into();
-    Some(Quote {
-        destination,
-        echo,
-        payload,
-    })
-}
+const SYN_ACK: u8 = tcp::SYN | tcp::ACK;
+const RST_ACK: u8 = tcp::RST | tcp::ACK;
 
 #[cfg(test)]
 mod tests;

@@ -21,11 +21,11 @@ use crate::engine::{Ask, Engine, PeerKey, Received};
 use crate::heard::Heard;
 use crate::sys::batch::Incoming;
 use crate::trip::Arrival;
-use crate::{EchoOptions, Family, Mode, OpenError, sys};
+use crate::{EchoOptions, Family, Mode, OpenError, Protocol, sys};
 
 use outgoing::Outgoing;
-use socket::Sockets;
-pub(crate) use socket::{Way, is_local, path_mtu};
+use socket::{Receiver, Sockets};
+pub(crate) use socket::{Way, is_local, path_mtu, source};
 
 /// The sockets of one way, and what is on its way through them.
 pub(crate) struct Port {
@@ -46,7 +46,7 @@ impl Port {
     pub(crate) fn with(way: Way, sockets: Sockets) -> (Self, Engine) {
         let (family, framing) = (way.family, sockets.framing);
         let engine = Engine::new(family, framing, sockets.first, sockets.identifiers);
-        tracing::debug!(?way, mode = ?sockets.mode, first = sockets.first, "icmp sockets opened");
+        tracing::debug!(?way, mode = ?sockets.mode, first = sockets.first, "sockets opened");
         let port = Self {
             family,
             sockets,
@@ -66,9 +66,10 @@ impl Port {
         self.sockets.arrivals
     }
 
-    /// The descriptor that can be read when there are answers.
-    pub(crate) fn answers(&self) -> BorrowedFd<'_> {
-        self.sockets.receive.as_fd()
+    /// The descriptors of which one can be read when there are answers.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let receive = self.sockets.receive.iter();
+        receive.map(|receiver| receiver.socket.as_fd())
     }
 
     /// Takes a destination in.
@@ -136,7 +137,7 @@ impl Port {
                 Err(outgoing::Later::Cleared) => self.drain_errors(engine, out),
                 Err(outgoing::Later::Counted) => {
                     self.drain_errors(engine, out);
-                    self.sockets.departures.restart(&self.sockets.transmit);
+                    self.sockets.departures.restart(&self.sockets.transmit[0]);
                 }
             }
         }
@@ -150,16 +151,32 @@ impl Port {
     ) -> Drained {
         let from = Stamp::now();
         let mut packets = 0;
-        if self.sockets.mode == Mode::Ping || self.outgoing.stamps_pile_up() {
+        if self.sockets.mode != Mode::Raw || self.outgoing.stamps_pile_up() {
             self.drain_errors(engine, out);
         }
+        for place in 0..self.sockets.receive.len() {
+            packets += self.drain_one(place, engine, out);
+        }
+        Drained { packets, from }
+    }
+
+    /// Reads all that has arrived at one socket.
+    fn drain_one(
+        &mut self,
+        place: usize,
+        engine: &mut Engine,
+        out: &mut impl FnMut(PeerKey, Heard),
+    ) -> usize {
+        let mut packets = 0;
         for _ in 0..MORE_THAN_THERE_IS {
-            let (count, more) = match self.answers.receive(&self.sockets.receive, 0) {
+            let Receiver { socket, protocol } = &self.sockets.receive[place];
+            let (protocol, port) = (*protocol, self.sockets.port(place));
+            let (count, more) = match self.answers.receive(socket, 0) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // A ping socket repeats once what its error queue has told already.
                 Err(error) => {
-                    tracing::debug!(%error, family = self.family.name(), "cannot receive icmp");
+                    tracing::debug!(%error, family = self.family.name(), ?protocol, "cannot receive");
                     continue;
                 }
             };
@@ -169,6 +186,8 @@ impl Port {
                 let told = control::read(self.answers.control(number));
                 let received = Received {
                     bytes: self.answers.packet(number),
+                    protocol,
+                    ports: port.map(|port| (port, self.answers.port(number))),
                     named: self.answers.name(number),
                     hop_limit: told.hop_limit,
                     error: told.error,
@@ -184,12 +203,15 @@ impl Port {
                 break;
             }
         }
-        Drained { packets, from }
+        packets
     }
 
     /// Returns how many packets found no room to be received.
     pub(crate) fn drops(&self, engine: &Engine) -> u32 {
-        sys::drops(&self.sockets.receive).unwrap_or_else(|_| engine.drops())
+        let receive = self.sockets.receive.iter();
+        let mut drops = receive.map(|receiver| sys::drops(&receiver.socket));
+        let sum = drops.try_fold(0_u32, |sum, drops| Some(sum.wrapping_add(drops.ok()?)));
+        sum.unwrap_or_else(|| engine.drops())
     }
 
     /// Reads the error queue of what sends: stamps, and what a ping socket is told of errors.
@@ -201,10 +223,9 @@ impl Port {
             ..
         } = self;
         let mut stamps = 0;
-        for socket in [Some(&sockets.transmit), outgoing.fragmenting()]
-            .into_iter()
-            .flatten()
-        {
+        let transmit = sockets.transmit.iter().chain(outgoing.fragmenting());
+        for (place, socket) in transmit.enumerate() {
+            let port = sockets.port(place);
             for _ in 0..MORE_THAN_THERE_IS {
                 let Ok((count, more)) = errors.receive(socket, libc::MSG_ERRQUEUE) else {
                     break;
@@ -221,6 +242,8 @@ impl Port {
                     }
                     let received = Received {
                         bytes: errors.packet(number),
+                        protocol: Protocol::Icmp,
+                        ports: port.map(|port| (port, errors.port(number))),
                         named: errors.name(number),
                         hop_limit: told.hop_limit,
                         error: told.error,

@@ -1,7 +1,7 @@
 //! What does an ICMP error tell beside that a request failed?
 //!
 //! A router returns the start of the request as it arrived there, so whatever differs from what
-//! was sent was changed on the way, and it may add extensions of its own. Who only pings has no
+//! was [`Sent`] was changed on the way, and it may add extensions of its own. Who only pings has no
 //! use for either, so this is read for flows that ask for it
 //! ([`EchoOptions::remarks`](crate::EchoOptions::remarks)). What a difference means is for the
 //! reader to say.
@@ -10,19 +10,35 @@ use std::net::IpAddr;
 
 use etherparse::{LaxIpv4Slice, LaxIpv6Slice};
 
-use crate::Family;
 use crate::extension::Extension;
+use crate::{Family, Protocol};
 
 /// What an ICMP error tells of the request's way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remarks {
-    /// The request's header as it was when the error was sent.
+    /// The request's headers as they left this host.
+    pub sent: Sent,
+    /// The same headers as they were when the error was sent.
     pub quoted: Quoted,
     /// The reporting host's own remarks (RFC 4884); most send none.
     pub extensions: Vec<Extension>,
 }
 
-/// The fields of an echo request's headers that routers and translators change.
+/// Fields of a request's headers that translators change, where this program knows them: the kernel
+/// computes the checksum over IPv6, and it writes the IPv4 header for unprivileged processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Where the request came from, if the routing table told when its flow was opened.
+    pub source: Option<IpAddr>,
+    /// The IPv4 identification.
+    pub identification: Option<u16>,
+    /// The ICMP identifier, or the source port.
+    pub identifier: u16,
+    /// The checksum of ICMP, UDP or TCP.
+    pub checksum: Option<u16>,
+}
+
+/// The fields of a request's headers that routers and translators change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quoted {
     /// TTL or hop limit, normally 1 where it ran out.
@@ -33,23 +49,26 @@ pub struct Quoted {
     pub source: IpAddr,
     /// The IPv4 identification; `None` over IPv6.
     pub identification: Option<u16>,
-    /// The ICMP identifier.
+    /// The ICMP identifier, or the source port.
     pub identifier: u16,
-    /// The ICMP checksum.
-    pub checksum: u16,
+    /// The checksum of ICMP, UDP or TCP; `None` if the quote is cut before it, as it may be for
+    /// TCP.
+    pub checksum: Option<u16>,
 }
 
 impl Remarks {
-    /// Reads a whole ICMP error about an echo request; nothing if the quote is cut before the end
-    /// of the request's ICMP header.
-    pub(crate) fn read(family: Family, message: &[u8]) -> Option<Self> {
+    /// Reads a whole ICMP error about a request; nothing if the quote is cut before its first 8
+    /// bytes after the IP header end.
+    pub(crate) fn read(family: Family, message: &[u8], sent: Sent) -> Option<Self> {
         let quote = message.get(8..)?;
         Some(match family {
             Family::V4 => Self {
+                sent,
                 quoted: read_v4(quote)?,
                 extensions: Extension::read_v4(message),
             },
             Family::V6 => Self {
+                sent,
                 quoted: read_v6(quote)?,
                 extensions: Extension::read_v6(message),
             },
@@ -60,7 +79,8 @@ impl Remarks {
 fn read_v4(quote: &[u8]) -> Option<Quoted> {
     let (packet, _) = LaxIpv4Slice::from_slice(quote).ok()?;
     let header = packet.header();
-    let (checksum, identifier) = read_request(packet.payload().payload)?;
+    let protocol = Protocol::of_number(packet.payload_ip_number().0, Family::V4)?;
+    let (checksum, identifier) = read_request(protocol, packet.payload().payload)?;
     Some(Quoted {
         ttl: header.ttl(),
         tos: header.slice()[1],
@@ -74,7 +94,8 @@ fn read_v4(quote: &[u8]) -> Option<Quoted> {
 fn read_v6(quote: &[u8]) -> Option<Quoted> {
     let (packet, _) = LaxIpv6Slice::from_slice(quote).ok()?;
     let header = packet.header();
-    let (checksum, identifier) = read_request(packet.payload().payload)?;
+    let protocol = Protocol::of_number(packet.payload().ip_number.0, Family::V6)?;
+    let (checksum, identifier) = read_request(protocol, packet.payload().payload)?;
     Some(Quoted {
         ttl: header.hop_limit(),
         tos: header.traffic_class(),
@@ -85,11 +106,20 @@ fn read_v6(quote: &[u8]) -> Option<Quoted> {
     })
 }
 
-/// The checksum and the identifier.
-fn read_request(request: &[u8]) -> Option<(u16, u16)> {
-    let [_, _, sum0, sum1, id0, id1, _, _] = *request.first_chunk()?;
-    let number = |bytes| u16::from_be_bytes(bytes);
-    Some((number([sum0, sum1]), number([id0, id1])))
+/// The checksum, and the identifier or the source port.
+fn read_request(protocol: Protocol, request: &[u8]) -> Option<(Option<u16>, u16)> {
+    let word = |at: u8| {
+        Some(u16::from_be_bytes(
+            *request.get(at.into()..)?.first_chunk()?,
+        ))
+    };
+    let identifier = match protocol {
+        Protocol::Icmp => word(4)?,
+        Protocol::Udp | Protocol::Tcp => word(0)?,
+    };
+    // Less than this no router returns.
+    request.first_chunk::<8>()?;
+    Some((word(protocol.checksum_at()), identifier))
 }
 
 #[cfg(test)]
@@ -105,7 +135,7 @@ mod tests {
             source: [192, 0, 2, 7].into(),
             identification: Some(0xbeef),
             identifier: 0x4321,
-            checksum: 0xb7fc,
+            checksum: Some(0xb7fc),
         };
         check(Family::V4, &error, Some(quoted));
         error.truncate(error.len() - 1);
@@ -128,16 +158,23 @@ mod tests {
                 if let Some(byte) = damaged.get_mut(random.usize(..error.len())) {
                     *byte = random.u8(..);
                 }
-                Remarks::read(family, &damaged);
+                Remarks::read(family, &damaged, SENT);
             }
         }
     }
 
     #[track_caller]
     fn check(family: Family, error: &[u8], expected: Option<Quoted>) {
-        let read = Remarks::read(family, error);
+        let read = Remarks::read(family, error, SENT);
         assert_eq!(read.map(|remarks| remarks.quoted), expected);
     }
+
+    const SENT: Sent = Sent {
+        source: None,
+        identification: None,
+        identifier: 0,
+        checksum: None,
+    };
 
     /// Time exceeded, then the IPv4 header and 8 bytes that every router quotes (RFC 792).
     #[rustfmt::skip]

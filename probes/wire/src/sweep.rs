@@ -288,7 +288,11 @@ impl Run<'_> {
             std::thread::sleep(TICK);
             Ok(false)
         } else {
-            let answers = self.sides.iter().flatten().map(|side| side.port.answers());
+            let answers = self
+                .sides
+                .iter()
+                .flatten()
+                .flat_map(|side| side.port.answers());
             sys::wait(answers, Some(most.max(TICK)))
         };
         if let Err(error) = waited

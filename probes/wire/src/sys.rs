@@ -21,7 +21,7 @@ use socket2::Socket;
 /// Waits until one of the descriptors can be read, or until the time is over (`ppoll(2)`); returns
 /// whether the first of them can be.
 ///
-/// There are four descriptors at most.
+/// There are 34 descriptors at most.
 pub(crate) fn wait<'a>(
     descriptors: impl Iterator<Item = BorrowedFd<'a>>,
     most: Option<Duration>,
@@ -31,7 +31,7 @@ pub(crate) fn wait<'a>(
         events: libc::POLLIN,
         revents: 0,
     };
-    let mut polls = [none; 4];
+    let mut polls = [none; 34];
     let mut count = 0;
     for (poll, descriptor) in polls.iter_mut().zip(descriptors) {
         poll.fd = descriptor.as_raw_fd();

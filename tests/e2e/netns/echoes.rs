@@ -175,7 +175,7 @@ pub(super) fn round_trips(events: &[Value]) -> Vec<Duration> {
 }
 
 /// What leads to the program without any privilege, by name of those it must not have.
-pub(super) fn without(capabilities: &str) -> Command {
+pub(crate) fn without(capabilities: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args([
         &format!("--bounding-set=-{capabilities}"),

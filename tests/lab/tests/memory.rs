@@ -11,7 +11,7 @@ use leadsman_lab::{Asked, Load, Network, Outcome, Scenario, Tunnel, tally};
 use leadsman_wire::engine::{
     Arrival, Ask, Engine, Framing, KernelStamp, PeerKey, Reading, Received, Stamp,
 };
-use leadsman_wire::{EchoOptions, Family, Ttl};
+use leadsman_wire::{EchoOptions, Family, Protocol, Ttl};
 
 use crate::ended::Told;
 use crate::scenarios::{check, load, scenarios};
@@ -116,6 +116,8 @@ impl Host {
             return;
         }
         let received = Received {
+            protocol: Protocol::Icmp,
+            ports: None,
             bytes: if packet.is_v4() {
                 packet.bytes()
             } else {

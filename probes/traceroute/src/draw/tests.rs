@@ -106,7 +106,7 @@ fn said(drawing: &mut dyn Draw, name: &'static str, fields: Value) {
 }
 
 fn sent(ttl: u8) -> Value {
-    json!({ "ttl": ttl, "to": "203.0.113.9", "bytes": 44 })
+    json!({ "ttl": ttl, "to": "203.0.113.9", "bytes": 44, "protocol": "icmp" })
 }
 
 fn hop(ttl: u8, more: Value) -> Value {

@@ -42,7 +42,8 @@ impl Key {
         self.0
     }
 
-    pub(super) const fn page(self) -> u16 {
+    /// Which identifier or source port of the block it is.
+    pub(crate) const fn page(self) -> u16 {
         (self.0 >> 16) as u16
     }
 

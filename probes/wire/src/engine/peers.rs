@@ -5,10 +5,14 @@
 
 use std::net::IpAddr;
 
+use etherparse::{icmpv4, icmpv6};
+
 use crate::What;
-use crate::echo::{Content, Cookie, HEADER, Template};
+use crate::echo::{Content, Cookie, HEADER};
 use crate::engine::PeerKey;
 use crate::packet::Message;
+use crate::packet::start::{Quote, Start};
+use crate::template::Template;
 
 /// One destination as one user of the engine asks it.
 #[derive(Debug)]
@@ -31,10 +35,12 @@ impl Peer {
         message: &Message<'_>,
     ) -> Option<What> {
         let expected_source = from == self.destination;
-        match *message {
-            Message::Reply { intact: false, .. } => expected_source.then_some(What::Corrupt),
-            Message::Reply { echo, payload, .. } => {
-                match self.template.check_reply(echo.seq, cookie, payload) {
+        match (*message, &self.template) {
+            (Message::Reply { intact: false, .. }, Template::Echo(_)) => {
+                expected_source.then_some(What::Corrupt)
+            }
+            (Message::Reply { echo, payload, .. }, Template::Echo(template)) => {
+                match template.check_reply(echo.seq, cookie, payload) {
                     Content::Foreign => None,
                     Content::Same if expected_source || self.is_group() => Some(What::Reply {
                         bytes: HEADER + payload.len(),
@@ -43,13 +49,61 @@ impl Peer {
                     Content::Altered => expected_source.then_some(What::Corrupt),
                 }
             }
-            Message::Error { what, quote, .. } => {
-                let content = self
-                    .template
-                    .check_start(quote.echo.seq, cookie, quote.payload);
-                let ours = quote.destination == self.destination && content != Content::Foreign;
+            (Message::Datagram { ports, bytes, .. }, Template::Udp(template)) => {
+                let ours = expected_source && template.is_ours(ports.theirs, cookie, &[]);
+                ours.then_some(What::Reply { bytes })
+            }
+            (
+                Message::Segment {
+                    ports,
+                    number,
+                    refuses,
+                    bytes,
+                },
+                Template::Tcp(template),
+            ) => {
+                let ours = expected_source && template.is_ours(ports.theirs, number);
+                ours.then_some(if refuses {
+                    What::Refused
+                } else {
+                    What::Reply { bytes }
+                })
+            }
+            (Message::Error { what, quote, .. }, _) => {
+                let ours = quote.destination == self.destination && self.sent(cookie, &quote);
+                let what = match (what, &self.template) {
+                    (What::Unreachable { code }, Template::Udp(_)) if code == self.port_code() => {
+                        What::Refused
+                    }
+                    _ => what,
+                };
                 ours.then_some(what)
             }
+            _ => None,
+        }
+    }
+
+    /// How a destination unreachable says that it is the port (RFC 792, RFC 4443 section 3.1).
+    fn port_code(&self) -> u8 {
+        match self.destination {
+            IpAddr::V4(_) => icmpv4::CODE_DST_UNREACH_PORT,
+            IpAddr::V6(_) => icmpv6::CODE_DST_UNREACH_PORT,
+        }
+    }
+
+    /// Whether what was returned is the start of a request of ours.
+    fn sent(&self, cookie: Cookie, quote: &Quote<'_>) -> bool {
+        match (quote.start, &self.template) {
+            (Start::Echo { echo, payload }, Template::Echo(template)) => {
+                template.check_start(echo.seq, cookie, payload) != Content::Foreign
+            }
+            (Start::Udp { ports, payload, .. }, Template::Udp(template)) => {
+                template.is_ours(ports.theirs, cookie, payload)
+            }
+            (Start::Tcp { ports, number }, Template::Tcp(template)) => {
+                template.is_ours(ports.theirs, number)
+            }
+            _ => false,
         }
     }
 

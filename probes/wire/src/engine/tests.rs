@@ -2,12 +2,13 @@
 //! everything to it at random.
 
 mod hops;
+mod ports;
 mod random;
 
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::{RttSource, What};
+use crate::{Protocol, RttSource, What};
 
 const TARGET: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const OTHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
@@ -72,6 +73,8 @@ impl Bench {
     /// Has a packet read at a moment; it arrived at `stamped`, if that is told.
     fn hear(&mut self, bytes: &[u8], at: u64, stamped: Option<u64>) -> Vec<Heard> {
         let received = Received {
+            protocol: Protocol::Icmp,
+            ports: None,
             bytes,
             named: TARGET.into(),
             hop_limit: None,
@@ -145,6 +148,7 @@ fn reply_from(from: Ipv4Addr, request: &[u8]) -> Vec<u8> {
 fn unreachable(request: &[u8], quoted: usize) -> Vec<u8> {
     let mut error = request[..20].to_vec();
     error[3] = (20 + 8 + quoted) as u8;
+    error[9] = 1;
     error[12..16].copy_from_slice(&ROUTER.octets());
     error.extend([3, 1, 0, 0, 0, 0, 0, 0]);
     error.extend(&request[..quoted]);
@@ -518,6 +522,8 @@ fn two_hundred_thousand_are_in_flight_and_each_is_answered() {
     assert_eq!(engine.in_flight(), 200_000);
     for request in packets.chunks_exact(84) {
         let received = Received {
+            protocol: Protocol::Icmp,
+            ports: None,
             bytes: &reply(request),
             named: TARGET.into(),
             hop_limit: None,

@@ -1,6 +1,7 @@
 //! Real sockets on loopback. What takes a network is in `routed`.
 
 mod namespace;
+mod ports;
 mod routed;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -258,6 +259,8 @@ fn flows_are_shared_among_threads() {
 }
 
 const PLAIN: EchoOptions = EchoOptions {
+    protocol: Protocol::Icmp,
+    port: 0,
     source: None,
     interface: None,
     mark: None,

@@ -1,5 +1,6 @@
 //! Received messages as annotated hex, what is read from them, and that no bytes do harm.
 
+use super::start::Start;
 use super::*;
 
 const ECHO: IcmpEchoHeader = IcmpEchoHeader { id: 0x1234, seq: 7 };
@@ -52,8 +53,8 @@ const PARAMETER_PROBLEM_V4: &str = "
 
 const PORT_UNREACHABLE_V4: &str = "
     45c0 0038 0000 0000 3f 01 0000 c6336401 0a000001 | IPv4
-    03 03 9823 0000 0000                             | destination port unreachable
-    4500 0054 0000 4000 01 11 0000 0a000001 c0000201 | quote: UDP
+    03 03 982a 0000 0000                             | destination port unreachable
+    4500 0054 fff8 4000 01 11 0000 0a000001 c0000201 | quote: UDP
     1234 0035 0008 0000                              | from port 4660 to port 53";
 
 const REPLY_V6: &str = "
@@ -96,8 +97,10 @@ fn an_error_is_read_with_the_request_it_quotes() {
     let error = |what, payload| {
         let quote = Quote {
             destination: [192, 0, 2, 1].into(),
-            echo: ECHO,
-            payload,
+            start: Start::Echo {
+                echo: ECHO,
+                payload,
+            },
         };
         Some(Message::Error {
             what,
@@ -125,7 +128,26 @@ fn an_error_is_read_with_the_request_it_quotes() {
         pointer: 20,
     };
     check_v4(PARAMETER_PROBLEM_V4, router, 63, error(problem, &[]));
-    check_v4(PORT_UNREACHABLE_V4, router, 63, None);
+    let datagram = Start::Udp {
+        ports: Ports {
+            ours: 0x1234,
+            theirs: 53,
+        },
+        // The identification is its complement.
+        sequence: 7,
+        payload: &[],
+    };
+    let refused = Message::Error {
+        what: What::Unreachable { code: 3 },
+        quote: Quote {
+            destination: [192, 0, 2, 1].into(),
+            start: datagram,
+        },
+        whole: None,
+    };
+    check_v4(PORT_UNREACHABLE_V4, router, 63, Some(refused));
+    let foreign = PORT_UNREACHABLE_V4.replace("fff8 4000 01 11", "fff8 4000 01 2f");
+    check_v4(&foreign, router, 63, None);
 }
 
 fn check_v4(packet: &str, from: &str, ttl: u8, expected: Option<Message<'_>>) {
@@ -150,7 +172,7 @@ fn told(message: Message<'_>) -> Message<'_> {
                 whole: None,
             }
         }
-        reply @ Message::Reply { .. } => reply,
+        answer => answer,
     }
 }
 
@@ -162,8 +184,10 @@ fn an_icmpv6_message_is_read_through_extension_headers() {
             what,
             quote: Quote {
                 destination,
-                echo: ECHO,
-                payload,
+                start: Start::Echo {
+                    echo: ECHO,
+                    payload,
+                },
             },
             whole: None,
         })
@@ -197,17 +221,17 @@ fn routers_without_rfc_1191_tell_no_mtu() {
 fn a_cut_packet_names_the_same_request_or_none() {
     for packet in PACKETS_V4 {
         let bytes = hex(packet);
-        let whole = read_datagram_v4(&bytes).map(|datagram| datagram.message.echo());
+        let whole = read_datagram_v4(&bytes).map(|datagram| datagram.message.name());
         for end in 0..bytes.len() {
-            let cut = read_datagram_v4(&bytes[..end]).map(|datagram| datagram.message.echo());
+            let cut = read_datagram_v4(&bytes[..end]).map(|datagram| datagram.message.name());
             assert!(cut.is_none() || cut == whole, "{end} bytes of {packet}");
         }
     }
     for message in MESSAGES_V6 {
         let bytes = hex(message);
-        let whole = read_message_v6(&bytes).map(|message| message.echo());
+        let whole = read_message_v6(&bytes).map(|message| message.name());
         for end in 0..bytes.len() {
-            let cut = read_message_v6(&bytes[..end]).map(|message| message.echo());
+            let cut = read_message_v6(&bytes[..end]).map(|message| message.name());
             assert!(cut.is_none() || cut == whole, "{end} bytes of {message}");
         }
     }
@@ -232,12 +256,12 @@ fn no_damage_makes_reading_panic() {
         for read in [read_message_v4, read_message_v6] {
             read(&bytes);
         }
-        for read in [read_quote_v4, read_quote_v6] {
+        for read in [start::quote_v4, start::quote_v6] {
             read(bytes.get(8..).unwrap_or_default());
             read(bytes.get(28..).unwrap_or_default());
         }
         read_datagram_v4(&bytes);
-        read_request(Family::V6, &bytes);
+        start::echo(Family::V6, &bytes);
     }
 }
 

@@ -12,14 +12,14 @@ use std::time::Duration;
 use socket2::{SockAddr, Socket};
 
 use super::control;
-use super::socket::{self, Sockets, Way};
+use super::socket::{self, PLAIN_PORTS, Sockets, Way};
 use super::stamping::Departures;
 use crate::clock::{Reading, Stamp};
-use crate::echo::{IP_HEADER, TTL};
 use crate::engine::{Ask, Engine, Framing, Key, PeerKey};
+use crate::header::{IP_HEADER, TTL};
 use crate::heard::{Heard, Refusal};
 use crate::sys::batch::{self, MOST_SENT, Parcel};
-use crate::{EchoOptions, Family, Mode, Ttl};
+use crate::{EchoOptions, Family, Mode, Ttl, udp};
 
 /// Requests that wait to be sent.
 pub(super) struct Outgoing {
@@ -35,8 +35,8 @@ pub(super) struct Outgoing {
     told: Vec<ToldFor>,
     /// Sends what would have to be fragmented, which packets with their header are not.
     fragmenting: Option<Socket>,
-    /// How the socket is set at present, if the kernel writes IPv4 headers.
-    dont_fragment: bool,
+    /// How the sockets are set at present, if the kernel writes IPv4 headers.
+    dont_fragment: [bool; PLAIN_PORTS as usize],
     /// Requests whose stamp has not been read.
     unread: usize,
     /// Requests since the last stamp: some devices make none.
@@ -63,8 +63,10 @@ struct Waiting {
 /// What a request is sent by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
-    /// The socket that sends, with DF set or not if that is a matter of the socket.
+    /// The socket in this place of those that send, with DF set or not if that is a matter of the
+    /// socket.
     Usual {
+        place: usize,
         dont_fragment: bool,
     },
     Fragmenting,
@@ -76,6 +78,7 @@ struct ToldFor {
     /// In network byte order, as in an address.
     flow_label: u32,
     dont_fragment: bool,
+    port: u16,
     fragments: bool,
 }
 
@@ -100,7 +103,7 @@ impl Outgoing {
             reading: None,
             told: Vec::new(),
             fragmenting: None,
-            dont_fragment: false,
+            dont_fragment: [false; _],
             unread: 0,
             unstamped: 0,
             attempts: 0,
@@ -130,7 +133,9 @@ impl Outgoing {
             control: control::for_packets(family, options),
             flow_label: options.flow_label.map_or(0, |label| label.number().to_be()),
             // In a header that we write it is a bit of that, and over IPv6 it is told.
-            dont_fragment: options.dont_fragment && family == Family::V4 && mode == Mode::Ping,
+            dont_fragment: options.dont_fragment && family == Family::V4 && mode != Mode::Raw,
+            // A raw socket has no ports.
+            port: if mode == Mode::Udp { options.port } else { 0 },
             fragments: false,
         };
     }
@@ -187,6 +192,7 @@ impl Outgoing {
             By::Fragmenting
         } else {
             By::Usual {
+                place: sockets.place(key),
                 dont_fragment: told.dont_fragment,
             }
         };
@@ -203,8 +209,10 @@ impl Outgoing {
             key,
             ask,
             to: match destination {
-                IpAddr::V4(_) => SocketAddr::new(destination, 0).into(),
-                IpAddr::V6(address) => SocketAddrV6::new(address, 0, told.flow_label, 0).into(),
+                IpAddr::V4(_) => SocketAddr::new(destination, told.port).into(),
+                IpAddr::V6(address) => {
+                    SocketAddrV6::new(address, told.port, told.flow_label, 0).into()
+                }
             },
             packet: packet..self.packets.len(),
             control: control..self.controls.len(),
@@ -261,8 +269,9 @@ impl Outgoing {
         let run = self.waiting[self.done..]
             .iter()
             .take_while(|waiting| waiting.by == by);
-        let header = match (by, sockets.framing) {
+        let header = match (by, sockets.mode) {
             (By::Fragmenting, _) => IP_HEADER,
+            (_, Mode::Udp) => udp::HEADER,
             _ => 0,
         };
         let parcels = run.map(|waiting| Parcel {
@@ -273,15 +282,22 @@ impl Outgoing {
         let sent = match (by, &self.fragmenting) {
             (By::Fragmenting, Some(socket)) => batch::send(socket, parcels),
             (By::Fragmenting, None) => Err(io::ErrorKind::Unsupported.into()),
-            (By::Usual { dont_fragment }, _) => {
-                let set = if dont_fragment == self.dont_fragment {
+            (
+                By::Usual {
+                    place,
+                    dont_fragment,
+                },
+                _,
+            ) => {
+                let (socket, is_set) = (&sockets.transmit[place], &mut self.dont_fragment[place]);
+                let set = if dont_fragment == *is_set {
                     Ok(())
                 } else {
-                    socket::set_dont_fragment_v4(&sockets.transmit, dont_fragment)
+                    socket::set_dont_fragment_v4(socket, dont_fragment)
                 };
                 set.and_then(|()| {
-                    self.dont_fragment = dont_fragment;
-                    batch::send(&sockets.transmit, parcels)
+                    *is_set = dont_fragment;
+                    batch::send(socket, parcels)
                 })
             }
         };
@@ -330,7 +346,7 @@ impl Outgoing {
             }
             libc::EMSGSIZE if self.fragment(sockets) => return Ok(()),
             _ if again && self.follow(sockets) => return Ok(()),
-            _ if sockets.mode == Mode::Ping && again => return Err(Later::Cleared),
+            _ if sockets.mode != Mode::Raw && again => return Err(Later::Cleared),
             _ => {}
         }
         engine.unsent(self.waiting[self.done].key, Refusal::Kernel(errno), out);
@@ -353,10 +369,10 @@ impl Outgoing {
         let Some(interface) = self.way.interface else {
             return false;
         };
-        let bound = [&sockets.transmit, &sockets.receive];
-        let mut bound = bound.into_iter().chain(self.fragmenting());
+        let receive = sockets.receive.iter().map(|receiver| &receiver.socket);
+        let mut bound = receive.chain(&sockets.transmit).chain(self.fragmenting());
         // The kernel remembers which one it was, and finds no name for one that is gone.
-        sockets.transmit.device().is_err()
+        sockets.transmit[0].device().is_err()
             && bound.all(|socket| socket.bind_device(Some(interface.bytes())).is_ok())
     }
 

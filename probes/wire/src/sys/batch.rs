@@ -165,6 +165,12 @@ impl Incoming {
         &self.controls[number][..self.lengths[number].control]
     }
 
+    /// The port that it came from, or was sent to.
+    pub(crate) fn port(&self, number: usize) -> u16 {
+        // In a sockaddr_in it stands in the same place.
+        u16::from_be(self.names[number].sin6_port)
+    }
+
     /// The address it came from, or was sent to.
     pub(crate) fn name(&self, number: usize) -> IpAddr {
         let name = &self.names[number];

@@ -39,7 +39,7 @@ fn remarks_are_told_to_those_who_asked_for_them() {
             source: Ipv4Addr::UNSPECIFIED.into(),
             identification: Some(u16::from_be_bytes([request[4], request[5]])),
             identifier: u16::from_be_bytes([request[24], request[25]]),
-            checksum: u16::from_be_bytes([request[22], request[23]]),
+            checksum: Some(u16::from_be_bytes([request[22], request[23]])),
         });
         assert_eq!(quoted, expected);
     }

@@ -128,6 +128,8 @@ impl World {
             self.engine.departed(*key, stamp(self.now).unwrap());
         }
         let received = Received {
+            protocol: Protocol::Icmp,
+            ports: None,
             bytes: &packet,
             named: TARGET.into(),
             hop_limit: None,

@@ -148,8 +148,9 @@ async fn answers_to_others_reach_no_raw_socket() {
         }
         let mut bytes = [0; 1_500];
         let patience = Some(Duration::from_secs(20));
-        sockets.receive.set_read_timeout(patience).unwrap();
-        let length = (&sockets.receive).read(&mut bytes).unwrap();
+        let mut receive = &sockets.receive[0].socket;
+        receive.set_read_timeout(patience).unwrap();
+        let length = receive.read(&mut bytes).unwrap();
         let id = &bytes[..length][at + 4..][..2];
         assert_eq!(id, ours.to_be_bytes(), "{target}");
     }

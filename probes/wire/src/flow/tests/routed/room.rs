@@ -11,7 +11,8 @@ async fn what_is_dropped_for_want_of_room_is_suspect() {
     };
     for mode in MODES {
         let lane = lane_with(&host, Family::V4, mode, |sockets| {
-            sockets.receive.set_recv_buffer_size(1).unwrap();
+            let receive = &sockets.receive[0].socket;
+            receive.set_recv_buffer_size(1).unwrap();
         });
         let flow = flow(lane, "192.0.2.254", PLAIN);
         let (mut answers, mut suspects) = (0, 0);

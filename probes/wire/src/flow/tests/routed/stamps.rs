@@ -16,9 +16,9 @@ async fn replies_come_over_either_kind_of_socket() {
                     if counted {
                         let others = match mode {
                             Mode::Raw => 0,
-                            Mode::Ping => libc::SOF_TIMESTAMPING_RX_SOFTWARE,
+                            Mode::Ping | Mode::Udp => libc::SOF_TIMESTAMPING_RX_SOFTWARE,
                         };
-                        sockets.departures = stamping::counted(&sockets.transmit, others);
+                        sockets.departures = stamping::counted(&sockets.transmit[0], others);
                     }
                 });
                 let open = |target: &str| flow(lane, target, PLAIN);
