@@ -7,6 +7,7 @@
 //! A layout keeps the memory of some recordings that were dropped, for the next: runs come by the
 //! thousand a second, and an allocator has no room for so many of a kind at hand.
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::metric::{Counter, Declared, Gauge, Histogram, Info, Metric, MetricKind};
@@ -32,6 +33,12 @@ pub struct Place {
     pub len: usize,
     /// Upper bounds of a histogram, in seconds and without the infinite one: those in force.
     pub buckets: &'static [f64],
+}
+
+impl Place {
+    fn range(&self) -> Range<usize> {
+        self.first..self.first + self.len
+    }
 }
 
 impl Layout {
@@ -143,7 +150,7 @@ const MOST_SPARE: usize = 256;
 const UNSET: u64 = 0x7ff8_6c65_6164_0000;
 
 impl Recording {
-    /// An empty recording: counters at 0, gauges and infos absent.
+    /// An empty recording: counters at 0, gauges, infos and passing counters absent.
     pub fn new(layout: &'static Layout) -> Self {
         let spare = layout.spare().pop();
         let mut content = spare.unwrap_or_else(|| Content {
@@ -153,6 +160,10 @@ impl Recording {
         content.values.fill(0.0);
         let mut recording = Self { layout, content };
         recording.forget_last_run();
+        let places = layout.places.iter();
+        for place in places.filter(|place| place.metric.passing) {
+            recording.content.values[place.range()].fill(f64::from_bits(UNSET));
+        }
         recording
     }
 
@@ -161,10 +172,10 @@ impl Recording {
         self.layout
     }
 
-    /// The values of a place: see [`Place::len`] for their order. `None` where a gauge is not set.
+    /// The values of a place: see [`Place::len`] for their order. `None` where a gauge is not set,
+    /// and where a passing counter has counted nothing.
     pub fn values(&self, place: &Place) -> impl Iterator<Item = Option<f64>> {
-        let end = place.first + place.len;
-        self.content.values[place.first..end]
+        self.content.values[place.range()]
             .iter()
             .map(|value| is_set(*value).then_some(*value))
     }
@@ -178,7 +189,8 @@ impl Recording {
     /// Adds to a counter; with a label, to the series of `label`.
     pub fn add(&mut self, counter: &'static Counter, label: Option<&str>, amount: f64) {
         let at = self.index(counter.metric(), label);
-        self.content.values[at] += amount;
+        let count = &mut self.content.values[at];
+        *count = if is_set(*count) { *count } else { 0.0 } + amount;
     }
 
     /// Sets a gauge; with a label, the series of `label`.
@@ -213,8 +225,21 @@ impl Recording {
     /// Takes in a finished run: counts are added, gauges and infos become those of that run.
     pub fn absorb(&mut self, run: &Self) {
         for place in &*self.layout.places {
-            let range = place.first..place.first + place.len;
+            let range = place.range();
             match place.metric.kind {
+                MetricKind::Counter if place.metric.passing => {
+                    let counted = &run.content.values[range.clone()];
+                    if counted.iter().any(|value| is_set(*value)) {
+                        let totals = self.content.values[range].iter_mut();
+                        for (total, value) in totals.zip(counted) {
+                            let before = Some(*total).filter(|total| is_set(*total));
+                            *total = match (before, is_set(*value)) {
+                                (Some(before), true) => before + value,
+                                _ => *value,
+                            };
+                        }
+                    }
+                }
                 MetricKind::Counter | MetricKind::Histogram => {
                     for (total, value) in self.content.values[range.clone()]
                         .iter_mut()
@@ -261,8 +286,7 @@ impl Recording {
     pub fn forget_last_run(&mut self) {
         for place in &*self.layout.places {
             if place.metric.kind == MetricKind::Gauge {
-                self.content.values[place.first..place.first + place.len]
-                    .fill(f64::from_bits(UNSET));
+                self.content.values[place.range()].fill(f64::from_bits(UNSET));
             }
         }
         for text in &mut self.content.texts {
@@ -346,6 +370,31 @@ mod tests {
         total.forget_last_run();
         assert_eq!(shown(&total)[1], [None, None]);
         assert_eq!(total.text(&layout().places()[3]), None);
+    }
+
+    #[test]
+    fn passing_series_are_those_of_the_last_run_that_counted_any() {
+        static HOPS: Counter = Counter::new("probe_test_hops_total", "Hops.")
+            .by(&["ttl"], &["1", "2", "3"])
+            .passing();
+        let layout = Box::leak(Box::new(Layout::new([&HOPS as &dyn Declared])));
+        let mut total = Recording::new(layout);
+        for (counted, expected) in [
+            (&[][..], [None, None, None]),
+            (&[("1", 1.0), ("2", 1.0)], [Some(1.0), Some(1.0), None]),
+            (&[("1", 2.0), ("2", 0.0)], [Some(3.0), Some(1.0), None]),
+            (&[], [Some(3.0), Some(1.0), None]),
+            (&[("1", 1.0), ("3", 1.0)], [Some(4.0), None, Some(1.0)]),
+            (&[("1", 1.0), ("2", 1.0)], [Some(5.0), Some(1.0), None]),
+        ] {
+            let mut run = Recording::new(layout);
+            for (label, amount) in counted {
+                run.add(&HOPS, Some(label), *amount);
+            }
+            total.absorb(&run);
+            let place = &layout.places()[0];
+            assert_eq!(total.values(place).collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]
