@@ -7,14 +7,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leadsman_core::metric::Metric;
 use leadsman_core::options::{OptionsError, Period};
 use leadsman_core::{Options, Preference, Target};
 use leadsman_wire::{EchoOptions, FlowLabel, Interface, Ttl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::account::Shown;
 use crate::discovery::Limits;
-use crate::metrics::MOST_HOPS;
+use crate::metrics::{self, MOST_HOPS};
 use crate::trace::Trace;
 
 /// Options of the traceroute probe.
@@ -33,6 +35,8 @@ pub(crate) struct TraceOptions {
     pub(crate) max_ttl: u8,
     /// How long to wait where nothing farther answers; twice the slowest answer if that is longer.
     pub(crate) wait: Period,
+    /// Which TTLs have series: none, summary (the first two and the last two) or all; the path as a whole has them always.
+    pub(crate) hops: Shown,
     /// Address to send from, of this host and of the target's family; the routing table chooses if none is given.
     pub(crate) source_ip_address: Option<IpAddr>,
     /// Interface to send from and to hear answers on; the routing table chooses if none is given.
@@ -58,6 +62,7 @@ impl Default for TraceOptions {
             first_ttl: limits.first.hops(),
             max_ttl: limits.max.hops(),
             wait: Period(limits.wait),
+            hops: Shown::default(),
             source_ip_address: None,
             interface: None,
             mark: None,
@@ -96,6 +101,13 @@ impl Options for TraceOptions {
     fn packets(&self, _: Duration) -> Option<u64> {
         let hops = self.max_ttl.saturating_sub(self.first_ttl) + 1;
         Some(u64::from(hops) + 3)
+    }
+
+    fn series(&self, metric: &Metric) -> Option<usize> {
+        let mut of_hops = metrics::OF_HOPS.into_iter();
+        of_hops.find(|declared| std::ptr::eq(declared.metric(), metric))?;
+        let asked = self.max_ttl.saturating_sub(self.first_ttl) + 1;
+        Some(self.hops.at_most(asked.into()))
     }
 }
 

@@ -30,12 +30,11 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 use super::Bench;
+use crate::metric::Declared;
 use crowd::Member;
 use lab::{Lab, Stuck};
 use peer::{Peer, Peers};
 use servers::Servers;
-
-use crate::metric::Declared;
 
 pub use report::{Check, Report};
 

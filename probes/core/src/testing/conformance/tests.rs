@@ -66,6 +66,7 @@ async fn examined(manner: Manner, examine: fn(&mut Scene) -> Examined) -> Examin
             peers,
             crowd,
             servers: _servers,
+            shown_elsewhere: _,
         } = kit;
         examine(&mut Scene {
             lab: Lab::new(),
