@@ -7,6 +7,7 @@
 
 mod batch;
 mod crowd;
+mod ear;
 mod held;
 mod plan;
 

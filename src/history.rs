@@ -2,7 +2,8 @@
 //!
 //! Results asked for over the web and results of the schedule are kept apart, so that a thousand
 //! scheduled runs a second push out none that a person asked for. A failure that falls out of its
-//! ring moves on to a second one of the same size, so that successes push out no failure either.
+//! ring moves on to a second one of the same size, so that successes push out no failure either; so
+//! does a scheduled run that noted something.
 //!
 //! A result is kept as it came; whoever looks at it renders it. Nothing is written to disk.
 
@@ -27,7 +28,8 @@ pub(crate) struct Entry {
     pub(crate) asked: Asked,
     /// The run itself.
     pub(crate) run: Run,
-    /// What the run said while it ran; empty for scheduled runs, which nobody listens to.
+    /// What the run said while it ran; of a scheduled run, which nobody listens to, what it noted
+    /// as worth keeping.
     pub(crate) events: Vec<Event>,
 }
 
@@ -82,6 +84,13 @@ impl Asked {
     }
 }
 
+impl Entry {
+    fn is_remarkable(&self) -> bool {
+        let is_scheduled = matches!(self.asked, Asked::Schedule { .. });
+        self.run.result.is_err() || (is_scheduled && !self.events.is_empty())
+    }
+}
+
 impl History {
     /// An empty history that keeps the last `most` results of each kind, and as many failures.
     pub(crate) fn new(most: usize) -> Self {
@@ -123,14 +132,20 @@ impl History {
     }
 
     /// Takes in the result of a scheduled run.
-    pub(crate) fn scheduled(&self, probe: &Arc<str>, options: &Arc<dyn Aim>, run: Run) {
+    pub(crate) fn scheduled(
+        &self,
+        probe: &Arc<str>,
+        options: &Arc<dyn Aim>,
+        run: Run,
+        noted: Vec<Event>,
+    ) {
         let mut kept = self.kept();
         kept.note(probe, &run);
         let asked = Asked::Schedule {
             probe: Arc::clone(probe),
             options: Arc::clone(options),
         };
-        let entry = kept.entry(asked, run, Vec::new());
+        let entry = kept.entry(asked, run, noted);
         let most = kept.most;
         kept.scheduled.push(entry, most);
     }
@@ -220,7 +235,7 @@ impl Ring {
         while self.last.len() > most {
             let fallen = self.last.pop_front();
             self.failures
-                .extend(fallen.filter(|entry| entry.run.result.is_err()));
+                .extend(fallen.filter(|entry| entry.is_remarkable()));
         }
         while self.failures.len() > most {
             self.failures.pop_front();

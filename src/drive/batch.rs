@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::crowd::Crowd;
+use super::ear::Ear;
 use super::held::Held;
 use super::plan::Aimed;
 use crate::schedule::{Due, Slot};
@@ -138,6 +139,7 @@ async fn run(due: Due, aimed: Aimed, mut probe: Held, services: &Services) -> Op
     let fleet = &*aimed.fleet;
     // Measured from the plan, or a target that never answers would push each run further back.
     let left = (due.planned + fleet.every.duration()).saturating_duration_since(now);
+    let ear = Ear::new(&aimed);
     let order = Order {
         plugin: fleet.plugin,
         target: &aimed.target,
@@ -145,11 +147,14 @@ async fn run(due: Due, aimed: Aimed, mut probe: Held, services: &Services) -> Op
         timeout: fleet.timeout.min(left),
         stop: &Stop::never(),
         resolver: &*services.resolver,
-        sink: &aimed.series,
+        sink: &ear,
     };
     let run = perform(probe.probe(), order).await;
     let panicked = matches!(run.result, Err(Fault::Own(Blocker::Panic, _)));
-    services.history.scheduled(&fleet.name, &fleet.options, run);
+    let noted = ear.noted();
+    services
+        .history
+        .scheduled(&fleet.name, &fleet.options, run, noted);
     (!panicked).then_some(probe)
 }
 

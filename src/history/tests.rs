@@ -93,7 +93,7 @@ fn schedule_pushes_out_nothing_that_was_asked_for() {
     let history = History::new(2);
     history.asked(&module(), run("a", 0), Vec::new());
     for _ in 0..5 {
-        history.scheduled(&"p".into(), &options(), run("b", 0));
+        history.scheduled(&"p".into(), &options(), run("b", 0), Vec::new());
     }
     assert_eq!(kept(&history), "b5 b4 a0");
     assert!(history.by_id(0).is_some());
@@ -103,12 +103,31 @@ fn schedule_pushes_out_nothing_that_was_asked_for() {
 }
 
 #[test]
+fn runs_that_noted_something_stay_as_failures_do() {
+    let history = History::new(1);
+    let good = |address| Run {
+        result: Ok(()),
+        ..run(address, 0)
+    };
+    let changed = Event {
+        at: SystemTime::UNIX_EPOCH,
+        name: "changed",
+        fields: serde_json::Map::new(),
+    };
+    for (address, noted) in [("b", vec![]), ("C", vec![changed]), ("d", vec![])] {
+        history.scheduled(&"p".into(), &options(), good(address), noted);
+    }
+    assert_eq!(kept(&history), "d2 C1");
+    assert_eq!(history.by_id(1).unwrap().events[0].name, "changed");
+}
+
+#[test]
 fn target_fails_from_its_first_failure_to_its_next_success() {
     let history = History::new(1);
     let (probe, options) = (Arc::from("p"), options());
     let failing = || history.failing("p").get("A").copied();
     for second in [7, 8, 9] {
-        history.scheduled(&probe, &options, run("A", second));
+        history.scheduled(&probe, &options, run("A", second), Vec::new());
         let failing = failing().unwrap();
         assert_eq!(failing.reason, "refused");
         assert_eq!(
@@ -118,7 +137,7 @@ fn target_fails_from_its_first_failure_to_its_next_success() {
     }
     let mut success = run("A", 10);
     success.result = Ok(());
-    history.scheduled(&probe, &options, success);
+    history.scheduled(&probe, &options, success, Vec::new());
     assert_eq!(failing(), None);
 }
 
@@ -126,7 +145,7 @@ fn target_fails_from_its_first_failure_to_its_next_success() {
 fn new_configuration_shortens_the_history_and_forgets_what_it_does_not_have() {
     let history = History::new(3);
     for _ in 0..3 {
-        history.scheduled(&"p".into(), &options(), run("A", 0));
+        history.scheduled(&"p".into(), &options(), run("A", 0), Vec::new());
     }
     history.adopt(&Config {
         web: crate::config::Web {

@@ -91,6 +91,14 @@ pub trait Sink: Send + Sync {
         drop(event);
     }
 
+    /// Takes what a run says that is worth keeping, wanted or not; as any other event, unless the
+    /// reader has a place for it.
+    fn noted(&self, event: Event) {
+        if self.wants_events() {
+            self.event(event);
+        }
+    }
+
     /// Takes a finished run.
     fn finished(&self, run: &Run);
 }

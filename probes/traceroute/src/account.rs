@@ -82,11 +82,12 @@ impl<'a> Account<'a> {
         if let Some(change) = past.watch.observe(FLOW, discovery.path()) {
             cx.add(&PATH_CHANGES, 1);
             past.changed = Some(SystemTime::now());
-            cx.event(PathChanged::NAME, || PathChanged {
+            let changed = PathChanged {
                 old: change.old.hops().to_vec(),
                 new: change.new.hops().to_vec(),
                 first_difference: change.first_difference,
-            });
+            };
+            cx.note(PathChanged::NAME, changed);
         }
         let changed = past
             .changed
