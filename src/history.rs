@@ -54,6 +54,8 @@ pub(crate) struct Failing {
     pub(crate) reason: &'static str,
     /// Whether that failure was our own, so that nothing is known about the target.
     pub(crate) ours: bool,
+    /// Whether any failure since the last success was the target's.
+    was_its_fault: bool,
     /// The start of the first run without success since the last one with it.
     pub(crate) since: SystemTime,
 }
@@ -131,16 +133,17 @@ impl History {
         entry
     }
 
-    /// Takes in the result of a scheduled run.
+    /// Takes in the result of a scheduled run. Returns whether its target has just started to fail
+    /// through its own fault: once from one success to the next.
     pub(crate) fn scheduled(
         &self,
         probe: &Arc<str>,
         options: &Arc<dyn Aim>,
         run: Run,
         noted: Vec<Event>,
-    ) {
+    ) -> bool {
         let mut kept = self.kept();
-        kept.note(probe, &run);
+        let starts_to_fail = kept.note(probe, &run);
         let asked = Asked::Schedule {
             probe: Arc::clone(probe),
             options: Arc::clone(options),
@@ -148,6 +151,7 @@ impl History {
         let entry = kept.entry(asked, run, noted);
         let most = kept.most;
         kept.scheduled.push(entry, most);
+        starts_to_fail
     }
 
     /// The result of this number, if it is still kept.
@@ -200,28 +204,31 @@ impl Kept {
             .flat_map(|ring| ring.last.iter().chain(&ring.failures))
     }
 
-    /// Notes whether the target of a scheduled run fails now.
-    fn note(&mut self, probe: &Arc<str>, run: &Run) {
+    /// Notes whether the target of a scheduled run fails now; returns whether it is the first time
+    /// since a success that it does so through its own fault.
+    fn note(&mut self, probe: &Arc<str>, run: &Run) -> bool {
         let address = &run.target.address;
         let Err(fault) = &run.result else {
             if let Some(failing) = self.failing.get_mut(probe) {
                 failing.remove(address);
             }
-            return;
+            return false;
         };
         let failing = self.failing.entry(Arc::clone(probe)).or_default();
-        let since = failing
-            .get(address)
-            .map_or(run.started, |before| before.since);
+        let before = failing.get(address);
+        let ours = matches!(fault, Fault::Own(..));
+        let was_its_fault = before.is_some_and(|before| before.was_its_fault);
         let now = Failing {
             reason: fault.reason(),
-            ours: matches!(fault, Fault::Own(..)),
-            since,
+            ours,
+            was_its_fault: was_its_fault || !ours,
+            since: before.map_or(run.started, |before| before.since),
         };
         match failing.get_mut(address) {
             Some(before) => *before = now,
             None => _ = failing.insert(address.clone(), now),
         }
+        !ours && !was_its_fault
     }
 }
 

@@ -16,6 +16,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, fmt};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::{LogFormat, LogLevel};
+use crate::history::Entry;
 
 /// Logs at `level` what a probe said of `target` that was asked for by way of `module`.
 pub(crate) fn said(level: LogLevel, module: &str, target: &str, event: &Event) {
@@ -31,6 +32,19 @@ pub(crate) fn said(level: LogLevel, module: &str, target: &str, event: &Event) {
 pub(crate) fn noted(probe: &str, target: &str, event: &Event) {
     let details = Value::Object(event.fields.clone());
     info!(probe, target, %details, "{}", event.name);
+}
+
+/// Logs what a run by `module` came to that followed a failure of `target`: how it ended, the last
+/// that it said, and where all of it can be read.
+pub(crate) fn followed(probe: &str, target: &str, module: &str, entry: &Entry) {
+    let result = match &entry.run.result {
+        Ok(()) => "succeeded".to_owned(),
+        Err(fault) => fault.to_string(),
+    };
+    let last = entry.events.last();
+    let details = Value::Object(last.map(|event| event.fields.clone()).unwrap_or_default());
+    let logs = format!("/logs?id={}", entry.id);
+    info!(probe, target, module, result, %details, logs, "traced because it fails");
 }
 
 /// Starts logging from `level` up. Only the first call of a process has an effect.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
-use leadsman_core::{Blocker, Fault, Order, Stop, perform};
+use leadsman_core::{Order, Stop, perform};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -150,11 +150,12 @@ async fn run(due: Due, aimed: Aimed, mut probe: Held, services: &Services) -> Op
         sink: &ear,
     };
     let run = perform(probe.probe(), order).await;
-    let panicked = matches!(run.result, Err(Fault::Own(Blocker::Panic, _)));
+    let panicked = run.has_panicked();
     let noted = ear.noted();
-    services
-        .history
-        .scheduled(&fleet.name, &fleet.options, run, noted);
+    let history = &services.history;
+    if history.scheduled(&fleet.name, &fleet.options, run, noted) {
+        services.follow_ups.failed(aimed.key());
+    }
     (!panicked).then_some(probe)
 }
 

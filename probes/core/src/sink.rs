@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Fault, Plugin, Recording, Target};
+use crate::{Blocker, Fault, Plugin, Recording, Target};
 
 /// Something that a run says while it runs: a reply, a redirect, a name that was resolved.
 #[derive(Clone, Debug)]
@@ -77,6 +77,13 @@ pub struct Run {
     pub result: Result<(), Fault>,
     /// What it recorded.
     pub recording: Recording,
+}
+
+impl Run {
+    /// Whether the probe panicked, so that its state is not to be trusted.
+    pub fn has_panicked(&self) -> bool {
+        matches!(self.result, Err(Fault::Own(Blocker::Panic, _)))
+    }
 }
 
 /// A reader of runs. None may block: a probe waits for it.

@@ -1,0 +1,320 @@
+//! Where did it break, when a target starts to fail?
+//!
+//! For each target with `trace_on_failure` there is a second probe, of the module's, aimed at the
+//! target's host. It runs once at the start and now and then while all is well, so that it knows
+//! what was, and once when the target starts to fail through its own fault. That run is logged, and
+//! kept as if somebody had asked for it. What it compares is its own affair.
+//!
+//! All this is beside the schedule: it has no series, and of many failures at once most are left
+//! alone, for they have the same cause.
+
+mod round;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use leadsman_core::{Event, Order, Run, Sink, Stop, Target, perform};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, warn};
+
+use self::round::Round;
+use crate::config::{Config, Module};
+use crate::drive::{Held, Key};
+use crate::log;
+use crate::services::Services;
+
+/// Tells the follower what happens.
+#[derive(Clone, Debug)]
+pub(crate) struct FollowUps(UnboundedSender<Word>);
+
+/// Carries out the runs that follow failures.
+pub(crate) struct Follower {
+    words: UnboundedReceiver<Word>,
+    jobs: HashMap<Key, Job>,
+    round: Round,
+    /// Failures that wait for others to be followed.
+    waiting: VecDeque<Key>,
+    /// When the last failures were followed.
+    followed: VecDeque<Instant>,
+    running: JoinSet<(Key, Option<Held>)>,
+}
+
+#[derive(Debug)]
+enum Word {
+    Adopt(Vec<Followed>),
+    Failed(Key),
+}
+
+/// A target whose failures are followed.
+#[derive(Clone, Debug)]
+struct Followed {
+    key: Key,
+    module: Arc<Module>,
+    /// Its host.
+    target: Arc<Target>,
+}
+
+struct Job {
+    followed: Followed,
+    /// Kept from run to run, for what it remembers.
+    probe: Option<Held>,
+    is_running: bool,
+}
+
+/// Why a run is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    Routine,
+    Failure,
+}
+
+impl FollowUps {
+    /// A follower without targets, and what tells it of them.
+    pub(crate) fn new() -> (Self, Follower) {
+        let (tell, words) = unbounded_channel();
+        let follower = Follower {
+            words,
+            jobs: HashMap::new(),
+            round: Round::default(),
+            waiting: VecDeque::new(),
+            followed: VecDeque::new(),
+            running: JoinSet::new(),
+        };
+        (Self(tell), follower)
+    }
+
+    /// Follows a new configuration.
+    pub(crate) fn adopt(&self, config: &Config) {
+        let followed = config.probes.iter().flat_map(|probe| {
+            let follow_up = probe.trace_on_failure.iter();
+            follow_up.flat_map(|follow_up| {
+                let pairs = probe.targets.iter().zip(&follow_up.hosts);
+                pairs.map(|(target, host)| Followed {
+                    key: Key(Arc::clone(&probe.name), target.address.clone()),
+                    module: Arc::clone(&follow_up.module),
+                    target: Arc::clone(host),
+                })
+            })
+        });
+        self.tell(Word::Adopt(followed.collect()));
+    }
+
+    /// Notes that a target has just started to fail.
+    pub(crate) fn failed(&self, key: Key) {
+        self.tell(Word::Failed(key));
+    }
+
+    fn tell(&self, word: Word) {
+        // The follower has ended only when the whole program has.
+        _ = self.0.send(word);
+    }
+}
+
+impl Follower {
+    /// Runs until `stop` is requested; what is under way then is dropped.
+    pub(crate) async fn run(mut self, services: Arc<Services>, stop: Stop) {
+        loop {
+            self.follow(&services);
+            let routine = self.round.next().filter(|_| self.running.is_empty());
+            tokio::select! {
+                biased;
+                () = stop.requested() => break,
+                Some(word) = self.words.recv() => self.hear(word),
+                Some(ended) = self.running.join_next() => match ended {
+                    Ok((key, probe)) => self.take_back(&key, probe),
+                    Err(why) => error!(%why, "a run after a failure ended by itself; please report it"),
+                },
+                () = sleep_until(routine.unwrap_or_else(Instant::now)), if routine.is_some() => {
+                    self.routine(&services);
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, word: Word) {
+        match word {
+            Word::Adopt(followed) => self.adopt(followed),
+            Word::Failed(key) if !self.jobs.contains_key(&key) => {}
+            Word::Failed(key) => {
+                let now = Instant::now();
+                self.followed
+                    .retain(|at| now.saturating_duration_since(*at) < MINUTE);
+                if self.followed.len() < MOST_PER_MINUTE {
+                    self.followed.push_back(now);
+                    self.waiting.push_back(key);
+                } else {
+                    let Key(probe, target) = key;
+                    warn!(
+                        %probe,
+                        %target,
+                        "fails, but was not traced: {MOST_PER_MINUTE} were in the last minute"
+                    );
+                }
+            }
+        }
+    }
+
+    fn adopt(&mut self, followed: Vec<Followed>) {
+        let mut before = std::mem::take(&mut self.jobs);
+        self.round.begin(followed.len());
+        for followed in followed {
+            let key = followed.key.clone();
+            let kept = before.remove(&key);
+            let job = match kept.filter(|job| job.followed.is_as(&followed)) {
+                Some(job) => Job { followed, ..job },
+                None => {
+                    self.round.add(key.clone());
+                    Job {
+                        followed,
+                        probe: None,
+                        is_running: false,
+                    }
+                }
+            };
+            self.jobs.insert(key, job);
+        }
+    }
+
+    /// Follows the failures that wait, as many as may be at once.
+    fn follow(&mut self, services: &Arc<Services>) {
+        while self.running.len() < MOST_AT_ONCE {
+            let mut waiting = self.waiting.iter();
+            let is_idle = |key| self.jobs.get(key).is_none_or(|job: &Job| !job.is_running);
+            let Some(key) = waiting
+                .position(is_idle)
+                .and_then(|at| self.waiting.remove(at))
+            else {
+                return;
+            };
+            self.start(&key, Occasion::Failure, services);
+        }
+    }
+
+    /// Looks at the next target of the round, if it does not fail.
+    fn routine(&mut self, services: &Arc<Services>) {
+        let Some(key) = self.round.turn(Instant::now()) else {
+            return;
+        };
+        if !self.jobs.contains_key(&key) {
+            return;
+        }
+        let Key(probe, address) = &key;
+        if !services.history.failing(probe).contains_key(address) {
+            self.start(&key, Occasion::Routine, services);
+        }
+        self.round.again(key);
+    }
+
+    fn start(&mut self, key: &Key, occasion: Occasion, services: &Arc<Services>) {
+        let Some(job) = self.jobs.get_mut(key).filter(|job| !job.is_running) else {
+            return;
+        };
+        let Some(probe) = job.probe.take().or_else(|| job.followed.aim()) else {
+            return;
+        };
+        job.is_running = true;
+        let run = carry_out(job.followed.clone(), probe, occasion, Arc::clone(services));
+        self.running.spawn(run);
+    }
+
+    fn take_back(&mut self, key: &Key, probe: Option<Held>) {
+        if let Some(job) = self.jobs.get_mut(key) {
+            job.probe = probe;
+            job.is_running = false;
+        }
+    }
+}
+
+impl Followed {
+    fn is_as(&self, other: &Self) -> bool {
+        self.target == other.target && self.module.shown == other.module.shown
+    }
+
+    /// The configuration was checked by aiming, so this fails only where a plugin contradicts
+    /// itself.
+    fn aim(&self) -> Option<Held> {
+        let (_, options) = self.module.options.as_ref()?;
+        let aimed = options.aim(&self.target);
+        aimed.map(Held::new).ok()
+    }
+}
+
+async fn carry_out(
+    followed: Followed,
+    mut probe: Held,
+    occasion: Occasion,
+    services: Arc<Services>,
+) -> (Key, Option<Held>) {
+    let Followed {
+        key,
+        module,
+        target,
+    } = followed;
+    let (plugin, _) = module.options.as_ref().expect("it was aimed with them");
+    let ear = Ear {
+        key: &key,
+        occasion,
+        heard: Mutex::default(),
+    };
+    let order = Order {
+        plugin,
+        target: &target,
+        layout: plugin.layout(),
+        timeout: module.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        stop: &Stop::never(),
+        resolver: &*services.resolver,
+        sink: &ear,
+    };
+    let run = perform(probe.probe(), order).await;
+    let heard = ear.heard.into_inner();
+    let heard = heard.unwrap_or_else(PoisonError::into_inner);
+    let probe = (!run.has_panicked()).then_some(probe);
+    if occasion == Occasion::Failure {
+        let entry = services.history.asked(&module, run, heard);
+        log::followed(&key.0, &key.1, &module.name, &entry);
+    }
+    (key, probe)
+}
+
+/// Hears a run: everything after a failure, else what it notes.
+struct Ear<'a> {
+    key: &'a Key,
+    occasion: Occasion,
+    heard: Mutex<Vec<Event>>,
+}
+
+impl Sink for Ear<'_> {
+    fn wants_events(&self) -> bool {
+        self.occasion == Occasion::Failure
+    }
+
+    fn event(&self, event: Event) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() < MOST_EVENTS {
+            heard.push(event);
+        }
+    }
+
+    fn noted(&self, event: Event) {
+        log::noted(&self.key.0, &self.key.1, &event);
+        self.event(event);
+    }
+
+    fn finished(&self, _: &Run) {}
+}
+
+/// Runs after failures that are under way at once.
+const MOST_AT_ONCE: usize = 4;
+
+/// Runs after failures in a minute: if more targets start to fail, they have a cause in common.
+const MOST_PER_MINUTE: usize = 30;
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// How long a run may take if its module does not say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much of what a run says is kept.
+const MOST_EVENTS: usize = 1000;
