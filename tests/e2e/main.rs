@@ -15,7 +15,7 @@
 //! - `http`: an HTTP server, measured in every way.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
-//! - `paths`: scheduled traces, on paths that change (privileged).
+//! - `watching`: scheduled traces, on paths that change (privileged).
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
 mod acme;
@@ -27,9 +27,9 @@ mod http;
 mod invariants;
 mod listening;
 mod netns;
-mod paths;
 mod ping;
 mod program;
 mod reload;
 mod sweep;
 mod trace;
+mod watching;

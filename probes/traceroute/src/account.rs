@@ -54,6 +54,15 @@ impl<'a> Account<'a> {
         Self { cx, shown, past }
     }
 
+    /// The router that will likely answer at a TTL, as earlier runs had it; none where that is the
+    /// target.
+    pub(crate) fn router(&self, ttl: Ttl) -> Option<IpAddr> {
+        let path = self.past.watch.path(FLOW)?;
+        let (last, routers) = path.hops().split_last()?;
+        let router = *routers.get(usize::from(ttl.hops()) - 1)?;
+        router.filter(|router| Some(*router) != *last)
+    }
+
     /// Makes them; what the run has found is remembered unless it was cut short.
     pub(crate) fn close(&mut self, discovery: &Discovery) {
         let (cx, verdict) = (self.cx, discovery.verdict());
@@ -65,14 +74,22 @@ impl<'a> Account<'a> {
                 cx.set(&ASYMMETRY, f64::from(back) - f64::from(hops.hops()));
             }
         }
+        let known = self.past.watch.path(FLOW).cloned();
         if verdict.is_some() {
             self.observe(discovery);
         }
         self.hops(discovery);
-        cx.event(Ended::NAME, || Ended {
-            result: result(verdict).into(),
-            hops: arrived.map(Ttl::hops),
-            packets: discovery.packets(),
+        // The last event, for a reader who wants one only.
+        cx.event(Ended::NAME, || {
+            let path = discovery.path();
+            Ended {
+                result: result(verdict).into(),
+                hops: arrived.map(Ttl::hops),
+                packets: discovery.packets(),
+                first_difference: known.as_ref().and_then(|known| known.left_at(&path)),
+                known: known.map(|known| known.hops().to_vec()),
+                path: path.hops().to_vec(),
+            }
         });
     }
 
@@ -104,6 +121,7 @@ impl<'a> Account<'a> {
         let asked = hops.take_while(|hop| hop.ttl.hops() <= length);
         let outcomes = asked.map(|hop| match &hop.reply {
             Some(reply) => Outcome::Answered(reply.from),
+            None if hop.spared => Outcome::Unasked,
             None => Outcome::Silent,
         });
         let hidden = repeat_n(Outcome::Unasked, hidden.into());
@@ -117,7 +135,10 @@ impl<'a> Account<'a> {
         let first = discovery.hops().first().map_or(1, |hop| hop.ttl.hops());
         for hop in discovery.hops() {
             let hops = hop.ttl.hops();
-            if hop.reply.is_none() && arrived.is_none_or(|arrived| hop.ttl <= arrived) {
+            if hop.reply.is_none()
+                && !hop.spared
+                && arrived.is_none_or(|arrived| hop.ttl <= arrived)
+            {
                 cx.event(Silent::NAME, || Silent {
                     ttl: hops,
                     packets: hop.tries,

@@ -19,6 +19,12 @@ pub(crate) static SENT: Counter = Counter::new(
     "Packets that were asked to be sent, those beyond the target included.",
 );
 
+pub(crate) static SPARED: Counter = Counter::new(
+    "probe_traceroute_spared_total",
+    "Packets that were not sent to spare the router that would have answered: all traces together \
+     ask each router ten times a second at most.",
+);
+
 pub(crate) static HOPS: Gauge = Gauge::new(
     "probe_traceroute_path_hops",
     "The lowest TTL with which the last run got to the target; absent if it did not.",
@@ -125,6 +131,7 @@ pub(crate) const OF_HOPS: [&(dyn Declared + Sync); 6] = [
 pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &RUNS,
     &SENT,
+    &SPARED,
     &HOPS,
     &REVERSE_HOPS,
     &ASYMMETRY,

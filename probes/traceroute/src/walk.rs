@@ -13,10 +13,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::account::Account;
 use crate::answer::reply;
+use crate::budget::may_ask;
 use crate::discovery::{Discovery, Limits, Verdict};
 use crate::events::{Hop, Other, Sent, interfaces, labels};
 use crate::line::Line;
-use crate::metrics::{REVERSE_HOPS, RTT, RTT_SOURCE, SENT};
+use crate::metrics::{REVERSE_HOPS, RTT, RTT_SOURCE, SENT, SPARED};
 use crate::reply::{Reply, Says};
 use crate::reverse::reverse_hops;
 use crate::step::{self, Machine, Probe, Step};
@@ -86,6 +87,12 @@ impl<'a> Walk<'a> {
     }
 
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
+        let router = self.account.router(probe.ttl);
+        if router.is_some_and(|router| !may_ask(router)) {
+            self.discovery.spare(probe);
+            self.cx.add(&SPARED, 1);
+            return Ok(());
+        }
         self.line.send(probe, self.limits.wait)?;
         self.cx.add(&SENT, 1);
         self.cx.event(Sent::NAME, || Sent {
