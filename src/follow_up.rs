@@ -3,7 +3,7 @@
 //! For each target with `trace_on_failure` there is a second probe, of the module's, aimed at the
 //! target's host. It runs once at the start and now and then while all is well, so that it knows
 //! what was, and once when the target starts to fail through its own fault. That run is logged, and
-//! kept as if somebody had asked for it. What it compares is its own affair.
+//! kept as if somebody had asked for it. What it compares is the probe's own affair.
 //!
 //! All this is beside the schedule: it has no series, and of many failures at once most are left
 //! alone, for they have the same cause.
@@ -39,7 +39,7 @@ pub(crate) struct Follower {
     waiting: VecDeque<Key>,
     /// When the last failures were followed.
     followed: VecDeque<Instant>,
-    running: JoinSet<(Key, Option<Held>)>,
+    running: JoinSet<(Followed, Option<Held>)>,
 }
 
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Follower {
                 () = stop.requested() => break,
                 Some(word) = self.words.recv() => self.hear(word),
                 Some(ended) = self.running.join_next() => match ended {
-                    Ok((key, probe)) => self.take_back(&key, probe),
+                    Ok((followed, probe)) => self.take_back(&followed, probe),
                     Err(why) => error!(%why, "a run after a failure ended by itself; please report it"),
                 },
                 () = sleep_until(routine.unwrap_or_else(Instant::now)), if routine.is_some() => {
@@ -159,23 +159,24 @@ impl Follower {
 
     fn adopt(&mut self, followed: Vec<Followed>) {
         let mut before = std::mem::take(&mut self.jobs);
-        self.round.begin(followed.len());
+        let mut new = Vec::new();
         for followed in followed {
             let key = followed.key.clone();
             let kept = before.remove(&key);
-            let job = match kept.filter(|job| job.followed.is_as(&followed)) {
-                Some(job) => Job { followed, ..job },
-                None => {
-                    self.round.add(key.clone());
-                    Job {
-                        followed,
-                        probe: None,
-                        is_running: false,
-                    }
+            let kept = kept.filter(|job| job.followed.is_as(&followed));
+            let job = if let Some(job) = kept {
+                Job { followed, ..job }
+            } else {
+                new.push(key.clone());
+                Job {
+                    followed,
+                    probe: None,
+                    is_running: false,
                 }
             };
             self.jobs.insert(key, job);
         }
+        self.round.adopt(new, |key| self.jobs.contains_key(key));
     }
 
     /// Follows the failures that wait, as many as may be at once.
@@ -220,8 +221,10 @@ impl Follower {
         self.running.spawn(run);
     }
 
-    fn take_back(&mut self, key: &Key, probe: Option<Held>) {
-        if let Some(job) = self.jobs.get_mut(key) {
+    /// Takes a probe back, unless its target is followed in another way meanwhile.
+    fn take_back(&mut self, followed: &Followed, probe: Option<Held>) {
+        let job = self.jobs.get_mut(&followed.key);
+        if let Some(job) = job.filter(|job| job.followed.is_as(followed)) {
             job.probe = probe;
             job.is_running = false;
         }
@@ -247,21 +250,21 @@ async fn carry_out(
     mut probe: Held,
     occasion: Occasion,
     services: Arc<Services>,
-) -> (Key, Option<Held>) {
+) -> (Followed, Option<Held>) {
     let Followed {
         key,
         module,
         target,
-    } = followed;
+    } = &followed;
     let (plugin, _) = module.options.as_ref().expect("it was aimed with them");
     let ear = Ear {
-        key: &key,
+        key,
         occasion,
         heard: Mutex::default(),
     };
     let order = Order {
         plugin,
-        target: &target,
+        target,
         layout: plugin.layout(),
         timeout: module.timeout.unwrap_or(DEFAULT_TIMEOUT),
         stop: &Stop::never(),
@@ -273,10 +276,10 @@ async fn carry_out(
     let heard = heard.unwrap_or_else(PoisonError::into_inner);
     let probe = (!run.has_panicked()).then_some(probe);
     if occasion == Occasion::Failure {
-        let entry = services.history.asked(&module, run, heard);
+        let entry = services.history.asked(module, run, heard);
         log::followed(&key.0, &key.1, &module.name, &entry);
     }
-    (key, probe)
+    (followed, probe)
 }
 
 /// Hears a run: everything after a failure, else what it notes.

@@ -3,7 +3,7 @@
 //! New targets come first, one a second and within a minute all of them, so that soon something is
 //! known of each. After that each has its turn once an hour, spread evenly.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,16 +21,14 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// Begins to be shared by so many, of which some are new.
-    pub(super) fn begin(&mut self, sharing: usize) {
-        self.sharing = sharing as u32;
-    }
-
-    /// Adds a new one.
-    pub(super) fn add(&mut self, key: Key) {
-        self.known.retain(|other| *other != key);
-        self.new.retain(|other| *other != key);
-        self.new.push_back(key);
+    /// Goes on without those that are not `known` any more, and with new ones.
+    pub(super) fn adopt(&mut self, new: Vec<Key>, is_known: impl Fn(&Key) -> bool) {
+        let added: HashSet<&Key> = new.iter().collect();
+        for keys in [&mut self.new, &mut self.known] {
+            keys.retain(|key| is_known(key) && !added.contains(key));
+        }
+        self.new.extend(new);
+        self.sharing = (self.new.len() + self.known.len()) as u32;
     }
 
     /// When it is somebody's turn.
@@ -74,6 +72,24 @@ mod tests {
         assert_eq!(turns[601], Duration::from_millis(71_900));
     }
 
+    #[test]
+    fn a_new_configuration_keeps_the_turns_of_those_that_stay() {
+        let mut round = Round::default();
+        round.adopt(vec![key(0), key(1), key(2)], |_| true);
+        let now = Instant::now();
+        let first = round.turn(now).expect("there are three");
+        round.again(first);
+        // Of 0, which had its turn, 1 and 2, the middle one goes; 2 is another one, and 3 is new.
+        round.adopt(vec![key(2), key(3)], |known| *known != key(1));
+        let turns = [(); 3].map(|()| round.turn(now));
+        assert_eq!(turns, [2, 3, 0].map(|number| Some(key(number))));
+        assert_eq!(round.turn(now), None);
+    }
+
+    fn key(number: usize) -> Key {
+        Key("p".into(), number.to_string().into())
+    }
+
     fn check(sharing: usize, seconds: &[u64]) {
         let expected: Vec<_> = seconds.iter().map(|s| Duration::from_secs(*s)).collect();
         assert_eq!(turns(sharing, seconds.len()), expected);
@@ -82,10 +98,8 @@ mod tests {
     /// When the first so many turns are.
     fn turns(sharing: usize, count: usize) -> Vec<Duration> {
         let mut round = Round::default();
-        round.begin(sharing);
-        for number in 0..sharing {
-            round.add(Key("p".into(), number.to_string().into()));
-        }
+        let keys = (0..sharing).map(key).collect();
+        round.adopt(keys, |_| true);
         let mut times = Vec::new();
         for _ in 0..count {
             let at = round.next().expect("there are some");

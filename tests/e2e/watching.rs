@@ -87,11 +87,13 @@ fn a_router_that_many_paths_share_is_spared_and_that_is_not_called_loss() {
     };
     let spared = "probe_traceroute_spared_total{";
     let metrics = await_metrics(&tunnel, &program, |metrics| sum(metrics, spared) > 200.0);
-    for nothing in ["hop_loss_ratio{", "hop_reluctance_ratio{"] {
-        assert_eq!(sum(&metrics, &format!("probe_traceroute_{nothing}")), 0.0);
+    for nothing in [
+        "probe_traceroute_hop_loss_ratio{",
+        "probe_traceroute_hop_reluctance_ratio{",
+        "probe_failures_total{",
+    ] {
+        assert!(sum(&metrics, nothing) <= 0.0, "{metrics}");
     }
-    let failures = sum(&metrics, "probe_failures_total{");
-    assert_eq!(failures, 0.0, "{metrics}");
     drop(program);
     let network = tunnel.close();
     let answers = network
@@ -100,7 +102,8 @@ fn a_router_that_many_paths_share_is_spared_and_that_is_not_called_loss() {
         .filter(|record| record.request.ttl == 1);
     let times: Vec<_> = answers.map(|record| record.entered).collect();
     // What is not yet known to be shared is asked once by each; then a burst, and ten a second.
-    let seconds = (times[times.len() - 1] - times[0]).as_secs_f64();
+    let (first, last) = (times[0], times[times.len() - 1]);
+    let seconds = last.saturating_sub(first).as_secs_f64();
     let most = 20.0 + 20.0 + 10.0 * seconds + 1.0;
     assert!(times.len() as f64 <= most, "{} in {seconds} s", times.len());
 }

@@ -212,6 +212,29 @@ mod tests {
     }
 
     #[test]
+    fn check_knows_how_many_series_the_hops_have_at_most() {
+        for (first_ttl, max_ttl, hops, expected) in [
+            (1, 30, Shown::None, 0),
+            (1, 30, Shown::Summary, 4),
+            (1, 30, Shown::All, 30),
+            (5, 20, Shown::All, 16),
+            (3, 4, Shown::Summary, 2),
+        ] {
+            let options = TraceOptions {
+                first_ttl,
+                max_ttl,
+                hops,
+                ..TraceOptions::default()
+            };
+            for metric in metrics::ALL {
+                let is_of_hop = metric.metric().labels == ["ttl"];
+                let expected = is_of_hop.then_some(expected);
+                assert_eq!(options.series(metric.metric()), expected, "{metric:?}");
+            }
+        }
+    }
+
+    #[test]
     fn every_target_has_a_flow_label() {
         for target in ["192.0.2.1", "example.com", ""] {
             assert!(FlowLabel::new(label(target)).is_some(), "{target}");
