@@ -321,3 +321,68 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much of what a run says is kept.
 const MOST_EVENTS: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_failures_in_a_minute_most_are_left_alone() {
+        let mut follower = follower(40);
+        for number in 0..40 {
+            follower.hear(Word::Failed(key(number)));
+        }
+        follower.hear(Word::Failed(key(77)));
+        let waiting: Vec<_> = follower.waiting.drain(..).collect();
+        assert_eq!(waiting, (0..MOST_PER_MINUTE).map(key).collect::<Vec<_>>());
+        tokio::time::advance(MINUTE).await;
+        follower.hear(Word::Failed(key(35)));
+        assert_eq!(follower.waiting, [key(35)]);
+    }
+
+    #[test]
+    fn a_probe_that_comes_back_after_a_change_is_not_kept() {
+        let mut follower = follower(2);
+        let [before, other] = [0, 1].map(|number| followed(number, "paths"));
+        for job in follower.jobs.values_mut() {
+            job.is_running = true;
+        }
+        follower.adopt(vec![followed(0, "others"), followed(1, "paths")]);
+        let anew = &follower.jobs[&before.key];
+        assert!(!anew.is_running && follower.jobs[&other.key].is_running);
+        follower.jobs.get_mut(&before.key).unwrap().is_running = true;
+        follower.take_back(&before, None);
+        follower.take_back(&other, None);
+        assert!(follower.jobs[&before.key].is_running);
+        assert!(!follower.jobs[&other.key].is_running);
+    }
+
+    /// Follows so many targets.
+    fn follower(targets: usize) -> Follower {
+        let (_, mut follower) = FollowUps::new();
+        follower.adopt(
+            (0..targets)
+                .map(|number| followed(number, "paths"))
+                .collect(),
+        );
+        follower
+    }
+
+    fn followed(number: usize, module: &str) -> Followed {
+        Followed {
+            key: key(number),
+            module: Arc::new(Module {
+                name: module.to_owned(),
+                prober: String::new(),
+                timeout: None,
+                options: None,
+                shown: module.into(),
+            }),
+            target: Arc::new(Target::new(number.to_string())),
+        }
+    }
+
+    fn key(number: usize) -> Key {
+        Key("p".into(), number.to_string().into())
+    }
+}
