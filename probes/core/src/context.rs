@@ -103,6 +103,12 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether somebody reads what this run says, as by hand or after a failure: then every detail
+    /// matters more than what it costs.
+    pub fn is_watched(&self) -> bool {
+        self.sink.wants_events()
+    }
+
     /// Says something that is worth keeping even if nobody listens, such as that a path has
     /// changed. For what seldom happens: it is always made, kept with the run and logged.
     pub fn note<T: Serialize>(&self, name: &'static str, fields: T) {

@@ -88,7 +88,7 @@ impl<'a> Walk<'a> {
 
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
         let router = self.account.router(probe.ttl);
-        if router.is_some_and(|router| !may_ask(router)) {
+        if !self.cx.is_watched() && router.is_some_and(|router| !may_ask(router)) {
             self.discovery.spare(probe);
             self.cx.add(&SPARED, 1);
             return Ok(());
