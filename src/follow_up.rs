@@ -14,6 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use leadsman_core::options::Secret;
 use leadsman_core::{Event, Order, Run, Sink, Stop, Target, perform};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -213,11 +214,9 @@ impl Follower {
         let Some(job) = self.jobs.get_mut(key).filter(|job| !job.is_running) else {
             return;
         };
-        let Some(probe) = job.probe.take().or_else(|| job.followed.aim()) else {
-            return;
-        };
         job.is_running = true;
-        let run = carry_out(job.followed.clone(), probe, occasion, Arc::clone(services));
+        let (followed, probe) = (job.followed.clone(), job.probe.take());
+        let run = carry_out(followed, probe, occasion, Arc::clone(services));
         self.running.spawn(run);
     }
 
@@ -232,8 +231,12 @@ impl Follower {
 }
 
 impl Followed {
+    /// Whether a probe of one would do for the other. A secret is not shown and may have changed.
     fn is_as(&self, other: &Self) -> bool {
-        self.target == other.target && self.module.shown == other.module.shown
+        let shown = &self.module.shown;
+        let same = Arc::ptr_eq(&self.module, &other.module)
+            || *shown == other.module.shown && !shown.to_string().contains(Secret::MASK);
+        same && self.target == other.target
     }
 
     /// The configuration was checked by aiming, so this fails only where a plugin contradicts
@@ -247,10 +250,14 @@ impl Followed {
 
 async fn carry_out(
     followed: Followed,
-    mut probe: Held,
+    probe: Option<Held>,
     occasion: Occasion,
     services: Arc<Services>,
 ) -> (Followed, Option<Held>) {
+    // Here and not before, for a plugin that panics takes only this run with it.
+    let Some(mut probe) = probe.or_else(|| followed.aim()) else {
+        return (followed, None);
+    };
     let Followed {
         key,
         module,
