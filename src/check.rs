@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use leadsman_core::Registry;
+use leadsman_core::metric::Metric;
 use leadsman_metrics::series_per_target;
 
 use crate::config::{Config, Problems, Scheduled};
@@ -37,12 +38,10 @@ fn report(name: &str, config: &Config) -> String {
         .probes
         .iter()
         .map(|p| {
-            let own = p.buckets.as_ref().map(|_| &*p.name);
-            (
-                p.plugin.name(),
-                own,
-                series_per_target(p.plugin, p.layout()),
-            )
+            let each = series(p);
+            let usual = series_per_target(p.plugin, p.plugin.layout(), |_| None);
+            let own = (p.buckets.is_some() || each != usual).then_some(&*p.name);
+            (p.plugin.name(), own, each)
         })
         .collect();
     for (name, own, each) in used {
@@ -80,7 +79,13 @@ impl Cost {
             runs_per_second: self.runs_per_second + runs,
             packets_per_second: self.packets_per_second + runs * packets.unwrap_or(0) as f64,
             more_packets: self.more_packets || packets.is_none(),
-            series: self.series + targets * series_per_target(probe.plugin, probe.layout()),
+            series: self.series + targets * series(probe),
         }
     }
+}
+
+/// How many series a target of a scheduled probe has at most.
+fn series(probe: &Scheduled) -> usize {
+    let most = |metric: &Metric| probe.options.series(metric);
+    series_per_target(probe.plugin, probe.layout(), most)
 }

@@ -10,6 +10,7 @@
 
 mod buckets;
 mod diagnose;
+mod follow_up;
 mod labels;
 mod modules;
 mod probes;

@@ -24,6 +24,7 @@ use crate::cli::{LogLevel, RunArgs};
 use crate::config::{Address, Config, Listen, Problems};
 use crate::demonstration;
 use crate::drive::Driver;
+use crate::follow_up::FollowUps;
 use crate::history::History;
 use crate::host::{Host, ReloadError};
 use crate::listen::listen;
@@ -101,16 +102,19 @@ async fn keep_going(
     source.serves(&mut config, Listen(opened));
     let own = Own::new(env!("CARGO_PKG_VERSION"));
     let store = Store::new(registry.probes().iter().copied(), own.clone())?;
+    let (follow_ups, follower) = FollowUps::new();
     let services = Arc::new(Services {
         resolver: Arc::new(Resolver::system()),
         own,
         history: History::new(config.web.history),
+        follow_ups,
         log_prober,
     });
     let (stopper, stop) = Stopper::new();
     // Replicas get different seeds from their host names, which stay the same over a restart.
     let (driver, helm) = Driver::new(Arc::clone(&services), seed());
     let mut driver = tokio::spawn(driver.run(stop.clone()));
+    tokio::spawn(follower.run(Arc::clone(&services), stop.clone()));
     let demonstrates = source.is_demonstration();
     info!(%source, "starting");
     let host = Host::start(

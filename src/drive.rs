@@ -8,6 +8,7 @@
 mod batch;
 mod crowd;
 mod cut;
+mod ear;
 mod held;
 mod plan;
 
@@ -21,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use self::batch::{Batches, Ended, Report, Start};
-use self::held::Held;
+pub(crate) use self::held::Held;
 pub(crate) use self::plan::{Aimed, Alike, Key, Plan};
 use crate::schedule::{Anchor, Due, Schedule, Slot};
 use crate::services::Services;

@@ -2,7 +2,8 @@
 //!
 //! Results asked for over the web and results of the schedule are kept apart, so that a thousand
 //! scheduled runs a second push out none that a person asked for. A failure that falls out of its
-//! ring moves on to a second one of the same size, so that successes push out no failure either.
+//! ring moves on to a second one of the same size, so that successes push out no failure either; so
+//! does a scheduled run that noted something.
 //!
 //! A result is kept as it came; whoever looks at it renders it. Nothing is written to disk.
 
@@ -27,7 +28,8 @@ pub(crate) struct Entry {
     pub(crate) asked: Asked,
     /// The run itself.
     pub(crate) run: Run,
-    /// What the run said while it ran; empty for scheduled runs, which nobody listens to.
+    /// What the run said while it ran; of a scheduled run, which nobody listens to, what it noted
+    /// as worth keeping.
     pub(crate) events: Vec<Event>,
 }
 
@@ -52,6 +54,8 @@ pub(crate) struct Failing {
     pub(crate) reason: &'static str,
     /// Whether that failure was our own, so that nothing is known about the target.
     pub(crate) ours: bool,
+    /// Whether any failure since the last success was the target's.
+    was_its_fault: bool,
     /// The start of the first run without success since the last one with it.
     pub(crate) since: SystemTime,
 }
@@ -72,6 +76,16 @@ struct Ring {
     failures: VecDeque<Arc<Entry>>,
 }
 
+/// The result of a scheduled run.
+#[derive(Debug)]
+pub(crate) struct Scheduled {
+    pub(crate) probe: Arc<str>,
+    pub(crate) options: Arc<dyn Aim>,
+    pub(crate) run: Run,
+    /// What it noted as worth keeping.
+    pub(crate) noted: Vec<Event>,
+}
+
 impl Asked {
     /// The module's or the probe's name.
     pub(crate) fn name(&self) -> &str {
@@ -79,6 +93,13 @@ impl Asked {
             Self::Module(module) => &module.name,
             Self::Schedule { probe, .. } => probe,
         }
+    }
+}
+
+impl Entry {
+    fn is_remarkable(&self) -> bool {
+        let is_scheduled = matches!(self.asked, Asked::Schedule { .. });
+        self.run.result.is_err() || (is_scheduled && !self.events.is_empty())
     }
 }
 
@@ -122,18 +143,27 @@ impl History {
         entry
     }
 
-    /// Takes in results of scheduled runs: of which probe, and its options.
-    pub(crate) fn scheduled(
-        &self,
-        results: impl IntoIterator<Item = (Arc<str>, Arc<dyn Aim>, Run)>,
-    ) {
+    /// Takes in results of scheduled runs, each with whatever the caller knows it by. Returns those
+    /// whose target has just started to fail through its own fault: once from one success to the
+    /// next.
+    pub(crate) fn scheduled<T>(&self, results: impl IntoIterator<Item = (T, Scheduled)>) -> Vec<T> {
         let mut kept = self.kept();
-        for (probe, options, run) in results {
-            kept.note(&probe, &run);
-            let entry = kept.entry(Asked::Schedule { probe, options }, run, Vec::new());
+        let mut starting = Vec::new();
+        for (of, scheduled) in results {
+            let Scheduled {
+                probe,
+                options,
+                run,
+                noted,
+            } = scheduled;
+            if kept.note(&probe, &run) {
+                starting.push(of);
+            }
+            let entry = kept.entry(Asked::Schedule { probe, options }, run, noted);
             let most = kept.most;
             kept.scheduled.push(entry, most);
         }
+        starting
     }
 
     /// The result of this number, if it is still kept.
@@ -186,28 +216,31 @@ impl Kept {
             .flat_map(|ring| ring.last.iter().chain(&ring.failures))
     }
 
-    /// Notes whether the target of a scheduled run fails now.
-    fn note(&mut self, probe: &Arc<str>, run: &Run) {
+    /// Notes whether the target of a scheduled run fails now; returns whether it is the first time
+    /// since a success that it does so through its own fault.
+    fn note(&mut self, probe: &Arc<str>, run: &Run) -> bool {
         let address = &run.target.address;
         let Err(fault) = &run.result else {
             if let Some(failing) = self.failing.get_mut(probe) {
                 failing.remove(address);
             }
-            return;
+            return false;
         };
         let failing = self.failing.entry(Arc::clone(probe)).or_default();
-        let since = failing
-            .get(address)
-            .map_or(run.started, |before| before.since);
+        let before = failing.get(address);
+        let ours = matches!(fault, Fault::Own(..));
+        let was_its_fault = before.is_some_and(|before| before.was_its_fault);
         let now = Failing {
             reason: fault.reason(),
-            ours: matches!(fault, Fault::Own(..)),
-            since,
+            ours,
+            was_its_fault: was_its_fault || !ours,
+            since: before.map_or(run.started, |before| before.since),
         };
         match failing.get_mut(address) {
             Some(before) => *before = now,
             None => _ = failing.insert(address.clone(), now),
         }
+        !ours && !was_its_fault
     }
 }
 
@@ -221,7 +254,7 @@ impl Ring {
         while self.last.len() > most {
             let fallen = self.last.pop_front();
             self.failures
-                .extend(fallen.filter(|entry| entry.run.result.is_err()));
+                .extend(fallen.filter(|entry| entry.is_remarkable()));
         }
         while self.failures.len() > most {
             self.failures.pop_front();

@@ -149,6 +149,7 @@ impl Host {
             return Err(ReloadError::Stopping);
         }
         self.services.history.adopt(&config);
+        self.services.follow_ups.adopt(&config);
         self.config.store(config);
         Ok(())
     }

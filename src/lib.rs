@@ -24,6 +24,7 @@ mod config;
 mod daemon;
 mod demonstration;
 mod drive;
+mod follow_up;
 mod history;
 mod host;
 mod listen;

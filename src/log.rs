@@ -8,6 +8,7 @@ use std::io;
 
 use jiff::Timestamp;
 use leadsman_core::{Event, Word};
+use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Level, Subscriber, debug, error, info, warn};
 use tracing_subscriber::fmt::format::Writer;
@@ -15,6 +16,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, fmt};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::{LogFormat, LogLevel};
+use crate::history::Entry;
 
 /// Logs at `level` what a probe said of `target` that was asked for by way of `module`.
 pub(crate) fn said(level: LogLevel, module: &str, target: &str, event: &Event) {
@@ -24,6 +26,25 @@ pub(crate) fn said(level: LogLevel, module: &str, target: &str, event: &Event) {
         LogLevel::Warn => warn!(module, target, "{event}"),
         LogLevel::Error => error!(module, target, "{event}"),
     }
+}
+
+/// Logs what a scheduled run noted.
+pub(crate) fn noted(probe: &str, target: &str, event: &Event) {
+    let details = Value::Object(event.fields.clone());
+    info!(probe, target, %details, "{}", event.name);
+}
+
+/// Logs what a run by `module` came to that followed a failure of `target`: how it ended, the last
+/// that it said, and where all of it can be read.
+pub(crate) fn followed(probe: &str, target: &str, module: &str, entry: &Entry) {
+    let result = match &entry.run.result {
+        Ok(()) => "succeeded".to_owned(),
+        Err(fault) => fault.to_string(),
+    };
+    let last = entry.events.last();
+    let details = Value::Object(last.map(|event| event.fields.clone()).unwrap_or_default());
+    let logs = format!("/logs?id={}", entry.id);
+    info!(probe, target, module, result, %details, logs, "traced because it fails");
 }
 
 /// Starts logging from `level` up. Only the first call of a process has an effect.
@@ -41,7 +62,7 @@ pub(crate) fn start(level: LogLevel, format: LogFormat) {
     // A second start, as in tests, keeps the first one's settings.
     _ = match format {
         LogFormat::Logfmt => lines.event_format(Logfmt).try_init(),
-        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Json => lines.event_format(Json).try_init(),
     };
 }
 
@@ -71,6 +92,65 @@ where
     }
 }
 
+/// Lines of JSON: the time, the level and the fields, of which `details` is JSON itself.
+struct Json;
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut line: Writer<'_>,
+        event: &tracing::Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields(Map::new());
+        event.record(&mut fields);
+        let entry = json!({
+            "timestamp": format!("{:.3}", Timestamp::now()),
+            "level": event.metadata().level().as_str(),
+            "fields": fields.0,
+        });
+        writeln!(line, "{entry}")
+    }
+}
+
+/// Takes each field that it visits.
+struct Fields(Map<String, Value>);
+
+impl Visit for Fields {
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let text = format!("{value:?}");
+        let details = (field.name() == "details")
+            .then(|| serde_json::from_str(&text).ok())
+            .flatten();
+        let value = details.unwrap_or(Value::String(text));
+        self.0.insert(field.name().to_owned(), value);
+    }
+}
+
 /// Writes each field that it visits.
 struct Pairs<'a> {
     line: Writer<'a>,
@@ -96,6 +176,10 @@ impl Visit for Pairs<'_> {
 mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
+    use std::time::SystemTime;
+
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::fmt::format::DefaultFields;
 
     use super::*;
 
@@ -114,16 +198,9 @@ mod tests {
 
     #[test]
     fn line_of_logfmt_consists_of_pairs() {
-        let paper = Paper::default();
-        let written = paper.clone();
-        let lines = fmt()
-            .event_format(Logfmt)
-            .with_writer(move || paper.clone())
-            .finish();
-        tracing::subscriber::with_default(lines, || {
+        let text = logged(Logfmt, || {
             info!(source = %"a file", runs = 7, why = ?Some("x"), "starting\x1b[2J now");
         });
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let (time, rest) = text.split_once(' ').unwrap();
         let time = time.strip_prefix("time=").unwrap();
         assert!(time.parse::<Timestamp>().is_ok(), "{time}");
@@ -132,5 +209,51 @@ mod tests {
             "level=info msg=\"starting\\u{1b}[2J now\" source=\"a file\" runs=7 \
              why=\"Some(\\\"x\\\")\"\n"
         );
+    }
+
+    #[test]
+    fn line_of_json_has_what_a_run_noted_as_it_is() {
+        let event = Event {
+            at: SystemTime::UNIX_EPOCH,
+            name: "path_changed",
+            fields: [("old".to_owned(), json!(["192.0.2.1", null]))]
+                .into_iter()
+                .collect(),
+        };
+        let text = logged(Json, || {
+            noted("paths", "example.com", &event);
+            info!(runs = 7, late = 0.5, is_new = true, "a \"line\"");
+        });
+        let lines = text.lines().map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let time = line["timestamp"].as_str().unwrap();
+            assert!(time.parse::<Timestamp>().is_ok(), "{time}");
+            assert_eq!(line["level"], "INFO");
+            line["fields"].clone()
+        });
+        let expected = [
+            json!({
+                "message": "path_changed",
+                "probe": "paths",
+                "target": "example.com",
+                "details": { "old": ["192.0.2.1", null] },
+            }),
+            json!({ "message": "a \"line\"", "runs": 7, "late": 0.5, "is_new": true }),
+        ];
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
+    }
+
+    fn logged(
+        format: impl FormatEvent<Registry, DefaultFields> + Send + Sync + 'static,
+        log: impl FnOnce(),
+    ) -> String {
+        let paper = Paper::default();
+        let written = paper.clone();
+        let lines = fmt()
+            .event_format(format)
+            .with_writer(move || paper.clone())
+            .finish();
+        tracing::subscriber::with_default(lines, log);
+        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
 }

@@ -6,6 +6,7 @@ use leadsman_core::Resolve;
 use leadsman_metrics::Own;
 
 use crate::cli::LogLevel;
+use crate::follow_up::FollowUps;
 use crate::history::History;
 
 /// What a run needs from the host beside its order.
@@ -17,6 +18,8 @@ pub(crate) struct Services {
     pub(crate) own: Own,
     /// The last results.
     pub(crate) history: History,
+    /// Follows targets that start to fail.
+    pub(crate) follow_ups: FollowUps,
     /// The severity at which is logged what probes say that are asked for over the web.
     pub(crate) log_prober: Option<LogLevel>,
 }

@@ -108,7 +108,7 @@ fn ours(file: &Path, series: usize) -> Figures {
     let mut figures = Figures::default();
     let begin = Usage::now();
     let store = Store::new([&PLUGIN], Own::new("0")).expect("the names are fine");
-    let per_target = series_per_target(&PLUGIN, PLUGIN.layout());
+    let per_target = series_per_target(&PLUGIN, PLUGIN.layout(), |_| None);
     let targets: Vec<Series> = (0..series / per_target)
         .map(|n| {
             let address = format!("198.51.{}.{}", n / 256, n % 256);

@@ -89,8 +89,9 @@ impl Shape {
         }
     }
 
-    /// How many series a target has once every gauge and info was set.
-    pub(crate) fn series(self) -> usize {
+    /// How many series a target has once every gauge and info was set, but for those of which
+    /// `most` says that there are fewer.
+    pub(crate) fn series(self, most: impl Fn(&Metric) -> Option<usize>) -> usize {
         let lines = |place: Place| match place.metric.kind {
             MetricKind::Info => 1,
             // The sum stands among the values; the count is made from the buckets.
@@ -103,7 +104,10 @@ impl Shape {
                     .count()
             }
         };
-        self.places().map(|(_, place)| lines(place)).sum()
+        let places = self.places().map(|(_, place)| place);
+        places
+            .map(|place| lines(place).min(most(place.metric).unwrap_or(usize::MAX)))
+            .sum()
     }
 
     /// Where everything that is known of a target stands, and in which of its recordings.
@@ -213,9 +217,13 @@ impl<'a> Families<'a> {
     }
 }
 
-/// How many series a target of `plugin` has in this layout once every gauge and info was set.
-pub fn series_per_target(plugin: &'static Plugin, layout: &'static Layout) -> usize {
-    Shape { plugin, layout }.series()
+/// How many series a target of `plugin` has in this layout once every gauge and info was set, but for the metrics of which `most` says that there are fewer.
+pub fn series_per_target(
+    plugin: &'static Plugin,
+    layout: &'static Layout,
+    most: impl Fn(&Metric) -> Option<usize>,
+) -> usize {
+    Shape { plugin, layout }.series(most)
 }
 
 /// Whether `plugin` may ever use this label value. All values of a metric are declared with it;

@@ -126,7 +126,7 @@ impl Store {
         let series = rows
             .iter()
             .zip(&known.shapes)
-            .map(|(rows, shape)| rows.len() * shape.series());
+            .map(|(rows, shape)| rows.len() * shape.series(|_| None));
         self.own.series(series.sum());
         let families = Arc::clone(match format {
             Format::Text => &known.text,

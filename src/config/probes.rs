@@ -9,6 +9,7 @@ use leadsman_core::{Aim, Layout, Plugin, Target};
 
 use super::buckets;
 use super::diagnose::Problem;
+use super::follow_up::{self, FollowUp};
 use super::modules::Modules;
 use super::reading::{Reading, listed, suggestion};
 use super::{labels, targets};
@@ -31,6 +32,8 @@ pub(crate) struct Scheduled {
     pub(crate) buckets: Option<Vec<Period>>,
     /// Whom it measures. Each has been aimed at, so that is known to work.
     pub(crate) targets: Vec<Arc<Target>>,
+    /// What is run when one of them starts to fail.
+    pub(crate) trace_on_failure: Option<FollowUp>,
 }
 
 impl Scheduled {
@@ -71,6 +74,7 @@ struct Fields<'n> {
     labels: Option<&'n Node>,
     buckets: Option<&'n Node>,
     targets: Option<&'n Node>,
+    trace_on_failure: Option<&'n Node>,
     /// What says how to measure: a plugin's name or `module`, and what stands under it.
     how: Vec<(&'n Node, &'n Node)>,
     /// Keys that nobody knows. One may be a misspelt plugin, or a key that is missed.
@@ -98,6 +102,7 @@ impl<'n> Fields<'n> {
             labels: None,
             buckets: None,
             targets: None,
+            trace_on_failure: None,
             how: Vec::new(),
             strange: Vec::new(),
         };
@@ -109,6 +114,7 @@ impl<'n> Fields<'n> {
                 "labels" => fields.labels = Some(value),
                 "buckets" => fields.buckets = Some(value),
                 "targets" => fields.targets = Some(value),
+                "trace_on_failure" => fields.trace_on_failure = Some(value),
                 "module" => fields.how.push((key, value)),
                 name if reading.registry.probe(name).is_some() => fields.how.push((key, value)),
                 _ => {
@@ -168,6 +174,9 @@ impl<'n> Fields<'n> {
             return None;
         };
         let targets = targets::read(reading, node, &labels, plugin);
+        let trace_on_failure = self
+            .trace_on_failure
+            .map(|node| follow_up::read(reading, node, modules, &targets));
         let how = how?;
         for target in &targets {
             how.check(reading, target);
@@ -183,6 +192,10 @@ impl<'n> Fields<'n> {
                 None => None,
             },
             targets: targets.into_iter().map(|written| written.target).collect(),
+            trace_on_failure: match trace_on_failure {
+                Some(read) => Some(read?),
+                None => None,
+            },
         })
     }
 
@@ -319,7 +332,14 @@ impl How<'_> {
 
 /// What a probe has beside the plugins' names.
 const KEYS: &[&str] = &[
-    "name", "every", "timeout", "labels", "buckets", "targets", "module",
+    "name",
+    "every",
+    "timeout",
+    "labels",
+    "buckets",
+    "targets",
+    "module",
+    "trace_on_failure",
 ];
 
 const DEFAULT_EVERY: Duration = Duration::from_secs(15);

@@ -190,6 +190,10 @@ fn probe(probers: &Map<String, Value>) -> Value {
             "type": ["array", "null"],
             "items": { "$ref": "#/$defs/target" },
         },
+        "trace_on_failure": {
+            "description": "The name of a module that is run once, aimed at the target's host, when a target starts to fail.",
+            "type": "string",
+        },
         "module": {
             "description": "How to probe: the name of one of the modules.",
             "type": "string",

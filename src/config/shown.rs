@@ -42,6 +42,9 @@ fn scheduled(probe: &Scheduled) -> Value {
     if let Some(buckets) = &probe.buckets {
         shown["buckets"] = json!(buckets);
     }
+    if let Some(follow_up) = &probe.trace_on_failure {
+        shown["trace_on_failure"] = json!(follow_up.module.name);
+    }
     shown
 }
 

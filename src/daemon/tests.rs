@@ -53,6 +53,7 @@ async fn host(file: &Path) -> (Arc<Host>, JoinHandle<()>, Stopper) {
         resolver: Arc::new(Resolver::system()),
         own: own.clone(),
         history: History::new(1),
+        follow_ups: FollowUps::new().0,
         log_prober: None,
     });
     let (stopper, stop) = Stopper::new();

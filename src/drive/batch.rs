@@ -10,13 +10,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use leadsman_core::{Blocker, Fault, Order, Run, Stop, perform};
+use leadsman_core::{Event, Order, Run, Stop, perform};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::crowd::Crowd;
+use super::ear::Ear;
 use super::held::Held;
 use super::plan::Aimed;
+use crate::history::Scheduled;
 use crate::schedule::{Due, Slot};
 use crate::services::Services;
 
@@ -58,6 +60,7 @@ pub(super) struct Ended {
 struct Finished {
     aimed: Arc<Aimed>,
     run: Run,
+    noted: Vec<Event>,
 }
 
 impl Batches {
@@ -112,16 +115,25 @@ impl Start {
         // Caught, for to drop what was cut may panic. The probe's own panics are caught before.
         let run = AssertUnwindSafe(aimed.cut.or(run(due, &aimed, probe, services)));
         let ended = run.catch_unwind().await.ok().flatten();
-        let (run, probe) = ended.unzip();
+        let (said, probe) = ended.unzip();
         let ended = Ended {
             slot: due.slot,
             probe: probe.flatten(),
         };
-        (ended, run.map(|run| Finished { aimed, run }))
+        (
+            ended,
+            said.map(|(run, noted)| Finished { aimed, run, noted }),
+        )
     }
 }
 
-async fn run(due: Due, aimed: &Aimed, mut probe: Held, services: &Services) -> (Run, Option<Held>) {
+/// What a run did and noted, and the probe that did it.
+async fn run(
+    due: Due,
+    aimed: &Aimed,
+    mut probe: Held,
+    services: &Services,
+) -> ((Run, Vec<Event>), Option<Held>) {
     let now = Instant::now();
     services
         .own
@@ -129,6 +141,7 @@ async fn run(due: Due, aimed: &Aimed, mut probe: Held, services: &Services) -> (
     let fleet = &*aimed.fleet;
     // Measured from the plan, or a target that never answers would push each run further back.
     let left = (due.planned + fleet.every.duration()).saturating_duration_since(now);
+    let ear = Ear::new(aimed);
     let order = Order {
         plugin: fleet.plugin,
         target: &aimed.target,
@@ -136,11 +149,12 @@ async fn run(due: Due, aimed: &Aimed, mut probe: Held, services: &Services) -> (
         timeout: fleet.timeout.min(left),
         stop: &Stop::never(),
         resolver: &*services.resolver,
-        sink: &aimed.series,
+        sink: &ear,
     };
     let run = perform(probe.probe(), order).await;
-    let panicked = matches!(run.result, Err(Fault::Own(Blocker::Panic, _)));
-    (run, (!panicked).then_some(probe))
+    let panicked = run.has_panicked();
+    let noted = ear.noted();
+    ((run, noted), (!panicked).then_some(probe))
 }
 
 /// Carries out one batch after the other, and reports together what ends together.
@@ -160,11 +174,18 @@ async fn serve(
             let mut ended = Vec::with_capacity(some.len());
             let finished = some.into_iter().filter_map(|(run, finished)| {
                 ended.push(run);
-                let Finished { aimed, run } = finished?;
-                let fleet = &aimed.fleet;
-                Some((Arc::clone(&fleet.name), Arc::clone(&fleet.options), run))
+                let Finished { aimed, run, noted } = finished?;
+                let scheduled = Scheduled {
+                    probe: Arc::clone(&aimed.fleet.name),
+                    options: Arc::clone(&aimed.fleet.options),
+                    run,
+                    noted,
+                };
+                Some((aimed, scheduled))
             });
-            services.history.scheduled(finished);
+            for aimed in services.history.scheduled(finished) {
+                services.follow_ups.failed(aimed.key());
+            }
             let idle = myself.take_if(|_| under_way.is_empty());
             // The driver has ended only when the whole program has.
             _ = reports.send(Report { ended, idle });

@@ -10,12 +10,12 @@ pub(crate) struct Held(Option<Box<dyn Probe>>);
 
 impl Held {
     /// Takes hold of a probe.
-    pub(super) fn new(probe: Box<dyn Probe>) -> Self {
+    pub(crate) fn new(probe: Box<dyn Probe>) -> Self {
         Self(Some(probe))
     }
 
     /// The probe.
-    pub(super) fn probe(&mut self) -> &mut dyn Probe {
+    pub(crate) fn probe(&mut self) -> &mut dyn Probe {
         &mut **self
             .0
             .as_mut()

@@ -54,6 +54,17 @@ fn run(target: &str, second: u64) -> Run {
     }
 }
 
+/// Takes in the result of a scheduled run; returns whether its target has just started to fail.
+fn scheduled(history: &History, run: Run, noted: Vec<Event>) -> bool {
+    let scheduled = Scheduled {
+        probe: "p".into(),
+        options: options(),
+        run,
+        noted,
+    };
+    !history.scheduled([((), scheduled)]).is_empty()
+}
+
 fn module() -> Arc<Module> {
     Arc::new(Module {
         name: "m".into(),
@@ -93,7 +104,7 @@ fn schedule_pushes_out_nothing_that_was_asked_for() {
     let history = History::new(2);
     history.asked(&module(), run("a", 0), Vec::new());
     for _ in 0..5 {
-        history.scheduled([("p".into(), options(), run("b", 0))]);
+        scheduled(&history, run("b", 0), Vec::new());
     }
     assert_eq!(kept(&history), "b5 b4 a0");
     assert!(history.by_id(0).is_some());
@@ -103,12 +114,30 @@ fn schedule_pushes_out_nothing_that_was_asked_for() {
 }
 
 #[test]
+fn runs_that_noted_something_stay_as_failures_do() {
+    let history = History::new(1);
+    let good = |address| Run {
+        result: Ok(()),
+        ..run(address, 0)
+    };
+    let changed = Event {
+        at: SystemTime::UNIX_EPOCH,
+        name: "changed",
+        fields: serde_json::Map::new(),
+    };
+    for (address, noted) in [("b", vec![]), ("C", vec![changed]), ("d", vec![])] {
+        scheduled(&history, good(address), noted);
+    }
+    assert_eq!(kept(&history), "d2 C1");
+    assert_eq!(history.by_id(1).unwrap().events[0].name, "changed");
+}
+
+#[test]
 fn target_fails_from_its_first_failure_to_its_next_success() {
     let history = History::new(1);
-    let (probe, options) = (Arc::from("p"), options());
     let failing = || history.failing("p").get("A").copied();
     for second in [7, 8, 9] {
-        history.scheduled([(Arc::clone(&probe), Arc::clone(&options), run("A", second))]);
+        scheduled(&history, run("A", second), Vec::new());
         let failing = failing().unwrap();
         assert_eq!(failing.reason, "refused");
         assert_eq!(
@@ -118,7 +147,7 @@ fn target_fails_from_its_first_failure_to_its_next_success() {
     }
     let mut success = run("A", 10);
     success.result = Ok(());
-    history.scheduled([(probe, options, success)]);
+    scheduled(&history, success, Vec::new());
     assert_eq!(failing(), None);
 }
 
@@ -126,7 +155,7 @@ fn target_fails_from_its_first_failure_to_its_next_success() {
 fn new_configuration_shortens_the_history_and_forgets_what_it_does_not_have() {
     let history = History::new(3);
     for _ in 0..3 {
-        history.scheduled([("p".into(), options(), run("A", 0))]);
+        scheduled(&history, run("A", 0), Vec::new());
     }
     history.adopt(&Config {
         web: crate::config::Web {

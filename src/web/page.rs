@@ -151,6 +151,7 @@ fn list(failing: &[(&str, Failing)]) -> String {
             reason,
             ours,
             since,
+            ..
         },
     ) in failing.iter().take(MOST_NAMED)
     {

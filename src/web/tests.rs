@@ -19,6 +19,7 @@ use super::Surface;
 use super::reply::Body;
 use crate::config::Config;
 use crate::drive::Driver;
+use crate::follow_up::FollowUps;
 use crate::history::History;
 use crate::host::Host;
 use crate::services::Services;
@@ -65,6 +66,7 @@ async fn host_from(config: &str, file: impl Into<PathBuf>) -> (Arc<Host>, Stoppe
         resolver: Arc::new(NoNames),
         own,
         history: History::new(config.web.history),
+        follow_ups: FollowUps::new().0,
         log_prober: None,
     });
     let (driver, helm) = Driver::new(Arc::clone(&services), 0);

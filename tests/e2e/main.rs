@@ -16,6 +16,7 @@
 //! - `http`: an HTTP server, measured in every way.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
+//! - `watching`: scheduled traces, on paths that change (privileged).
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
 mod acme;
@@ -33,3 +34,4 @@ mod program;
 mod reload;
 mod sweep;
 mod trace;
+mod watching;

@@ -144,11 +144,11 @@ fn families_are_sorted_and_stand_in_one_piece_over_many_chunks() {
     let absent = 3 + 3 + 2 + 2;
     assert_eq!(
         of_targets.count(),
-        all.len() * (series_per_target(&PLUGIN, PLUGIN.layout()) - absent)
+        all.len() * (series_per_target(&PLUGIN, PLUGIN.layout(), |_| None) - absent)
     );
     assert_eq!(
         parsed.samples["leadsman_series"],
-        (all.len() * series_per_target(&PLUGIN, PLUGIN.layout())) as f64
+        (all.len() * series_per_target(&PLUGIN, PLUGIN.layout(), |_| None)) as f64
     );
 }
 
@@ -265,7 +265,11 @@ fn with_other_buckets_the_histogram_starts_anew_and_all_else_goes_on() {
     for format in [Format::Text, Format::OpenMetrics] {
         parse(format, &scraped(&store, format));
     }
-    assert!(series_per_target(&PLUGIN, layout) < series_per_target(&PLUGIN, PLUGIN.layout()));
+    assert_eq!(series_per_target(&PLUGIN, layout, |_| Some(0)), 0);
+    assert!(
+        series_per_target(&PLUGIN, layout, |_| None)
+            < series_per_target(&PLUGIN, PLUGIN.layout(), |_| None)
+    );
 }
 
 #[test]

@@ -98,20 +98,35 @@ impl<'a> Context<'a> {
     ///
     /// `fields` must serialize to a map. It is not even called while nobody listens.
     pub fn event<T: Serialize>(&self, name: &'static str, fields: impl FnOnce() -> T) {
-        if !self.sink.wants_events() {
-            return;
+        if self.sink.wants_events() {
+            self.sink.event(Self::told(name, fields()));
         }
-        let fields = match serde_json::to_value(fields()) {
+    }
+
+    /// Whether somebody reads what this run says, as by hand or after a failure: then every detail
+    /// matters more than what it costs.
+    pub fn is_watched(&self) -> bool {
+        self.sink.wants_events()
+    }
+
+    /// Says something that is worth keeping even if nobody listens, such as that a path has
+    /// changed. For what seldom happens: it is always made, kept with the run and logged.
+    pub fn note<T: Serialize>(&self, name: &'static str, fields: T) {
+        self.sink.noted(Self::told(name, fields));
+    }
+
+    fn told<T: Serialize>(name: &'static str, fields: T) -> Event {
+        let fields = match serde_json::to_value(fields) {
             Ok(Value::Object(fields)) => fields,
             Ok(Value::Null) => serde_json::Map::new(),
             Ok(other) => std::iter::once(("value".to_owned(), other)).collect(),
             Err(error) => std::iter::once(("error".to_owned(), json!(error.to_string()))).collect(),
         };
-        self.sink.event(Event {
+        Event {
             at: SystemTime::now(),
             name,
             fields,
-        });
+        }
     }
 
     /// Finds the address of a host, and records how long that took and what came of it.

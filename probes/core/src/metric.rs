@@ -36,6 +36,8 @@ pub struct Metric {
     /// Upper bounds of a histogram in ascending order, without the infinite one, as declared: see
     /// [`Self::takes_buckets`].
     pub buckets: &'static [f64],
+    /// Whether a counter's series come and go: see [`Counter::passing`].
+    pub passing: bool,
 }
 
 impl Metric {
@@ -47,6 +49,7 @@ impl Metric {
             labels: &[],
             values: &[],
             buckets: &[],
+            passing: false,
         }
     }
 
@@ -100,6 +103,15 @@ impl Counter {
     ) -> Self {
         self.0.labels = label;
         self.0.values = values;
+        self
+    }
+
+    /// Has only the series that the last run counted, if it was with 0, for labels that come and go
+    /// such as the hops of a path. A run that counts none of them leaves all as they are. A series
+    /// that comes back starts at 0, as after a restart.
+    #[must_use]
+    pub const fn passing(mut self) -> Self {
+        self.0.passing = true;
         self
     }
 }

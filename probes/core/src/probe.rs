@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::metric::Metric;
 use crate::options::OptionsError;
 use crate::{Context, Fault, Sweep, Target};
 
@@ -53,6 +54,12 @@ pub trait Options:
         None
     }
 
+    /// How many series of `metric` a target has at most; `None` if as many as the metric declares.
+    fn series(&self, metric: &Metric) -> Option<usize> {
+        _ = metric;
+        None
+    }
+
     /// Offers to ask many targets at once by hand; `None` if a run for each will do, which is so
     /// unless a run costs more than its packets.
     fn sweep(self: &Arc<Self>) -> Option<Box<dyn Sweep>> {
@@ -67,6 +74,9 @@ pub trait Aim: fmt::Debug + Send + Sync {
 
     /// How many packets one run sends; see [`Options::packets`].
     fn packets(&self, timeout: Duration) -> Option<u64>;
+
+    /// How many series of a metric a target has; see [`Options::series`].
+    fn series(&self, metric: &Metric) -> Option<usize>;
 
     /// Offers to ask many targets at once; see [`Options::sweep`].
     fn sweep(&self) -> Option<Box<dyn Sweep>>;
@@ -88,6 +98,10 @@ impl<O: Options> Aim for Aimed<O> {
 
     fn packets(&self, timeout: Duration) -> Option<u64> {
         self.0.packets(timeout)
+    }
+
+    fn series(&self, metric: &Metric) -> Option<usize> {
+        self.0.series(metric)
     }
 
     fn sweep(&self) -> Option<Box<dyn Sweep>> {

@@ -7,6 +7,7 @@
 //! A layout keeps the memory of some recordings that were dropped, for the next: runs come by the
 //! thousand a second, and an allocator has no room for so many of a kind at hand.
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::metric::{Counter, Declared, Gauge, Histogram, Info, Metric, MetricKind};
@@ -18,8 +19,11 @@ pub struct Layout {
     /// Numbers of places, where [`Layout::tries`] leads to; some are of none.
     found: Box<[u16]>,
     /// The values of an empty recording: 0 where a value is added up over runs, and [`UNSET`] where
-    /// it is that of the last one.
+    /// it is that of the last one, or of a passing counter.
     blank: Box<[f64]>,
+    /// Where passing counters stand, and where everything else does.
+    passing: Box<[Range<usize>]>,
+    plain: Box<[Range<usize>]>,
     texts: usize,
     spare: Mutex<Vec<Content>>,
 }
@@ -36,6 +40,12 @@ pub struct Place {
     pub len: usize,
     /// Upper bounds of a histogram, in seconds and without the infinite one: those in force.
     pub buckets: &'static [f64],
+}
+
+impl Place {
+    fn range(&self) -> Range<usize> {
+        self.first..self.first + self.len
+    }
 }
 
 impl Layout {
@@ -66,6 +76,7 @@ impl Layout {
                 match metric.kind {
                     MetricKind::Info => texts += 1,
                     MetricKind::Gauge => blank.resize(first + len, f64::from_bits(UNSET)),
+                    _ if metric.passing => blank.resize(first + len, f64::from_bits(UNSET)),
                     _ => blank.resize(first + len, 0.0),
                 }
                 Place {
@@ -81,10 +92,20 @@ impl Layout {
             let free = Self::tries(place.metric, found.len()).find(|at| found[*at] == u16::MAX);
             found[free.expect("half of it is")] = number;
         }
+        let (mut passing, mut plain) = (Vec::new(), Vec::<Range<usize>>::new());
+        for place in places.iter().filter(|place| place.len > 0) {
+            match plain.last_mut() {
+                _ if place.metric.passing => passing.push(place.range()),
+                Some(last) if last.end == place.first => last.end += place.len,
+                _ => plain.push(place.range()),
+            }
+        }
         Self {
             places,
             found: found.into(),
             blank: blank.into(),
+            passing: passing.into(),
+            plain: plain.into(),
             texts,
             spare: Mutex::default(),
         }
@@ -168,7 +189,7 @@ const MOST_SPARE: usize = 256;
 const UNSET: u64 = 0x7ff8_6c65_6164_0000;
 
 impl Recording {
-    /// An empty recording: counters at 0, gauges and infos absent.
+    /// An empty recording: counters at 0, gauges, infos and passing counters absent.
     pub fn new(layout: &'static Layout) -> Self {
         let spare = layout.spare().pop();
         let content = spare.map_or_else(
@@ -192,10 +213,10 @@ impl Recording {
         self.layout
     }
 
-    /// The values of a place: see [`Place::len`] for their order. `None` where a gauge is not set.
+    /// The values of a place: see [`Place::len`] for their order. `None` where a gauge is not set,
+    /// and where a passing counter has counted nothing.
     pub fn values(&self, place: &Place) -> impl Iterator<Item = Option<f64>> {
-        let end = place.first + place.len;
-        self.content.values[place.first..end]
+        self.content.values[place.range()]
             .iter()
             .map(|value| is_set(*value).then_some(*value))
     }
@@ -209,7 +230,8 @@ impl Recording {
     /// Adds to a counter; with a label, to the series of `label`.
     pub fn add(&mut self, counter: &'static Counter, label: Option<&str>, amount: f64) {
         let at = self.index(counter.metric(), label);
-        self.content.values[at] += amount;
+        let count = &mut self.content.values[at];
+        *count = if is_set(*count) { *count } else { 0.0 } + amount;
     }
 
     /// Sets a gauge; with a label, the series of `label`.
@@ -243,13 +265,29 @@ impl Recording {
 
     /// Takes in a finished run: counts are added, gauges and infos become those of that run.
     pub fn absorb(&mut self, run: &Self) {
-        let values = self.content.values.iter_mut().zip(&run.content.values);
-        for ((total, value), blank) in values.zip(&self.layout.blank) {
-            *total = if is_set(*blank) {
-                *total + value
-            } else {
-                *value
-            };
+        for range in &*self.layout.plain {
+            let values = self.content.values[range.clone()].iter_mut();
+            let values = values.zip(&run.content.values[range.clone()]);
+            for ((total, value), blank) in values.zip(&self.layout.blank[range.clone()]) {
+                *total = if is_set(*blank) {
+                    *total + value
+                } else {
+                    *value
+                };
+            }
+        }
+        for range in &*self.layout.passing {
+            let counted = &run.content.values[range.clone()];
+            if !counted.iter().any(|value| is_set(*value)) {
+                continue;
+            }
+            for (total, value) in self.content.values[range.clone()].iter_mut().zip(counted) {
+                *total = if is_set(*total) && is_set(*value) {
+                    *total + value
+                } else {
+                    *value
+                };
+            }
         }
         for (last, text) in self.content.texts.iter_mut().zip(&run.content.texts) {
             if text.present {
@@ -282,9 +320,12 @@ impl Recording {
 
     /// Makes gauges and infos absent; counts stay.
     pub fn forget_last_run(&mut self) {
-        for (value, blank) in self.content.values.iter_mut().zip(&self.layout.blank) {
-            if !is_set(*blank) {
-                *value = *blank;
+        for range in &*self.layout.plain {
+            let values = self.content.values[range.clone()].iter_mut();
+            for (value, blank) in values.zip(&self.layout.blank[range.clone()]) {
+                if !is_set(*blank) {
+                    *value = *blank;
+                }
             }
         }
         for text in &mut self.content.texts {
@@ -368,6 +409,31 @@ mod tests {
         total.forget_last_run();
         assert_eq!(shown(&total)[1], [None, None]);
         assert_eq!(total.text(&layout().places()[3]), None);
+    }
+
+    #[test]
+    fn passing_series_are_those_of_the_last_run_that_counted_any() {
+        static HOPS: Counter = Counter::new("probe_test_hops_total", "Hops.")
+            .by(&["ttl"], &["1", "2", "3"])
+            .passing();
+        let layout = Box::leak(Box::new(Layout::new([&HOPS as &dyn Declared])));
+        let mut total = Recording::new(layout);
+        for (counted, expected) in [
+            (&[][..], [None, None, None]),
+            (&[("1", 1.0), ("2", 1.0)], [Some(1.0), Some(1.0), None]),
+            (&[("1", 2.0), ("2", 0.0)], [Some(3.0), Some(1.0), None]),
+            (&[], [Some(3.0), Some(1.0), None]),
+            (&[("1", 1.0), ("3", 1.0)], [Some(4.0), None, Some(1.0)]),
+            (&[("1", 1.0), ("2", 1.0)], [Some(5.0), Some(1.0), None]),
+        ] {
+            let mut run = Recording::new(layout);
+            for (label, amount) in counted {
+                run.add(&HOPS, Some(label), *amount);
+            }
+            total.absorb(&run);
+            let place = &layout.places()[0];
+            assert_eq!(total.values(place).collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{Fault, Plugin, Recording, Target};
+use crate::{Blocker, Fault, Plugin, Recording, Target};
 
 /// Something that a run says while it runs: a reply, a redirect, a name that was resolved.
 #[derive(Clone, Debug)]
@@ -79,6 +79,13 @@ pub struct Run {
     pub recording: Recording,
 }
 
+impl Run {
+    /// Whether the probe panicked, so that its state is not to be trusted.
+    pub fn has_panicked(&self) -> bool {
+        matches!(self.result, Err(Fault::Own(Blocker::Panic, _)))
+    }
+}
+
 /// A reader of runs. None may block: a probe waits for it.
 pub trait Sink: Send + Sync {
     /// Whether events are wanted; while they are not, probes do not even make them.
@@ -89,6 +96,14 @@ pub trait Sink: Send + Sync {
     /// Takes what a run says while it runs.
     fn event(&self, event: Event) {
         drop(event);
+    }
+
+    /// Takes what a run says that is worth keeping, wanted or not; as any other event, unless the
+    /// reader has a place for it.
+    fn noted(&self, event: Event) {
+        if self.wants_events() {
+            self.event(event);
+        }
     }
 
     /// Takes a finished run.

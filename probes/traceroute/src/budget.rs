@@ -5,9 +5,21 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::pace::Pace;
+
+/// Whether this process may ask `router` once more now; if so, that is accounted for.
+pub(crate) fn may_ask(router: IpAddr) -> bool {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static BUDGET: LazyLock<Mutex<Budget>> =
+        LazyLock::new(|| Mutex::new(Budget::new(EVERY, BURST)));
+    let mut budget = BUDGET.lock().unwrap_or_else(PoisonError::into_inner);
+    budget.allows(router, BEGIN.elapsed())
+}
 
 /// A limit on the probes per router.
 #[derive(Debug)]
@@ -48,6 +60,10 @@ impl Budget {
         allowed
     }
 }
+
+/// Ten a second for each router, the traces of 600 targets a minute.
+const EVERY: Duration = Duration::from_millis(100);
+const BURST: u32 = 20;
 
 const MOST_ROUTERS: usize = 65_536;
 

@@ -58,6 +58,8 @@ pub struct Hop {
     pub tries: u32,
     /// The first answer.
     pub reply: Option<Reply>,
+    /// Whether it was left alone when it should have been asked: see [`Discovery::spare`].
+    pub spared: bool,
     /// If there is none, how long it has been waited for, at least: below [`Limits::wait`], the
     /// silence was not waited out, and an answer may still come.
     pub waited: Duration,
@@ -109,6 +111,17 @@ impl Discovery {
     pub fn packets(&self) -> u32 {
         let asked = self.hops.iter().chain(&self.last_ditch);
         asked.map(|hop| hop.tries).sum()
+    }
+
+    /// Takes back a probe that is not sent, to spare who would answer it: its TTL is not asked any
+    /// more, and that it keeps silent says nothing.
+    pub fn spare(&mut self, probe: Probe) {
+        let mut asked = self.hops.iter_mut().chain(&mut self.last_ditch);
+        if let Some(hop) = asked.find(|hop| hop.ttl == probe.ttl) {
+            hop.tries -= 1;
+            hop.spared = true;
+            self.pace.earn();
+        }
     }
 
     /// What to ask next, however long ago the last packet left.
@@ -170,6 +183,7 @@ impl Discovery {
             sent: now,
             tries: 1,
             reply: None,
+            spared: false,
             waited: Duration::ZERO,
         };
         if self.next_ttl() == Some(ttl) {
@@ -187,7 +201,7 @@ impl Discovery {
         };
         let below = self.hops.iter().rev().skip_while(|hop| hop.ttl >= arrived);
         let mut silent = below.take_while(|hop| hop.reply.is_none()).take(DOUBTFUL);
-        hop.tries < 2 && silent.any(|silent| silent.ttl == hop.ttl)
+        hop.tries < 2 && !hop.spared && silent.any(|silent| silent.ttl == hop.ttl)
     }
 
     fn arrived_with(&self, hop: &Hop) -> bool {
@@ -217,13 +231,15 @@ impl Discovery {
 
     /// Whether nothing more is expected of a TTL.
     fn is_settled(&self, hop: &Hop) -> bool {
-        hop.reply.is_some() || (self.patience(hop) <= hop.waited && !self.is_doubtful(hop))
+        hop.reply.is_some()
+            || hop.spared
+            || (self.patience(hop) <= hop.waited && !self.is_doubtful(hop))
     }
 
     /// When silence may next change what is to be done.
     fn next_change(&self, now: Duration) -> Duration {
         let asked = self.hops.iter().chain(&self.last_ditch);
-        let open = asked.filter(|hop| hop.reply.is_none());
+        let open = asked.filter(|hop| hop.reply.is_none() && !hop.spared);
         let ends = open.map(|hop| hop.sent + self.patience(hop));
         let last_ditch = self.last_ditch_due().map(|due| now + due);
         let ahead = ends.chain(last_ditch).filter(|end| *end > now);

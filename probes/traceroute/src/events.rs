@@ -139,6 +139,15 @@ pub(crate) struct Ended {
     pub(crate) hops: Option<u8>,
     /// How many packets were sent.
     pub(crate) packets: u32,
+    /// Who answered at TTL 1 and on.
+    #[serde(default)]
+    pub(crate) path: Vec<Option<IpAddr>>,
+    /// The same as earlier runs had it, if there were any.
+    #[serde(default)]
+    pub(crate) known: Option<Vec<Option<IpAddr>>>,
+    /// The first TTL at which this run left the known path.
+    #[serde(default)]
+    pub(crate) first_difference: Option<u8>,
 }
 
 /// Two runs in a row took another path than those before.

@@ -7,6 +7,8 @@
 //!                        │ └──▶ answer             what came back, in the core's words
 //!                        ▼
 //!              metrics, events ──▶ draw            what a person sees of it
+//!                        ▲
+//!                     account ──▶ recent            what a run comes to, after those before it
 //! ```
 //!
 //! The core is pure. It decides what to ask next and what the answers come to:
@@ -28,6 +30,7 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod answer;
 pub mod budget;
 pub mod discovery;
@@ -43,6 +46,7 @@ mod options;
 mod pace;
 pub mod path;
 pub mod quote;
+mod recent;
 pub mod record;
 pub mod reply;
 pub mod reverse;

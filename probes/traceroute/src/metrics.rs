@@ -19,6 +19,12 @@ pub(crate) static SENT: Counter = Counter::new(
     "Packets that were asked to be sent, those beyond the target included.",
 );
 
+pub(crate) static SPARED: Counter = Counter::new(
+    "probe_traceroute_spared_total",
+    "Packets that were not sent to spare the router that would have answered: all traces together \
+     ask each router ten times a second at most.",
+);
+
 pub(crate) static HOPS: Gauge = Gauge::new(
     "probe_traceroute_path_hops",
     "The lowest TTL with which the last run got to the target; absent if it did not.",
@@ -42,6 +48,22 @@ pub(crate) static RTT_SOURCE: Info = Info::new(
     &["source"],
 );
 
+pub(crate) static ASYMMETRY: Gauge = Gauge::new(
+    "probe_traceroute_asymmetry_hops",
+    "By how much the way back from the target seems to be longer than the way there; absent if \
+     either is not known.",
+);
+
+pub(crate) static PATH_CHANGES: Counter = Counter::new(
+    "probe_traceroute_path_changes_total",
+    "Changes of the path: times at which two runs in a row found another router at some TTL.",
+);
+
+pub(crate) static LAST_CHANGE: Gauge = Gauge::new(
+    "probe_traceroute_path_last_change_timestamp_seconds",
+    "When the path last changed, in seconds since the Unix epoch; absent if it did not.",
+);
+
 pub(crate) static PATH_HASH: Gauge = Gauge::new(
     "probe_traceroute_path_hash",
     "A number for the path: it changes when two runs in a row found another router at some TTL, \
@@ -59,14 +81,16 @@ pub(crate) static HOP_PROBES: Counter = Counter::new(
     "probe_traceroute_hop_probes_total",
     "Packets with this TTL, up to that which got to the target.",
 )
-.by(&["ttl"], TTLS);
+.by(&["ttl"], TTLS)
+.passing();
 
 pub(crate) static HOP_REPLIES: Counter = Counter::new(
     "probe_traceroute_hop_replies_total",
     "Traces in which a packet with this TTL was answered while it was waited for, up to that which \
      got to the target.",
 )
-.by(&["ttl"], TTLS);
+.by(&["ttl"], TTLS)
+.passing();
 
 pub(crate) static HOP_RTT: Gauge = Gauge::new(
     "probe_traceroute_hop_rtt_seconds",
@@ -74,18 +98,55 @@ pub(crate) static HOP_RTT: Gauge = Gauge::new(
 )
 .by(&["ttl"], TTLS);
 
+pub(crate) static HOP_LOSS: Gauge = Gauge::new(
+    "probe_traceroute_hop_loss_ratio",
+    "The largest share of packets that can have been lost up to this TTL in the last 64 runs: the \
+     least that any TTL from here on left unanswered.",
+)
+.by(&["ttl"], TTLS);
+
+pub(crate) static HOP_RELUCTANCE: Gauge = Gauge::new(
+    "probe_traceroute_hop_reluctance_ratio",
+    "The share of packets in the last 64 runs that the router at this TTL left unanswered beyond \
+     what can have been lost: it limits its answers, or has better to do.",
+)
+.by(&["ttl"], TTLS);
+
+pub(crate) static HOP_RESPONDERS: Gauge = Gauge::new(
+    "probe_traceroute_hop_responders",
+    "How many different addresses have answered at this TTL in the last 64 runs.",
+)
+.by(&["ttl"], TTLS);
+
+/// Those that have a series for each TTL that is shown.
+pub(crate) const OF_HOPS: [&(dyn Declared + Sync); 6] = [
+    &HOP_PROBES,
+    &HOP_REPLIES,
+    &HOP_RTT,
+    &HOP_LOSS,
+    &HOP_RELUCTANCE,
+    &HOP_RESPONDERS,
+];
+
 pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &RUNS,
     &SENT,
+    &SPARED,
     &HOPS,
     &REVERSE_HOPS,
+    &ASYMMETRY,
     &RTT,
     &RTT_SOURCE,
+    &PATH_CHANGES,
+    &LAST_CHANGE,
     &PATH_HASH,
     &PATH,
     &HOP_PROBES,
     &HOP_REPLIES,
     &HOP_RTT,
+    &HOP_LOSS,
+    &HOP_RELUCTANCE,
+    &HOP_RESPONDERS,
 ];
 
 /// The value of the label `result`; no verdict is how a run that was cut short ends.

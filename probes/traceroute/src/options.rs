@@ -7,14 +7,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leadsman_core::metric::Metric;
 use leadsman_core::options::{OptionsError, Period};
 use leadsman_core::{Options, Preference, Target};
 use leadsman_wire::{EchoOptions, FlowLabel, Interface, Protocol, Ttl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::account::Shown;
 use crate::discovery::Limits;
-use crate::metrics::MOST_HOPS;
+use crate::metrics::{self, MOST_HOPS};
 use crate::trace::Trace;
 
 /// Options of the traceroute probe.
@@ -38,6 +40,8 @@ pub(crate) struct TraceOptions {
     pub(crate) max_ttl: u8,
     /// How long to wait where nothing farther answers; twice the slowest answer if that is longer.
     pub(crate) wait: Period,
+    /// Which TTLs have series: none, summary (the first two and the last two) or all; the path as a whole has them always.
+    pub(crate) hops: Shown,
     /// Address to send from, of this host and of the target's family; the routing table chooses if none is given.
     pub(crate) source_ip_address: Option<IpAddr>,
     /// Interface to send from and to hear answers on; the routing table chooses if none is given.
@@ -77,6 +81,7 @@ impl Default for TraceOptions {
             first_ttl: limits.first.hops(),
             max_ttl: limits.max.hops(),
             wait: Period(limits.wait),
+            hops: Shown::default(),
             source_ip_address: None,
             interface: None,
             mark: None,
@@ -115,6 +120,13 @@ impl Options for TraceOptions {
     fn packets(&self, _: Duration) -> Option<u64> {
         let hops = self.max_ttl.saturating_sub(self.first_ttl) + 1;
         Some(u64::from(hops) + 3)
+    }
+
+    fn series(&self, metric: &Metric) -> Option<usize> {
+        let mut of_hops = metrics::OF_HOPS.into_iter();
+        of_hops.find(|declared| std::ptr::eq(declared.metric(), metric))?;
+        let asked = self.max_ttl.saturating_sub(self.first_ttl) + 1;
+        Some(self.hops.at_most(asked.into()))
     }
 }
 
@@ -245,6 +257,29 @@ mod tests {
         let aimed = Arc::new(options).aim(&Target::new("192.0.2.1"));
         let said = aimed.err().map(|error| error.to_string());
         assert_eq!(said.unwrap_or_default(), expected);
+    }
+
+    #[test]
+    fn check_knows_how_many_series_the_hops_have_at_most() {
+        for (first_ttl, max_ttl, hops, expected) in [
+            (1, 30, Shown::None, 0),
+            (1, 30, Shown::Summary, 4),
+            (1, 30, Shown::All, 30),
+            (5, 20, Shown::All, 16),
+            (3, 4, Shown::Summary, 2),
+        ] {
+            let options = TraceOptions {
+                first_ttl,
+                max_ttl,
+                hops,
+                ..TraceOptions::default()
+            };
+            for metric in metrics::ALL {
+                let is_of_hop = metric.metric().labels == ["ttl"];
+                let expected = is_of_hop.then_some(expected);
+                assert_eq!(options.series(metric.metric()), expected, "{metric:?}");
+            }
+        }
     }
 
     #[test]

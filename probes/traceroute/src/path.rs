@@ -51,6 +51,15 @@ impl Path {
         (0..length).find(differs).map(|at| at as u8 + 1)
     }
 
+    /// The first TTL at which another run left this path: at another router, or in silence if it
+    /// did not get to the target and this path does.
+    pub fn left_at(&self, other: &Self) -> Option<u8> {
+        let ends = other.hops.len();
+        let stopped = self.reached && !other.reached && ends < self.hops.len();
+        let stopped = stopped.then_some(ends as u8 + 1);
+        self.first_difference(other).or(stopped)
+    }
+
     /// A number for the path that is the same everywhere and fits a 64-bit float exactly: 48 bits
     /// of FNV-1a over the known hops and their TTLs. It changes as silent hops become known.
     pub fn hash(&self) -> u64 {
@@ -128,6 +137,22 @@ mod tests {
         check("AB", "ABCT!", None);
         check("ABC", "ABT!", Some(3));
         check("ABT!", "ABTX", Some(4));
+    }
+
+    #[test]
+    fn a_path_is_left_at_another_router_or_where_it_ends() {
+        for (known, seen, expected) in [
+            ("ABCT!", "ABCT!", None),
+            ("ABCT!", "A*CT!", None),
+            ("ABCT!", "AXCT!", Some(2)),
+            ("ABCT!", "AB", Some(3)),
+            ("ABCT!", "", Some(1)),
+            ("ABCT!", "AX", Some(2)),
+            ("AB", "A", None),
+        ] {
+            let (known, seen) = (path(known), path(seen));
+            assert_eq!(known.left_at(&seen), expected, "{known:?} {seen:?}");
+        }
     }
 
     #[test]

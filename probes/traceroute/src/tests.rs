@@ -12,8 +12,8 @@ use leadsman_core::{Plugin, inventory, manual};
 use leadsman_wire::{EchoOptions, Flow, OpenError};
 
 use crate::metrics::{
-    HOP_PROBES, HOP_REPLIES, HOP_RTT, HOPS, MOST_HOPS, PATH, PATH_HASH, REVERSE_HOPS, RTT, RUNS,
-    SENT,
+    ASYMMETRY, HOP_LOSS, HOP_PROBES, HOP_RELUCTANCE, HOP_REPLIES, HOP_RESPONDERS, HOP_RTT, HOPS,
+    LAST_CHANGE, MOST_HOPS, PATH, PATH_CHANGES, PATH_HASH, REVERSE_HOPS, RTT, RUNS, SENT, SPARED,
 };
 
 #[tokio::test]
@@ -33,10 +33,32 @@ async fn loopback_is_one_hop_away_over_both_families() {
         assert_eq!(found.counter(&HOP_PROBES, Some("1")), 1);
         assert_eq!(found.counter(&HOP_REPLIES, Some("1")), 1);
         assert!(found.gauge(&HOP_RTT, Some("1")).is_some());
+        assert_eq!(found.gauge(&HOP_LOSS, Some("1")), Some(0.0));
+        assert_eq!(found.gauge(&HOP_RELUCTANCE, Some("1")), Some(0.0));
+        assert_eq!(found.gauge(&HOP_RESPONDERS, Some("1")), Some(1.0));
+        assert_eq!(found.gauge(&ASYMMETRY, None), Some(0.0));
+        assert_eq!(found.counter(&PATH_CHANGES, None), 0);
+        assert_eq!(found.gauge(&LAST_CHANGE, None), None);
         assert_eq!(found.counter(&HOP_PROBES, Some("2")), 0);
         let ended = &found.said("ended").next().unwrap().fields;
         assert_eq!(ended["packets"], found.counter(&SENT, None));
     }
+}
+
+#[tokio::test]
+async fn hops_have_no_series_where_none_are_wanted() {
+    if skips("127.0.0.1") {
+        return;
+    }
+    let found = bench().option("hops", "none").run("127.0.0.1").await;
+    let recording = &found.run.recording;
+    let mut places = recording.layout().places().iter();
+    let is_of_hop = |name: &str| name.starts_with("probe_traceroute_hop_");
+    let recorded = places.find(|place| {
+        is_of_hop(place.metric.name) && recording.values(place).flatten().next().is_some()
+    });
+    assert!(recorded.is_none(), "{recorded:?}");
+    assert!(found.text(&PATH).is_some());
 }
 
 #[tokio::test]
@@ -93,7 +115,10 @@ async fn the_plugin_conforms() {
         .many(|n| {
             let address = format!("127.0.{}.{}", n / 250, n % 250 + 1);
             (address.clone(), address)
-        });
+        })
+        .shown_elsewhere(&SPARED)
+        .shown_elsewhere(&PATH_CHANGES)
+        .shown_elsewhere(&LAST_CHANGE);
     // Every TTL gets there.
     for ttl in 1..=MOST_HOPS {
         let bench = bench().option("first_ttl", ttl);

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
 use leadsman_wire::{EchoOptions, OpenError, SendError};
 
+use crate::account::{Account, Past};
 use crate::discovery::Limits;
 use crate::line::Line;
 use crate::options::TraceOptions;
-use crate::path::PathWatch;
 use crate::walk::Walk;
 
 /// Traces aimed at one host.
@@ -22,7 +22,7 @@ pub(crate) struct Trace {
     echo: EchoOptions,
     limits: Limits,
     line: Option<Line>,
-    watch: PathWatch,
+    past: Past,
 }
 
 impl Trace {
@@ -32,21 +32,21 @@ impl Trace {
             echo,
             limits,
             line: None,
-            watch: PathWatch::default(),
+            past: Past::default(),
         }
     }
 
     /// Makes sure that `address` is where the line leads.
-    fn aim_at(&mut self, address: IpAddr) -> Result<(&mut Line, &mut PathWatch), Fault> {
+    fn aim_at(&mut self, address: IpAddr) -> Result<(&mut Line, &mut Past), Fault> {
         let line = match self.line.take() {
             Some(line) if line.address() == address => line,
             _ => {
-                self.watch = PathWatch::default();
+                self.past = Past::default();
                 Line::open(address, self.echo)?
             }
         };
         let line = self.line.insert(line);
-        Ok((line, &mut self.watch))
+        Ok((line, &mut self.past))
     }
 }
 
@@ -55,9 +55,11 @@ impl Probe for Trace {
     async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
         let preference = self.options.preference();
         let address = cx.resolve(&cx.target().address, preference).await?;
-        let limits = self.limits;
-        let (line, watch) = self.aim_at(address)?;
-        Walk::new(cx, limits, line, watch).run().await
+        let (limits, shown) = (self.limits, self.options.hops);
+        let (line, past) = self.aim_at(address)?;
+        Walk::new(cx, limits, line, Account::new(cx, shown, past))
+            .run()
+            .await
     }
 }
 

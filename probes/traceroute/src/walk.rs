@@ -8,18 +8,16 @@ use std::net::IpAddr;
 use std::pin::pin;
 
 use leadsman_core::{Blocker, Cause, Context, Fault};
-use leadsman_wire::{Answer, Arrived, Heard, Protocol, RttSource, Ttl};
+use leadsman_wire::{Answer, Arrived, Heard, Protocol, RttSource};
 use tokio::time::{Instant, sleep_until};
 
+use crate::account::Account;
 use crate::answer::{listens, reply, translation};
+use crate::budget::may_ask;
 use crate::discovery::{Discovery, Limits, Verdict};
-use crate::events::{Ended, Hop, Other, PathChanged, Sent, Silent, Translated, interfaces, labels};
+use crate::events::{Hop, Other, Sent, Translated, interfaces, labels};
 use crate::line::Line;
-use crate::metrics::{
-    HOP_PROBES, HOP_REPLIES, HOP_RTT, HOPS, PATH, PATH_HASH, REVERSE_HOPS, RTT, RTT_SOURCE, RUNS,
-    SENT, result, ttl,
-};
-use crate::path::{Path, PathWatch};
+use crate::metrics::{REVERSE_HOPS, RTT, RTT_SOURCE, SENT, SPARED};
 use crate::reply::{Reply, Says};
 use crate::reverse::reverse_hops;
 use crate::step::{self, Machine, Probe, Step};
@@ -29,7 +27,7 @@ pub(crate) struct Walk<'a> {
     cx: &'a Context<'a>,
     limits: Limits,
     line: &'a mut Line,
-    watch: &'a mut PathWatch,
+    account: Account<'a>,
     discovery: Discovery,
     begin: Instant,
     /// Whether this host may have dropped answers, or was late to ask.
@@ -46,13 +44,13 @@ impl<'a> Walk<'a> {
         cx: &'a Context<'a>,
         limits: Limits,
         line: &'a mut Line,
-        watch: &'a mut PathWatch,
+        account: Account<'a>,
     ) -> Self {
         line.begin();
         Self {
             cx,
             limits,
-            watch,
+            account,
             discovery: Discovery::new(line.address(), FLOW, limits),
             line,
             begin: Instant::now(),
@@ -89,6 +87,12 @@ impl<'a> Walk<'a> {
     }
 
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
+        let router = self.account.router(probe.ttl);
+        if !self.cx.is_watched() && router.is_some_and(|router| !may_ask(router)) {
+            self.discovery.spare(probe);
+            self.cx.add(&SPARED, 1);
+            return Ok(());
+        }
         self.line.send(probe, self.limits.wait)?;
         self.cx.add(&SENT, 1);
         self.cx.event(Sent::NAME, || Sent {
@@ -175,59 +179,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Makes the accounts of the run.
-    fn close(&mut self) {
-        let (cx, discovery) = (self.cx, &self.discovery);
-        let verdict = discovery.verdict();
-        let arrived = discovery.arrived();
-        cx.add_for(&RUNS, result(verdict), 1);
-        if let Some(hops) = arrived {
-            cx.set(&HOPS, hops.hops().into());
-        }
-        let hops = discovery.hops().iter();
-        for hop in hops.take_while(|hop| arrived.is_none_or(|arrived| hop.ttl <= arrived)) {
-            let ttl = ttl(hop.ttl.hops()).expect("the options allow no other");
-            cx.add_for(&HOP_PROBES, ttl, hop.tries.into());
-            if let Some(reply) = &hop.reply {
-                cx.add_for(&HOP_REPLIES, ttl, 1);
-                cx.set_for(&HOP_RTT, ttl, reply.rtt.as_secs_f64());
-            } else {
-                cx.event(Silent::NAME, || Silent {
-                    ttl: hop.ttl.hops(),
-                    packets: hop.tries,
-                    waited: hop.waited,
-                });
-            }
-        }
-        cx.event(Ended::NAME, || Ended {
-            result: result(verdict).into(),
-            hops: arrived.map(Ttl::hops),
-            packets: discovery.packets(),
-        });
-        if verdict.is_some() {
-            let path = discovery.path();
-            self.observe(path);
-        }
-    }
-
-    /// Compares the path with those of earlier runs.
-    fn observe(&mut self, path: Path) {
-        if let Some(change) = self.watch.observe(FLOW, path) {
-            self.cx.event(PathChanged::NAME, || PathChanged {
-                old: change.old.hops().to_vec(),
-                new: change.new.hops().to_vec(),
-                first_difference: change.first_difference,
-            });
-        }
-        let path = self.watch.path(FLOW).expect("one was observed");
-        self.cx.set(&PATH_HASH, path.hash() as f64);
-        let hops = path.hops().iter();
-        let hops: Vec<_> = hops
-            .map(|hop| hop.map_or_else(|| "*".to_owned(), |address| address.to_string()))
-            .collect();
-        self.cx.inform(&PATH, &[&hops.join(" ")]);
-    }
-
     fn outcome(&self) -> Result<(), Fault> {
         let target = self.line.address();
         let (cause, detail) = match self.discovery.verdict() {
@@ -271,7 +222,7 @@ impl<'a> Walk<'a> {
 
 impl Drop for Walk<'_> {
     fn drop(&mut self) {
-        self.close();
+        self.account.close(&self.discovery);
     }
 }
 
@@ -294,7 +245,7 @@ fn label(source: RttSource) -> &'static str {
 }
 
 /// All packets are of one flow.
-const FLOW: step::Flow = step::Flow(0);
+pub(crate) const FLOW: step::Flow = step::Flow(0);
 
 const DROPPED: &str = "this host was late to send, or dropped packets for want of room to receive \
                        them, so that nothing is known of the answers: give it more time, or allow \

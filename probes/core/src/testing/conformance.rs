@@ -30,6 +30,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 use super::Bench;
+use crate::metric::Declared;
 use crowd::Member;
 use lab::{Lab, Stuck};
 use peer::{Peer, Peers};
@@ -58,6 +59,7 @@ pub struct Kit {
     /// Kept, for they serve until they are dropped.
     servers: Vec<Servers>,
     crowd: Vec<Member>,
+    shown_elsewhere: Vec<&'static str>,
 }
 
 /// Each method that takes an address panics where the probe refuses it.
@@ -69,6 +71,7 @@ impl Kit {
             peers: Peers::default(),
             servers: Vec::new(),
             crowd: Vec::new(),
+            shown_elsewhere: Vec::new(),
         }
     }
 
@@ -111,6 +114,13 @@ impl Kit {
         self.peers
             .provoking
             .push(Peer::new(name, bench.into(), address));
+        self
+    }
+
+    /// Names a metric that takes more than a run at any peer, such as a network that changes:
+    /// another test has to show it.
+    pub fn shown_elsewhere(mut self, metric: &'static dyn Declared) -> Self {
+        self.shown_elsewhere.push(metric.metric().name);
         self
     }
 
@@ -218,7 +228,10 @@ impl Kit {
             "no run panics or records what is not declared",
             seen.panics(),
         );
-        report.add("every declared metric appears", seen.absent(plugin));
+        report.add(
+            "every declared metric appears",
+            seen.absent(plugin, &self.shown_elsewhere),
+        );
         report.add("every cause is declared", seen.undeclared_causes(plugin));
         report.add("a peer's fault is not called ours", seen.wrongly_own());
         Ok(())

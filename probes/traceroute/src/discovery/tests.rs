@@ -369,6 +369,48 @@ fn slowest(line: &Line) -> Duration {
     answering.map(|node| node.rtt).max().unwrap_or_default()
 }
 
+#[test]
+fn routers_that_are_spared_are_neither_waited_for_nor_asked_again() {
+    /// Spares some TTLs.
+    struct Sparing(Discovery, &'static [u8]);
+
+    impl Machine for Sparing {
+        fn poll(&mut self, now: Duration) -> Step {
+            match self.0.poll(now) {
+                Step::Send(probe) if self.1.contains(&probe.ttl.hops()) => {
+                    self.0.spare(probe);
+                    self.poll(now)
+                }
+                step => step,
+            }
+        }
+
+        fn hear(&mut self, probe: Probe, reply: Reply, now: Duration) {
+            self.0.hear(probe, reply, now);
+        }
+    }
+
+    for spared in [&[1, 2][..], &[5], &[8, 9], &[1, 2, 3, 4, 5, 6, 7, 8, 9]] {
+        let mut line = Line::new(&[ms(20); 10]);
+        let discovery = Discovery::new(TARGET, Flow::default(), Limits::default());
+        let mut sparing = Sparing(discovery, spared);
+        let run = simulation::run(&mut sparing, Duration::from_mins(1), |probe, now| {
+            line.answer(probe.ttl, now)
+        });
+        let Sparing(discovery, _) = sparing;
+        let verdict = discovery.verdict();
+        let reached = matches!(verdict, Some(Verdict::Reached { hops: 10, .. }));
+        assert!(reached, "{spared:?}: {verdict:?}");
+        assert!(run.took <= ms(23), "{spared:?}: {run:?}");
+        assert!(run.packets <= 18, "{spared:?}: {run:?}");
+        assert_eq!(discovery.packets(), run.packets, "{spared:?}");
+        for hop in &discovery.hops()[..9] {
+            let is_spared = spared.contains(&hop.ttl.hops());
+            assert_eq!((hop.spared, hop.reply.is_none()), (is_spared, is_spared));
+        }
+    }
+}
+
 fn discover(line: &mut Line, limits: Limits) -> (Run, Discovery) {
     let mut discovery = Discovery::new(TARGET, Flow::default(), limits);
     let run = simulation::run(&mut discovery, Duration::from_mins(1), |probe, now| {

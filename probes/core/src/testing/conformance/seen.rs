@@ -59,10 +59,11 @@ impl Seen {
 
     /// Declared series that no run has recorded: of a gauge every label value has to appear, of a
     /// counter one is enough. What the core declares for every probe is not the plugin's to show.
-    pub(super) fn absent(&self, plugin: &'static Plugin) -> Vec<String> {
-        let own = &plugin.layout().places()[common::ALL.len()..];
+    /// Metrics that are shown `elsewhere` are excused.
+    pub(super) fn absent(&self, plugin: &'static Plugin, elsewhere: &[&str]) -> Vec<String> {
+        let own = plugin.layout().places()[common::ALL.len()..].iter();
         let mut absent = Vec::new();
-        for Place { metric, .. } in own {
+        for Place { metric, .. } in own.filter(|own| !elsewhere.contains(&own.metric.name)) {
             let shown = |index: &usize| self.series.contains(&(metric.name, *index));
             let series = 0..metric.values.len().max(1);
             let mut missing: Vec<_> = series.clone().filter(|index| !shown(index)).collect();

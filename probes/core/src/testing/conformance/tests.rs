@@ -66,6 +66,7 @@ async fn examined(manner: Manner, examine: fn(&mut Scene) -> Examined) -> Examin
             peers,
             crowd,
             servers: _servers,
+            shown_elsewhere: _,
         } = kit;
         examine(&mut Scene {
             lab: Lab::new(),
@@ -253,21 +254,28 @@ fn a_plugin_that_can_fail_can_time_out() {
     assert_eq!(mistakes, expected);
 }
 
+const ELSEWHERE: &[&str] = &["probe_crooked_odd"];
+
 #[tokio::test]
 async fn what_is_recorded_is_held_against_what_is_declared() {
     let panics = |scene: &mut Scene| seen(scene).map(Seen::panics);
-    let absent = |scene: &mut Scene| seen(scene).map(|seen| seen.absent(&CROOKED));
+    let absent = |scene: &mut Scene| seen(scene).map(|seen| seen.absent(&CROOKED, &[]));
     let causes = |scene: &mut Scene| seen(scene).map(|seen| seen.undeclared_causes(&CROOKED));
     let own = |scene: &mut Scene| seen(scene).map(Seen::wrongly_own);
     let undeclared = "probe_crooked_undeclared_total is recorded but not among";
     check(Manner::RecordsUndeclared, panics, undeclared).await;
     let seldom = "probe_crooked_odd{kind=\"seldom\"} is declared, but no run recorded it";
     check(Manner::RecordsTooLittle, absent, seldom).await;
+    let excused = |scene: &mut Scene| seen(scene).map(|seen| seen.absent(&CROOKED, ELSEWHERE));
+    assert_eq!(
+        examined(Manner::RecordsTooLittle, excused).await,
+        Ok(vec![])
+    );
     check(Manner::FailsOtherwise, causes, "not that (Cause::Tls)").await;
     check(Manner::BlamesUs, own, ": ").await;
     let all = |scene: &mut Scene| {
         let seen = seen(scene)?;
-        let (absent, causes) = (seen.absent(&CROOKED), seen.undeclared_causes(&CROOKED));
+        let (absent, causes) = (seen.absent(&CROOKED, &[]), seen.undeclared_causes(&CROOKED));
         Ok([seen.panics(), absent, causes, seen.wrongly_own()].concat())
     };
     assert_eq!(examined(Manner::None, all).await, Ok(vec![]));
