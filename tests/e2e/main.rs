@@ -15,6 +15,7 @@
 //! - `http`: an HTTP server, measured in every way.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
+//! - `paths`: the same where they share their load (privileged).
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
 mod acme;
@@ -26,6 +27,7 @@ mod http;
 mod invariants;
 mod listening;
 mod netns;
+mod paths;
 mod ping;
 mod program;
 mod reload;

@@ -3,6 +3,8 @@
 //! A line for each hop below a line for the target, drawn anew in place as hops become known: a
 //! star stands for silence, a question mark for what may still be heard.
 
+mod branches;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,7 +12,8 @@ use std::time::Duration;
 use leadsman_core::draw::{Draw, Stage};
 use leadsman_core::{Event, Run, Word};
 
-use crate::events::{Hop, Said};
+use self::branches::Branching;
+use crate::events::{Hop, Said, branching};
 
 /// A drawing for as many traces as there are targets on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
@@ -32,6 +35,7 @@ struct Trace {
     hops: Vec<Asked>,
     /// How it ended.
     last: Option<String>,
+    branching: Branching,
 }
 
 /// One TTL.
@@ -46,6 +50,8 @@ impl Draw for Drawing {
     fn event(&mut self, target: usize, event: &Event, _: &mut String) {
         if let Some(said) = Said::of(event) {
             self.traces[target].take(said);
+        } else if let Some(said) = branching::Said::of(event) {
+            self.traces[target].branching.take(said);
         }
     }
 
@@ -68,6 +74,7 @@ impl Draw for Drawing {
         let mut page = String::new();
         for (trace, target) in self.traces.iter().zip(&self.stage.targets) {
             trace.write(&target.address, self.stage.width, &mut page);
+            trace.branching.write(&self.stage, &mut page);
         }
         Some(page)
     }

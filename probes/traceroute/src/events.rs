@@ -2,6 +2,8 @@
 //!
 //! Written by the probe, read back by the drawing, and by programs as `--json`.
 
+pub(crate) mod branching;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;

@@ -4,9 +4,10 @@
 //!
 //! ```text
 //! options ──▶ trace ──▶ walk ──▶ line              send, hear, and let the core decide
-//!                        │ └──▶ answer             what came back, in the core's words
-//!                        ▼
-//!              metrics, events ──▶ draw            what a person sees of it
+//!               │        │ └──▶ answer             what came back, in the core's words
+//!               │        ▼
+//!               │ metrics, events ──▶ draw         what a person sees of it
+//!               └─▶ enumeration                    the same for all paths, after the walk
 //! ```
 //!
 //! The core is pure. It decides what to ask next and what the answers come to:
@@ -23,8 +24,8 @@
 //! path                   whether it is still the path that it was
 //! ```
 //!
-//! The probe runs a discovery; what else the core can do is not offered yet. This crate touches no
-//! packet and no socket: those are `leadsman-wire`'s.
+//! The probe runs a discovery, and an enumeration of all paths after it if that is wanted. This
+//! crate touches no packet and no socket: those are `leadsman-wire`'s.
 
 #![forbid(unsafe_code)]
 
@@ -32,6 +33,7 @@ mod answer;
 pub mod budget;
 pub mod discovery;
 mod draw;
+mod enumeration;
 mod events;
 pub mod limiter;
 mod line;

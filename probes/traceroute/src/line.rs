@@ -75,6 +75,11 @@ impl Line {
         }
     }
 
+    /// Lets go of all flows but the first so many: what still comes for them is nobody's.
+    pub(crate) fn keep(&mut self, flows: u16) {
+        self.flows.retain(|flow, _| flow.0 < flows);
+    }
+
     /// Sends a probe, whose end will be heard within little more than `wait`.
     pub(crate) fn send(&mut self, probe: Probe, wait: Duration) -> Result<(), Fault> {
         let strand = self.strand(probe.flow)?;

@@ -74,6 +74,23 @@ pub(crate) static HOP_RTT: Gauge = Gauge::new(
 )
 .by(&["ttl"], TTLS);
 
+pub(crate) static HOP_ADDRESSES: Gauge = Gauge::new(
+    "probe_traceroute_hop_addresses",
+    "How many routers were found at this TTL; with `paths: all` only.",
+)
+.by(&["ttl"], TTLS);
+
+pub(crate) static PATHS: Gauge = Gauge::new(
+    "probe_traceroute_paths",
+    "In how many ways the routers that were found are linked from the first to the last; with \
+     `paths: all` only.",
+);
+
+pub(crate) static DIAMONDS: Gauge = Gauge::new(
+    "probe_traceroute_diamonds",
+    "How many stretches of the way have several routers at every TTL; with `paths: all` only.",
+);
+
 pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &RUNS,
     &SENT,
@@ -86,6 +103,9 @@ pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &HOP_PROBES,
     &HOP_REPLIES,
     &HOP_RTT,
+    &HOP_ADDRESSES,
+    &PATHS,
+    &DIAMONDS,
 ];
 
 /// The value of the label `result`; no verdict is how a run that was cut short ends.

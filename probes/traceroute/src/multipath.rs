@@ -12,6 +12,7 @@
 
 mod pairs;
 mod ply;
+mod shape;
 mod stopping;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,7 +117,11 @@ impl Multipath {
         let stable = pairs.filter(|(near, far)| !near.is_per_packet() && !far.is_per_packet());
         let links = stable.flat_map(|(near, far)| {
             let flows = near.heard().iter();
-            flows.filter_map(|(flow, from)| Some((near.ttl(), *from, *far.heard().get(flow)?)))
+            let seen = flows.filter_map(|(flow, from)| Some((*from, *far.heard().get(flow)?)));
+            // All that get beyond a router that has its TTL to itself have passed it.
+            let alone = near.alone().into_iter();
+            let passed = alone.flat_map(|from| far.heard().values().map(move |to| (from, *to)));
+            seen.chain(passed).map(|(from, to)| (near.ttl(), from, to))
         });
         links.collect()
     }

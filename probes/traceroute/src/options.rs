@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::discovery::Limits;
 use crate::metrics::MOST_HOPS;
-use crate::trace::Trace;
+use crate::multipath::Confidence;
+use crate::trace::{Trace, Wanted};
 
 /// Options of the traceroute probe.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,11 @@ pub(crate) struct TraceOptions {
     pub(crate) max_ttl: u8,
     /// How long to wait where nothing farther answers; twice the slowest answer if that is longer.
     pub(crate) wait: Period,
+    /// Follow one path, or find all that load balancers offer and how they are linked.
+    pub(crate) paths: Paths,
+    /// How sure it must be, in percent, that no branch is missing where all paths are wanted: 95 or 99.
+    #[schemars(range(min = 95, max = 99))]
+    pub(crate) confidence: u8,
     /// Address to send from, of this host and of the target's family; the routing table chooses if none is given.
     pub(crate) source_ip_address: Option<IpAddr>,
     /// Interface to send from and to hear answers on; the routing table chooses if none is given.
@@ -49,6 +55,16 @@ pub(crate) struct TraceOptions {
     pub(crate) flow_label: Option<u32>,
 }
 
+/// How many of the paths to a target are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Paths {
+    /// That of one flow.
+    One,
+    /// Those of as many flows as it takes to find all.
+    All,
+}
+
 impl Default for TraceOptions {
     fn default() -> Self {
         let limits = Limits::default();
@@ -58,6 +74,8 @@ impl Default for TraceOptions {
             first_ttl: limits.first.hops(),
             max_ttl: limits.max.hops(),
             wait: Period(limits.wait),
+            paths: Paths::One,
+            confidence: 95,
             source_ip_address: None,
             interface: None,
             mark: None,
@@ -85,11 +103,12 @@ impl Options for TraceOptions {
             let message = format!("must not be above max_ttl, which is {}", self.max_ttl);
             return Err(OptionsError::field("first_ttl", message));
         }
-        Ok(Trace::new(
-            Arc::clone(self),
-            self.echo(&target.address)?,
-            self.limits()?,
-        ))
+        let (echo, limits) = (self.echo(&target.address)?, self.limits()?);
+        let confidence = self.confidence()?;
+        let wanted = Wanted {
+            all_paths: (self.paths == Paths::All).then_some(confidence),
+        };
+        Ok(Trace::new(Arc::clone(self), echo, limits, wanted))
     }
 
     /// All TTLs, two of them twice, and the one with a TTL of 64.
@@ -103,6 +122,11 @@ impl TraceOptions {
     /// Which address family is wanted.
     pub(crate) fn preference(&self) -> Preference {
         Preference::new(&self.preferred_ip_protocol, self.ip_protocol_fallback)
+    }
+
+    fn confidence(&self) -> Result<Confidence, OptionsError> {
+        Confidence::of(self.confidence)
+            .ok_or_else(|| OptionsError::field("confidence", "must be 95 or 99"))
     }
 
     fn limits(&self) -> Result<Limits, OptionsError> {
@@ -173,6 +197,8 @@ mod tests {
                 &[("payload_size", "19")],
                 "payload_size: must be from 20 to 65507",
             ),
+            (&[("confidence", "99"), ("paths", "all")], ""),
+            (&[("confidence", "97")], "confidence: must be 95 or 99"),
             (&[("wait", "0s")], "wait: must be longer than 0s"),
             (
                 &[("interface", "a b")],

@@ -10,10 +10,19 @@ use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
 use leadsman_wire::{EchoOptions, OpenError, SendError};
 
 use crate::discovery::Limits;
+use crate::enumeration::{Enumeration, scope};
 use crate::line::Line;
+use crate::multipath::Confidence;
 use crate::options::TraceOptions;
 use crate::path::PathWatch;
 use crate::walk::Walk;
+
+/// What is to be found out beside one path.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// All paths, with how much confidence.
+    pub(crate) all_paths: Option<Confidence>,
+}
 
 /// Traces aimed at one host.
 #[derive(Debug)]
@@ -21,16 +30,23 @@ pub(crate) struct Trace {
     options: Arc<TraceOptions>,
     echo: EchoOptions,
     limits: Limits,
+    wanted: Wanted,
     line: Option<Line>,
     watch: PathWatch,
 }
 
 impl Trace {
-    pub(crate) fn new(options: Arc<TraceOptions>, echo: EchoOptions, limits: Limits) -> Self {
+    pub(crate) fn new(
+        options: Arc<TraceOptions>,
+        echo: EchoOptions,
+        limits: Limits,
+        wanted: Wanted,
+    ) -> Self {
         Self {
             options,
             echo,
             limits,
+            wanted,
             line: None,
             watch: PathWatch::default(),
         }
@@ -55,11 +71,24 @@ impl Probe for Trace {
     async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
         let preference = self.options.preference();
         let address = cx.resolve(&cx.target().address, preference).await?;
-        let limits = self.limits;
+        let (limits, wanted) = (self.limits, self.wanted);
         let (line, watch) = self.aim_at(address)?;
-        Walk::new(cx, limits, line, watch).run().await
+        let mut walk = Walk::new(cx, limits, line, watch);
+        let outcome = walk.run().await;
+        let scope = wanted
+            .all_paths
+            .and_then(|confidence| scope(walk.discovery(), limits, confidence));
+        drop(walk);
+        if let Some(scope) = scope {
+            Enumeration::new(cx, scope, line).run().await?;
+            line.keep(FLOWS);
+        }
+        outcome
     }
 }
+
+/// How many flows a line keeps from run to run.
+const FLOWS: u16 = 1;
 
 pub(crate) fn not_opened(error: OpenError) -> Fault {
     match error {

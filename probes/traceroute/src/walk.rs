@@ -64,7 +64,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Sends and hears until the path is known, or until a stop.
-    pub(crate) async fn run(mut self) -> Result<(), Fault> {
+    pub(crate) async fn run(&mut self) -> Result<(), Fault> {
         let mut stopped = pin!(self.cx.stopped());
         loop {
             match self.discovery.poll(self.begin.elapsed()) {
@@ -86,6 +86,11 @@ impl<'a> Walk<'a> {
             }
         }
         self.outcome()
+    }
+
+    /// What it has found.
+    pub(crate) fn discovery(&self) -> &Discovery {
+        &self.discovery
     }
 
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {

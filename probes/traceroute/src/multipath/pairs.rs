@@ -64,7 +64,7 @@ impl Links {
     }
 }
 
-/// Two neighbouring plies that both have several routers.
+/// Two neighbouring plies of which the first has several routers.
 struct Pair {
     position: usize,
     /// The links of the first ply's routers to the second's.
@@ -149,16 +149,16 @@ impl Multipath {
         self.full.extend(diamond);
     }
 
-    /// The positions of neighbouring plies that both have several routers, all found as far as
-    /// counting flows tells.
+    /// The positions of neighbouring plies of which the first has several routers, all found as
+    /// far as counting flows tells.
     fn branching_pairs(&self) -> Vec<usize> {
         let is_ready = |ply: &Ply| {
             let found = ply.width();
             let enough = ply.has_enough(self.stopping.after(found), 0);
-            found > 1 && enough && !ply.is_per_packet() && !ply.is_given_up()
+            found > 0 && enough && !ply.is_per_packet() && !ply.is_given_up()
         };
         let pairs = self.plies.windows(2).enumerate();
-        let ready = pairs.filter(|(_, pair)| pair.iter().all(is_ready));
+        let ready = pairs.filter(|(_, pair)| pair[0].width() > 1 && pair.iter().all(is_ready));
         ready.map(|(position, _)| position).collect()
     }
 }

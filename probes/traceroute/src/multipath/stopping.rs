@@ -17,6 +17,25 @@ pub enum Confidence {
     High,
 }
 
+impl Confidence {
+    /// The confidence of so many percent, if it is one of them.
+    pub const fn of(percent: u8) -> Option<Self> {
+        match percent {
+            95 => Some(Self::Usual),
+            99 => Some(Self::High),
+            _ => None,
+        }
+    }
+
+    /// Returns it in percent.
+    pub const fn percent(self) -> u8 {
+        match self {
+            Self::Usual => 95,
+            Self::High => 99,
+        }
+    }
+}
+
 /// How many flows must have been answered, by how many next hops were found.
 #[derive(Debug)]
 pub(super) struct StoppingPoints(Vec<usize>);
