@@ -27,6 +27,7 @@ impl Peer {
     pub(super) fn judge(
         &self,
         cookie: Cookie,
+        padding: u16,
         from: IpAddr,
         message: &Message<'_>,
     ) -> Option<What> {
@@ -34,7 +35,10 @@ impl Peer {
         match *message {
             Message::Reply { intact: false, .. } => expected_source.then_some(What::Corrupt),
             Message::Reply { echo, payload, .. } => {
-                match self.template.check_reply(echo.seq, cookie, payload) {
+                match self
+                    .template
+                    .check_reply(echo.seq, cookie, padding, payload)
+                {
                     Content::Foreign => None,
                     Content::Same if expected_source || self.is_group() => Some(What::Reply {
                         bytes: HEADER + payload.len(),

@@ -58,6 +58,7 @@ impl Bench {
             sequence: self.asked,
             wait,
             asked: ms(asked),
+            padding: 0,
         };
         self.asked += 1;
         let heard = &mut self.heard;
@@ -349,6 +350,7 @@ fn what_there_was_no_room_for_is_measured_from_when_it_left_or_is_no_loss() {
             wait: WAIT,
             asked: ms(0),
             ttl: None,
+            padding: 0,
         };
         let (key, request) = bench.ask(0);
         let heard = &mut bench.heard;
@@ -439,6 +441,7 @@ fn numbers_run_out_and_are_reused_after_that() {
             sequence,
             wait: WAIT,
             asked: ms(0),
+            padding: 0,
         };
         packet.clear();
         engine.ask(ask, reading(0), &mut packet, &mut |_, heard| {
@@ -458,6 +461,7 @@ fn numbers_run_out_and_are_reused_after_that() {
         sequence,
         wait: WAIT,
         asked: ms(30),
+        padding: 0,
     };
     let key = engine.ask(ask, reading(30), &mut packet, &mut |_, heard| {
         panic!("{heard:?}")
@@ -481,6 +485,7 @@ fn two_hundred_thousand_are_in_flight_and_each_is_answered() {
                 sequence,
                 wait: WAIT,
                 asked: ms(0),
+                padding: 0,
             };
             engine.ask(ask, reading(0), &mut packets, &mut |_, heard| {
                 panic!("{heard:?}")
