@@ -16,6 +16,7 @@
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
 //! - `paths`: the same where they share their load (privileged).
+//! - `mtu`: what those paths carry (privileged).
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
 mod acme;
@@ -26,6 +27,7 @@ mod ending;
 mod http;
 mod invariants;
 mod listening;
+mod mtu;
 mod netns;
 mod paths;
 mod ping;

@@ -4,6 +4,7 @@
 //! star stands for silence, a question mark for what may still be heard.
 
 mod branches;
+mod mtu;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use leadsman_core::draw::{Draw, Stage};
 use leadsman_core::{Event, Run, Word};
 
 use self::branches::Branching;
+use crate::events::sounding::PathMtu;
 use crate::events::{Hop, Said, branching};
 
 /// A drawing for as many traces as there are targets on the stage.
@@ -36,6 +38,7 @@ struct Trace {
     /// How it ended.
     last: Option<String>,
     branching: Branching,
+    mtu: Option<PathMtu>,
 }
 
 /// One TTL.
@@ -52,6 +55,8 @@ impl Draw for Drawing {
             self.traces[target].take(said);
         } else if let Some(said) = branching::Said::of(event) {
             self.traces[target].branching.take(said);
+        } else if let Some(mtu) = PathMtu::of(event) {
+            self.traces[target].mtu = Some(mtu);
         }
     }
 
@@ -74,6 +79,9 @@ impl Draw for Drawing {
         let mut page = String::new();
         for (trace, target) in self.traces.iter().zip(&self.stage.targets) {
             trace.write(&target.address, self.stage.width, &mut page);
+            if let Some(found) = &trace.mtu {
+                mtu::write(found, self.stage.width, &mut page);
+            }
             trace.branching.write(&self.stage, &mut page);
         }
         Some(page)

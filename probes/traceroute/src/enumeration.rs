@@ -144,20 +144,24 @@ pub(crate) fn scope(
     if let None | Some(Verdict::Loop { .. }) = discovery.verdict() {
         return None;
     }
-    let heard = discovery.hops().iter();
-    let heard = heard.filter_map(|hop| Some((hop.ttl, hop.reply.as_ref()?)));
-    let slowest = heard.clone().map(|(_, reply)| reply.rtt).max()?;
-    let farthest = heard.map(|(ttl, _)| ttl).max()?;
+    let farthest = discovery.hops().iter().rfind(|hop| hop.reply.is_some())?;
     Some(Scope {
         first: limits.first,
-        reach: discovery.arrived().unwrap_or(farthest),
+        reach: discovery.arrived().unwrap_or(farthest.ttl),
         max: limits.max,
         confidence,
         window: WINDOW,
         burst: limits.burst,
         pace: limits.pace,
-        wait: (slowest * 3).max(LEAST_WAIT).min(limits.wait),
+        wait: patience(discovery, limits)?,
     })
+}
+
+/// How long to wait for those that have just answered; nothing if nobody has.
+pub(crate) fn patience(discovery: &Discovery, limits: Limits) -> Option<Duration> {
+    let replies = discovery.hops().iter().filter_map(|hop| hop.reply.as_ref());
+    let slowest = replies.map(|reply| reply.rtt).max()?;
+    Some((slowest * 3).max(LEAST_WAIT).min(limits.wait))
 }
 
 fn spread(spread: Spread) -> &'static str {
@@ -170,7 +174,7 @@ fn spread(spread: Spread) -> &'static str {
 }
 
 /// So long before the deadline it makes its accounts.
-const MARGIN: Duration = Duration::from_millis(100);
+pub(crate) const MARGIN: Duration = Duration::from_millis(100);
 
 /// So many packets may be under way.
 const WINDOW: usize = 64;

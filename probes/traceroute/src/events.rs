@@ -3,6 +3,7 @@
 //! Written by the probe, read back by the drawing, and by programs as `--json`.
 
 pub(crate) mod branching;
+pub(crate) mod sounding;
 
 use std::borrow::Cow;
 use std::net::IpAddr;

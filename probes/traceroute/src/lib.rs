@@ -7,7 +7,8 @@
 //!               │        │ └──▶ answer             what came back, in the core's words
 //!               │        ▼
 //!               │ metrics, events ──▶ draw         what a person sees of it
-//!               └─▶ enumeration                    the same for all paths, after the walk
+//!               ├─▶ enumeration                    the same for all paths, after the walk
+//!               └─▶ sounding                       and for what the path carries
 //! ```
 //!
 //! The core is pure. It decides what to ask next and what the answers come to:
@@ -16,7 +17,7 @@
 //! step ◀── discovery     the path, in about one round trip
 //!      ◀── rounds        the same path again and again; `budget` spares the routers
 //!      ◀── multipath     all paths, where balancers spread flows
-//! mtu                    the largest packet that gets through
+//! mtu                    the largest packet that gets through, and where larger ones end
 //!
 //! reply, quote, reverse  what came back, and what it tells of the way
 //! record ──▶ statistics  what many answers of one hop come to
@@ -24,8 +25,8 @@
 //! path                   whether it is still the path that it was
 //! ```
 //!
-//! The probe runs a discovery, and an enumeration of all paths after it if that is wanted. This
-//! crate touches no packet and no socket: those are `leadsman-wire`'s.
+//! The probe runs a discovery, and after it what else is wanted: an enumeration of all paths, a
+//! search for the path MTU. This crate touches no packet and no socket: those are `leadsman-wire`'s.
 
 #![forbid(unsafe_code)]
 
@@ -49,6 +50,7 @@ pub mod record;
 pub mod reply;
 pub mod reverse;
 pub mod rounds;
+mod sounding;
 pub mod statistics;
 pub mod step;
 mod trace;

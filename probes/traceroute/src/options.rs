@@ -39,6 +39,11 @@ pub(crate) struct TraceOptions {
     /// How sure it must be, in percent, that no branch is missing where all paths are wanted: 95 or 99.
     #[schemars(range(min = 95, max = 99))]
     pub(crate) confidence: u8,
+    /// Find the largest packet that gets through, and the routers before narrow links; all packets then have the DF bit.
+    pub(crate) mtu: bool,
+    /// Number of flows: each run takes the next, so that balancers show more than one path over time.
+    #[schemars(range(min = 1, max = 64))]
+    pub(crate) flows: u16,
     /// Address to send from, of this host and of the target's family; the routing table chooses if none is given.
     pub(crate) source_ip_address: Option<IpAddr>,
     /// Interface to send from and to hear answers on; the routing table chooses if none is given.
@@ -76,6 +81,8 @@ impl Default for TraceOptions {
             wait: Period(limits.wait),
             paths: Paths::One,
             confidence: 95,
+            mtu: false,
+            flows: 1,
             source_ip_address: None,
             interface: None,
             mark: None,
@@ -105,8 +112,14 @@ impl Options for TraceOptions {
         }
         let (echo, limits) = (self.echo(&target.address)?, self.limits()?);
         let confidence = self.confidence()?;
+        if !(1..=MOST_FLOWS).contains(&self.flows) {
+            let message = format!("must be from 1 to {MOST_FLOWS}");
+            return Err(OptionsError::field("flows", message));
+        }
         let wanted = Wanted {
+            flows: self.flows,
             all_paths: (self.paths == Paths::All).then_some(confidence),
+            mtu: self.mtu,
         };
         Ok(Trace::new(Arc::clone(self), echo, limits, wanted))
     }
@@ -159,6 +172,7 @@ impl TraceOptions {
             mark: self.mark,
             tos: self.tos,
             flow_label: Some(label),
+            dont_fragment: self.mtu,
             payload_size: self.payload_size.into(),
             remarks: true,
             ..EchoOptions::default()
@@ -173,6 +187,9 @@ fn label(target: &str) -> u32 {
     target.hash(&mut hasher);
     (hasher.finish() as u32 & 0xf_ffff).max(1)
 }
+
+/// So many kinds of packets show most of what there is; all takes `paths: all`.
+const MOST_FLOWS: u16 = 64;
 
 /// Of a smaller payload there is no cookie in the packet.
 const LEAST_PAYLOAD: usize = 20;
@@ -198,6 +215,7 @@ mod tests {
                 "payload_size: must be from 20 to 65507",
             ),
             (&[("confidence", "99"), ("paths", "all")], ""),
+            (&[("flows", "65")], "flows: must be from 1 to 64"),
             (&[("confidence", "97")], "confidence: must be 95 or 99"),
             (&[("wait", "0s")], "wait: must be longer than 0s"),
             (

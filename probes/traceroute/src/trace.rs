@@ -15,13 +15,19 @@ use crate::line::Line;
 use crate::multipath::Confidence;
 use crate::options::TraceOptions;
 use crate::path::PathWatch;
+use crate::sounding::{Sounding, Way};
+use crate::step::Flow;
 use crate::walk::Walk;
 
-/// What is to be found out beside one path.
+/// What is to be found out beside the path of one flow.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
+    /// Those of so many flows, one a run.
+    pub(crate) flows: u16,
     /// All paths, with how much confidence.
     pub(crate) all_paths: Option<Confidence>,
+    /// The path MTU.
+    pub(crate) mtu: bool,
 }
 
 /// Traces aimed at one host.
@@ -31,6 +37,8 @@ pub(crate) struct Trace {
     echo: EchoOptions,
     limits: Limits,
     wanted: Wanted,
+    /// That of the next run.
+    flow: Flow,
     line: Option<Line>,
     watch: PathWatch,
 }
@@ -47,6 +55,7 @@ impl Trace {
             echo,
             limits,
             wanted,
+            flow: Flow::default(),
             line: None,
             watch: PathWatch::default(),
         }
@@ -71,24 +80,28 @@ impl Probe for Trace {
     async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
         let preference = self.options.preference();
         let address = cx.resolve(&cx.target().address, preference).await?;
-        let (limits, wanted) = (self.limits, self.wanted);
+        let (limits, wanted, flow) = (self.limits, self.wanted, self.flow);
+        self.flow = Flow((flow.0 + 1) % wanted.flows);
         let (line, watch) = self.aim_at(address)?;
-        let mut walk = Walk::new(cx, limits, line, watch);
+        let mut walk = Walk::new(cx, limits, flow, line, watch);
         let outcome = walk.run().await;
+        let found = walk.discovery();
         let scope = wanted
             .all_paths
-            .and_then(|confidence| scope(walk.discovery(), limits, confidence));
+            .and_then(|confidence| scope(found, limits, confidence));
+        let way = Some(found).filter(|_| wanted.mtu);
+        let way = way.and_then(|found| Way::of(found, flow, limits));
         drop(walk);
+        if let Some(way) = way {
+            Sounding::new(cx, way, line).run().await?;
+        }
         if let Some(scope) = scope {
             Enumeration::new(cx, scope, line).run().await?;
-            line.keep(FLOWS);
+            line.keep(wanted.flows);
         }
         outcome
     }
 }
-
-/// How many flows a line keeps from run to run.
-const FLOWS: u16 = 1;
 
 pub(crate) fn not_opened(error: OpenError) -> Fault {
     match error {

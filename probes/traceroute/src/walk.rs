@@ -16,18 +16,19 @@ use crate::discovery::{Discovery, Limits, Verdict};
 use crate::events::{Ended, Hop, Other, PathChanged, Sent, Silent, interfaces, labels};
 use crate::line::Line;
 use crate::metrics::{
-    HOP_PROBES, HOP_REPLIES, HOP_RTT, HOPS, PATH, PATH_HASH, REVERSE_HOPS, RTT, RTT_SOURCE, RUNS,
-    SENT, result, ttl,
+    FLOW_PATHS, HOP_PROBES, HOP_REPLIES, HOP_RTT, HOPS, PATH, PATH_HASH, REVERSE_HOPS, RTT,
+    RTT_SOURCE, RUNS, SENT, result, ttl,
 };
 use crate::path::{Path, PathWatch};
 use crate::reply::{Reply, Says};
 use crate::reverse::reverse_hops;
-use crate::step::{self, Machine, Probe, Step};
+use crate::step::{Flow, Machine, Probe, Step};
 
 /// One run under way.
 pub(crate) struct Walk<'a> {
     cx: &'a Context<'a>,
     limits: Limits,
+    flow: Flow,
     line: &'a mut Line,
     watch: &'a mut PathWatch,
     discovery: Discovery,
@@ -45,6 +46,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn new(
         cx: &'a Context<'a>,
         limits: Limits,
+        flow: Flow,
         line: &'a mut Line,
         watch: &'a mut PathWatch,
     ) -> Self {
@@ -53,7 +55,8 @@ impl<'a> Walk<'a> {
             cx,
             limits,
             watch,
-            discovery: Discovery::new(line.address(), FLOW, limits),
+            flow,
+            discovery: Discovery::new(line.address(), flow, limits),
             line,
             begin: Instant::now(),
             suspect: false,
@@ -212,15 +215,18 @@ impl<'a> Walk<'a> {
 
     /// Compares the path with those of earlier runs.
     fn observe(&mut self, path: Path) {
-        if let Some(change) = self.watch.observe(FLOW, path) {
+        if let Some(change) = self.watch.observe(self.flow, path) {
             self.cx.event(PathChanged::NAME, || PathChanged {
                 old: change.old.hops().to_vec(),
                 new: change.new.hops().to_vec(),
                 first_difference: change.first_difference,
             });
         }
-        let path = self.watch.path(FLOW).expect("one was observed");
-        self.cx.set(&PATH_HASH, path.hash() as f64);
+        self.cx.set(&PATH_HASH, self.watch.hash() as f64);
+        self.cx.set(&FLOW_PATHS, self.watch.distinct() as f64);
+        let Some(path) = self.watch.path(Flow::default()) else {
+            return;
+        };
         let hops = path.hops().iter();
         let hops: Vec<_> = hops
             .map(|hop| hop.map_or_else(|| "*".to_owned(), |address| address.to_string()))
@@ -283,9 +289,6 @@ fn label(source: RttSource) -> &'static str {
         RttSource::Kernel => "kernel",
     }
 }
-
-/// All packets are of one flow.
-const FLOW: step::Flow = step::Flow(0);
 
 const DROPPED: &str = "this host was late to send, or dropped packets for want of room to receive \
                        them, so that nothing is known of the answers: give it more time, or allow \
