@@ -49,7 +49,10 @@ impl Properties {
             .action(ArgAction::Append)
             .value_parser(assignment)
             .help(help);
-        own.chain(self.families()).chain([any]).collect()
+        own.chain(self.choices())
+            .chain(self.families())
+            .chain([any])
+            .collect()
     }
 
     /// How the flag of an option is written, `--count`; `None` if it has none.
@@ -74,6 +77,11 @@ impl Properties {
             };
             if flag.is_some_and(|flag| typed(&flag)) {
                 Assignment::word(name, &required::<String>(given, &id(name))).plant(&mut tree);
+            }
+        }
+        for (letter, name, value) in self.offer.choices {
+            if given.get_flag(&choice(*letter)) {
+                Assignment::word(name, value).plant(&mut tree);
             }
         }
         let families = self
@@ -130,6 +138,19 @@ impl Properties {
         Some(word.taken_by(flag))
     }
 
+    /// Those that stand for an option with its value, of which the last given counts.
+    fn choices(&self) -> impl Iterator<Item = Arg> {
+        self.offer.choices.iter().map(|(letter, name, value)| {
+            let others = self.offer.choices.iter().filter(|(_, of, _)| of == name);
+            let others = others.map(|(other, ..)| choice(*other)).chain([id(name)]);
+            Arg::new(choice(*letter))
+                .short(*letter)
+                .action(ArgAction::SetTrue)
+                .overrides_with_all(others)
+                .help(format!("The same as --{} {value}", name.replace('_', "-")))
+        })
+    }
+
     /// `-4` and `-6`, if the plugin can be told which family to use.
     fn families(&self) -> impl Iterator<Item = Arg> {
         let flags = self.has(PREFERRED).then(|| {
@@ -161,6 +182,11 @@ impl Properties {
 /// What clap calls the flag of an option, apart from whatever the host's own flags are called.
 fn id(option: &str) -> String {
     format!("option {option}")
+}
+
+/// What clap calls a flag that stands for an option with its value.
+fn choice(letter: char) -> String {
+    format!("choice {letter}")
 }
 
 /// Flags that every command has, so that an option of that name has only its letter, or `-o`.

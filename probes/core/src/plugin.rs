@@ -244,6 +244,8 @@ pub struct Command {
     pub defaults: &'static [(&'static str, &'static str)],
     /// One-letter flags for options.
     pub shorts: &'static [(char, &'static str)],
+    /// One-letter flags for options with their value: letter, name and value as written.
+    pub choices: &'static [(char, &'static str, &'static str)],
     /// Whether a run goes on until a person ends it, so that it has no timeout of its own.
     pub open_ended: bool,
     /// Draws its runs; without it, the host prints a line for each event.
@@ -258,6 +260,7 @@ impl Command {
             target,
             defaults: &[],
             shorts: &[],
+            choices: &[],
             open_ended: false,
             draw: None,
         }
