@@ -246,6 +246,8 @@ pub struct Command {
     pub shorts: &'static [(char, &'static str)],
     /// One-letter flags for options with their value: letter, name and value as written.
     pub choices: &'static [(char, &'static str, &'static str)],
+    /// Long flags for options with their value: flag, name and value as written.
+    pub phrases: &'static [(&'static str, &'static str, &'static str)],
     /// Whether a run goes on until a person ends it, so that it has no timeout of its own.
     pub open_ended: bool,
     /// Draws its runs; without it, the host prints a line for each event.
@@ -261,6 +263,7 @@ impl Command {
             defaults: &[],
             shorts: &[],
             choices: &[],
+            phrases: &[],
             open_ended: false,
             draw: None,
         }
