@@ -28,7 +28,7 @@ fn a_balancer_by_the_first_four_bytes_shows_one_path_and_all_of_them_when_asked(
             assert_eq!(one.len(), 1, "{told:?}");
             assert!(one.is_subset(&all), "{one:?}");
         }
-        let arguments = ["--json", "--paths", "all", "--confidence", "99", target];
+        let arguments = ["--json", "--all-paths", "--confidence", "99", target];
         let told = events(&trace(fan.prober(), &arguments));
         let second = branches(&told, 2);
         assert_eq!(second["spread"], "per_flow");

@@ -86,6 +86,7 @@ inventory::submit! {
                 ('Q', "tos"),
                 ('I', "source_ip_address"),
             ],
+            phrases: &[("all-paths", "paths", "all")],
             draw: Some(draw::draw),
             ..Command::new("trace", "HOST")
         })

@@ -60,13 +60,12 @@ pub(crate) struct TraceOptions {
     pub(crate) flow_label: Option<u32>,
 }
 
-/// How many of the paths to a target are wanted.
+/// How many of the paths to a target are wanted: that of one flow, or those of as many flows as it
+/// takes to find all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Paths {
-    /// That of one flow.
     One,
-    /// Those of as many flows as it takes to find all.
     All,
 }
 
@@ -124,10 +123,16 @@ impl Options for TraceOptions {
         Ok(Trace::new(Arc::clone(self), echo, limits, wanted))
     }
 
-    /// All TTLs, two of them twice, and the one with a TTL of 64.
+    /// All TTLs, two of them twice, and the one with a TTL of 64; for all paths, as many flows as
+    /// rule out branches; for the path MTU, two sizes.
     fn packets(&self, _: Duration) -> Option<u64> {
-        let hops = self.max_ttl.saturating_sub(self.first_ttl) + 1;
-        Some(u64::from(hops) + 3)
+        let hops = u64::from(self.max_ttl.saturating_sub(self.first_ttl)) + 1;
+        let flows = match (self.paths, self.confidence) {
+            (Paths::One, _) => 0,
+            (Paths::All, 99) => 8,
+            (Paths::All, _) => 6,
+        };
+        Some(hops + 3 + hops * flows + 2 * u64::from(self.mtu))
     }
 }
 
