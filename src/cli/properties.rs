@@ -51,6 +51,7 @@ impl Properties {
             .help(help);
         own.chain(self.worded())
             .chain(self.choices())
+            .chain(self.phrases())
             .chain(self.families())
             .chain([any])
             .collect()
@@ -91,6 +92,11 @@ impl Properties {
         }
         for (letter, name, value) in self.offer.choices {
             if given.get_flag(&choice(*letter)) {
+                Assignment::word(name, value).plant(&mut tree);
+            }
+        }
+        for (long, name, value) in self.offer.phrases {
+            if given.get_flag(&phrase(long)) {
                 Assignment::word(name, value).plant(&mut tree);
             }
         }
@@ -179,6 +185,17 @@ impl Properties {
         })
     }
 
+    /// The same in full words.
+    fn phrases(&self) -> impl Iterator<Item = Arg> {
+        self.offer.phrases.iter().map(|(long, name, value)| {
+            Arg::new(phrase(long))
+                .long(*long)
+                .action(ArgAction::SetTrue)
+                .overrides_with(id(name))
+                .help(format!("The same as --{} {value}", name.replace('_', "-")))
+        })
+    }
+
     /// `-4` and `-6`, if the plugin can be told which family to use.
     fn families(&self) -> impl Iterator<Item = Arg> {
         let flags = self.has(PREFERRED).then(|| {
@@ -215,6 +232,11 @@ fn id(option: &str) -> String {
 /// What clap calls a flag that stands for an option with its value.
 fn choice(letter: char) -> String {
     format!("choice {letter}")
+}
+
+/// The same of one in full words.
+fn phrase(long: &str) -> String {
+    format!("phrase {long}")
 }
 
 /// Flags that every command has, so that an option of that name has only its letter, or `-o`.

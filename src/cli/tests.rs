@@ -176,6 +176,7 @@ static LEAD: Plugin = Plugin::new::<Lead>("lead", "Depth of the water")
         defaults: &[("count", "0"), ("wait", "5s")],
         shorts: &[('c', "count"), ('W', "timeout")],
         words: &[('M', "call", &[("aloud", "true"), ("not", "false")])],
+        phrases: &[("unarmed", "arming", "none")],
         open_ended: true,
         ..leadsman_core::Command::new("heave", "WATER")
     });
@@ -403,6 +404,7 @@ fn flags_become_options_above_the_defaults_of_the_command() {
             "--call=false --arming none",
             &[("call", "false"), ("arming", "\"none\"")],
         ),
+        ("--unarmed", &[("arming", "\"none\"")]),
         ("--call --source ::1", &[("source", "\"::1\"")]),
         ("-M not", &[("call", "false")]),
         ("--call=false -M aloud", &[]),

@@ -11,11 +11,13 @@
 //! - `ending`: signals, and what is in flight when they come.
 //! - `listening`: where it lets people in.
 //! - `netns`: what it says of networks whose truth is known (privileged).
-//! - `paths`: traces through simulated networks, against their record (privileged).
+//! - `simulated`: traces through simulated networks, against their record (privileged).
 //! - `ping`: the command, by hand and for programs.
 //! - `http`: an HTTP server, measured in every way.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
+//! - `paths`: the same where they share their load (privileged).
+//! - `mtu`: what those paths carry (privileged).
 //! - `watching`: scheduled traces, on paths that change (privileged).
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
 
@@ -27,11 +29,13 @@ mod ending;
 mod http;
 mod invariants;
 mod listening;
+mod mtu;
 mod netns;
 mod paths;
 mod ping;
 mod program;
 mod reload;
+mod simulated;
 mod sweep;
 mod trace;
 mod watching;

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::program::LEADSMAN;
 
-const TARGETS: [&str; 2] = ["10.99.0.1", "fd99::1"];
+pub(crate) const TARGETS: [&str; 2] = ["10.99.0.1", "fd99::1"];
 
 #[test]
 fn three_routers_are_listed_with_their_right_addresses() {
@@ -117,13 +117,13 @@ fn a_silent_router_is_a_star_and_holds_nothing_up() {
     }
 }
 
-fn trace(prober: &Namespace, arguments: &[&str]) -> Output {
+pub(crate) fn trace(prober: &Namespace, arguments: &[&str]) -> Output {
     let mut command = Command::new(LEADSMAN);
     command.arg("trace").args(arguments);
     prober.run(|| command.output()).expect("it was built")
 }
 
-fn page(output: &Output) -> (String, Option<i32>) {
+pub(crate) fn page(output: &Output) -> (String, Option<i32>) {
     let told = [&output.stdout[..], &output.stderr[..]].concat();
     (
         String::from_utf8(told).expect("it writes text"),
@@ -131,13 +131,13 @@ fn page(output: &Output) -> (String, Option<i32>) {
     )
 }
 
-fn events(output: &Output) -> Vec<Value> {
+pub(crate) fn events(output: &Output) -> Vec<Value> {
     let (told, _) = page(output);
     let read = |line| serde_json::from_str(line).expect("a line is an object");
     told.lines().map(read).collect()
 }
 
-fn named<'a>(events: &'a [Value], name: &str) -> &'a Value {
+pub(crate) fn named<'a>(events: &'a [Value], name: &str) -> &'a Value {
     let mut events = events.iter();
     events
         .find(|event| event["event"] == name)

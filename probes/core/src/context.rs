@@ -135,8 +135,8 @@ impl<'a> Context<'a> {
     pub async fn resolve(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
         let begin = self.looks_up();
         let found = match preference.take_literally(host) {
-            // Written in the one way that there is: to write it anew would cost more than all else
-            // that is recorded of a run.
+            // Written in the one way that there is. To write it anew would be a twelfth of what an
+            // echo costs this program.
             Some(Ok(address @ IpAddr::V4(_))) => {
                 self.looked_up_as(host, begin, address, host);
                 return Ok(address);

@@ -249,6 +249,8 @@ pub struct Command {
     pub words: &'static [(char, &'static str, &'static [(&'static str, &'static str)])],
     /// One-letter flags for options with their value: letter, name and value as written.
     pub choices: &'static [(char, &'static str, &'static str)],
+    /// Long flags for options with their value: flag, name and value as written.
+    pub phrases: &'static [(&'static str, &'static str, &'static str)],
     /// Whether a run goes on until a person ends it, so that it has no timeout of its own.
     pub open_ended: bool,
     /// Draws its runs; without it, the host prints a line for each event.
@@ -265,6 +267,7 @@ impl Command {
             shorts: &[],
             words: &[],
             choices: &[],
+            phrases: &[],
             open_ended: false,
             draw: None,
         }

@@ -16,8 +16,6 @@ use crate::metric::{Counter, Declared, Gauge, Histogram, Info, Metric, MetricKin
 #[derive(Debug)]
 pub struct Layout {
     places: Box<[Place]>,
-    /// Numbers of places, where [`Layout::tries`] leads to; some are of none.
-    found: Box<[u16]>,
     /// The values of an empty recording: 0 where a value is added up over runs, and [`UNSET`] where
     /// it is that of the last one, or of a passing counter.
     blank: Box<[f64]>,
@@ -61,7 +59,7 @@ impl Layout {
     ) -> Self {
         let mut blank = Vec::new();
         let mut texts = 0;
-        let places: Box<[Place]> = metrics
+        let places = metrics
             .into_iter()
             .map(|declared| {
                 let metric = declared.metric();
@@ -87,6 +85,7 @@ impl Layout {
                 }
             })
             .collect();
+<<<<<<< ours
         let mut found = vec![u16::MAX; (2 * places.len()).next_power_of_two()];
         for (number, place) in (0..).zip(&places) {
             let free = Self::tries(place.metric, found.len()).find(|at| found[*at] == u16::MAX);
@@ -100,9 +99,10 @@ impl Layout {
                 _ => plain.push(place.range()),
             }
         }
+=======
+>>>>>>> theirs
         Self {
             places,
-            found: found.into(),
             blank: blank.into(),
             passing: passing.into(),
             plain: plain.into(),
@@ -120,11 +120,10 @@ impl Layout {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The place of a metric; two handles are the same metric if they are the same static. A run
-    /// asks for some twenty, of as many.
+    /// The place of a metric; two handles are the same metric if they are the same static.
     fn place(&self, metric: &'static Metric) -> &Place {
-        Self::tries(metric, self.found.len())
-            .map_while(|at| self.places.get(usize::from(self.found[at])))
+        self.places
+            .iter()
             .find(|place| std::ptr::eq(place.metric, metric))
             .unwrap_or_else(|| {
                 panic!(
@@ -132,13 +131,6 @@ impl Layout {
                     metric.name
                 )
             })
-    }
-
-    /// Where to look for a metric in a table of so many entries, a power of two: from where its
-    /// address as a hash leads, one by one.
-    fn tries(metric: &'static Metric, entries: usize) -> impl Iterator<Item = usize> {
-        let hash = (std::ptr::from_ref(metric).addr() as u64).wrapping_mul(GOLDEN_RATIO) >> 32;
-        (0..entries).map(move |further| (hash as usize + further) & (entries - 1))
     }
 }
 
@@ -178,9 +170,6 @@ impl Text {
         }
     }
 }
-
-/// Of 2^64, by which multiplied neighbours are far from each other (Knuth, volume 3, section 6.4).
-const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Recordings whose memory a layout keeps at most: more than end at once.
 const MOST_SPARE: usize = 256;

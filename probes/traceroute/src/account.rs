@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use crate::discovery::{Discovery, Hop};
 use crate::events::{Ended, PathChanged, Silent};
 use crate::metrics::{
-    ASYMMETRY, HOP_LOSS, HOP_PROBES, HOP_RELUCTANCE, HOP_REPLIES, HOP_RESPONDERS, HOP_RTT, HOPS,
-    LAST_CHANGE, PATH, PATH_CHANGES, PATH_HASH, RUNS, result, ttl,
+    ASYMMETRY, FLOW_PATHS, HOP_LOSS, HOP_PROBES, HOP_RELUCTANCE, HOP_REPLIES, HOP_RESPONDERS,
+    HOP_RTT, HOPS, LAST_CHANGE, PATH, PATH_CHANGES, PATH_HASH, RUNS, result, ttl,
 };
 use crate::path::PathWatch;
 use crate::recent::{Outcome, Recent};
 use crate::reverse::reverse_hops;
-use crate::walk::FLOW;
+use crate::step::Flow;
 
 /// What is remembered of an address from run to run.
 #[derive(Debug, Default)]
@@ -46,18 +46,25 @@ pub(crate) enum Shown {
 pub(crate) struct Account<'a> {
     cx: &'a Context<'a>,
     shown: Shown,
+    flow: Flow,
     past: &'a mut Past,
 }
 
 impl<'a> Account<'a> {
-    pub(crate) fn new(cx: &'a Context<'a>, shown: Shown, past: &'a mut Past) -> Self {
-        Self { cx, shown, past }
+    /// Of a run that goes by `flow`.
+    pub(crate) fn new(cx: &'a Context<'a>, shown: Shown, flow: Flow, past: &'a mut Past) -> Self {
+        Self {
+            cx,
+            shown,
+            flow,
+            past,
+        }
     }
 
     /// The router that will likely answer at a TTL, as earlier runs had it; none where that is the
     /// target.
     pub(crate) fn router(&self, ttl: Ttl) -> Option<IpAddr> {
-        let path = self.past.watch.path(FLOW)?;
+        let path = self.past.watch.path(self.flow)?;
         let (last, routers) = path.hops().split_last()?;
         let router = *routers.get(usize::from(ttl.hops()) - 1)?;
         router.filter(|router| Some(*router) != *last)
@@ -74,7 +81,7 @@ impl<'a> Account<'a> {
                 cx.set(&ASYMMETRY, f64::from(back) - f64::from(hops.hops()));
             }
         }
-        let known = self.past.watch.path(FLOW).cloned();
+        let known = self.past.watch.path(self.flow).cloned();
         if verdict.is_some() {
             self.observe(discovery);
         }
@@ -96,7 +103,7 @@ impl<'a> Account<'a> {
     /// Compares the path with those of earlier runs.
     fn observe(&mut self, discovery: &Discovery) {
         let (cx, past) = (self.cx, &mut *self.past);
-        if let Some(change) = past.watch.observe(FLOW, discovery.path()) {
+        if let Some(change) = past.watch.observe(self.flow, discovery.path()) {
             cx.add(&PATH_CHANGES, 1);
             past.changed = Some(SystemTime::now());
             let changed = PathChanged {
@@ -112,9 +119,11 @@ impl<'a> Account<'a> {
         if let Some(since_epoch) = changed {
             cx.set(&LAST_CHANGE, since_epoch.as_millis() as f64 / 1e3);
         }
-        let path = past.watch.path(FLOW).expect("one was observed");
-        cx.set(&PATH_HASH, path.hash() as f64);
-        cx.inform(&PATH, &[&written(path.hops())]);
+        cx.set(&PATH_HASH, past.watch.hash() as f64);
+        cx.set(&FLOW_PATHS, past.watch.distinct() as f64);
+        if let Some(path) = past.watch.path(Flow::default()) {
+            cx.inform(&PATH, &[&written(path.hops())]);
+        }
         let length = self.length(discovery);
         let hidden = discovery.hops().first().map_or(0, |hop| hop.ttl.hops() - 1);
         let hops = discovery.hops().iter();
@@ -175,7 +184,7 @@ impl<'a> Account<'a> {
 
     /// Where the path ends: at the target, or where it last was, or at the farthest router.
     fn length(&self, discovery: &Discovery) -> u8 {
-        let known = self.past.watch.path(FLOW);
+        let known = self.past.watch.path(self.flow);
         let known = known.filter(|path| path.is_reached());
         let hops = discovery.hops();
         let farthest = hops.iter().rfind(|hop| hop.reply.is_some());

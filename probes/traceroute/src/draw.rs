@@ -3,13 +3,18 @@
 //! A line for each hop below a line for the target, drawn anew in place as hops become known: a
 //! star stands for silence, a question mark for what may still be heard.
 
+mod branches;
+mod mtu;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use leadsman_core::draw::{Draw, Stage};
 use leadsman_core::{Event, Run, Word};
 
-use crate::events::{Hop, Said, Sent};
+use self::branches::Branching;
+use crate::events::sounding::PathMtu;
+use crate::events::{Hop, Said, Sent, branching};
 use crate::quote::first_changed;
 
 /// A drawing for as many traces as there are targets on the stage.
@@ -32,6 +37,8 @@ struct Trace {
     hops: Vec<Asked>,
     /// How it ended.
     last: Option<String>,
+    branching: Branching,
+    mtu: Option<PathMtu>,
 }
 
 /// One TTL.
@@ -46,6 +53,10 @@ impl Draw for Drawing {
     fn event(&mut self, target: usize, event: &Event, _: &mut String) {
         if let Some(said) = Said::of(event) {
             self.traces[target].take(said);
+        } else if let Some(said) = branching::Said::of(event) {
+            self.traces[target].branching.take(said);
+        } else if let Some(mtu) = PathMtu::of(event) {
+            self.traces[target].mtu = Some(mtu);
         }
     }
 
@@ -68,6 +79,10 @@ impl Draw for Drawing {
         let mut page = String::new();
         for (trace, target) in self.traces.iter().zip(&self.stage.targets) {
             trace.write(&target.address, self.stage.width, &mut page);
+            if let Some(found) = &trace.mtu {
+                mtu::write(found, self.stage.width, &mut page);
+            }
+            trace.branching.write(&self.stage, &mut page);
         }
         Some(page)
     }

@@ -2,6 +2,9 @@
 //!
 //! Written by the probe, read back by the drawing, and by programs as `--json`.
 
+pub(crate) mod branching;
+pub(crate) mod sounding;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;

@@ -4,11 +4,13 @@
 //!
 //! ```text
 //! options ──▶ trace ──▶ walk ──▶ line              send, hear, and let the core decide
-//!                        │ └──▶ answer             what came back, in the core's words
-//!                        ▼
-//!              metrics, events ──▶ draw            what a person sees of it
-//!                        ▲
-//!                     account ──▶ recent            what a run comes to, after those before it
+//!               │        │ └──▶ answer             what came back, in the core's words
+//!               │        ▼
+//!               │ metrics, events ──▶ draw         what a person sees of it
+//!               │        ▲
+//!               │     account ──▶ recent           what a run comes to, after those before it
+//!               ├─▶ enumeration                    the same for all paths, after the walk
+//!               └─▶ sounding                       and for what the path carries
 //! ```
 //!
 //! The core is pure. It decides what to ask next and what the answers come to:
@@ -17,7 +19,7 @@
 //! step ◀── discovery     the path, in about one round trip
 //!      ◀── rounds        the same path again and again; `budget` spares the routers
 //!      ◀── multipath     all paths, where balancers spread flows
-//! mtu                    the largest packet that gets through
+//! mtu                    the largest packet that gets through, and where larger ones end
 //!
 //! reply, quote, reverse  what came back, and what it tells of the way
 //! record ──▶ statistics  what many answers of one hop come to
@@ -25,8 +27,8 @@
 //! path                   whether it is still the path that it was
 //! ```
 //!
-//! The probe runs a discovery; what else the core can do is not offered yet. This crate touches no
-//! packet and no socket: those are `leadsman-wire`'s.
+//! The probe runs a discovery, and after it what else is wanted: an enumeration of all paths, a
+//! search for the path MTU. This crate touches no packet and no socket: those are `leadsman-wire`'s.
 
 #![forbid(unsafe_code)]
 
@@ -35,6 +37,7 @@ mod answer;
 pub mod budget;
 pub mod discovery;
 mod draw;
+mod enumeration;
 mod events;
 pub mod limiter;
 mod line;
@@ -51,6 +54,7 @@ pub mod record;
 pub mod reply;
 pub mod reverse;
 pub mod rounds;
+mod sounding;
 pub mod statistics;
 pub mod step;
 mod trace;
@@ -91,6 +95,7 @@ inventory::submit! {
                 ('U', "protocol", "udp"),
                 ('T', "protocol", "tcp"),
             ],
+            phrases: &[("all-paths", "paths", "all")],
             draw: Some(draw::draw),
             ..Command::new("trace", "HOST")
         })

@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use leadsman_core::Fault;
-use leadsman_wire::{EchoOptions, FlowLabel, Heard, Protocol, Refusal};
+use leadsman_wire::{EchoOptions, FlowLabel, Heard, Protocol, Refusal, SendError};
 
 use crate::step::{Flow, Probe};
 use crate::trace::{not_opened, not_sent};
@@ -90,6 +90,11 @@ impl Line {
         }
     }
 
+    /// Lets go of all flows but the first so many: what still comes for them is nobody's.
+    pub(crate) fn keep(&mut self, flows: u16) {
+        self.flows.retain(|flow, _| flow.0 < flows);
+    }
+
     /// Sends a probe, whose end will be heard within little more than `wait`.
     pub(crate) fn send(&mut self, probe: Probe, wait: Duration) -> Result<(), Fault> {
         let strand = self.strand(probe.flow)?;
@@ -97,6 +102,44 @@ impl Line {
         strand.asked.push(probe);
         strand.in_flight += 1;
         Ok(())
+    }
+
+    /// As [`Line::send`], as an IP packet of so many bytes, at least the usual and at most 65,535.
+    pub(crate) fn send_sized(
+        &mut self,
+        probe: Probe,
+        size: u32,
+        wait: Duration,
+    ) -> Result<(), Fault> {
+        let header = self.headers();
+        let strand = self.strand(probe.flow)?;
+        let payload = size.saturating_sub(header) as usize;
+        strand.flow.send_sized_to_hop(probe.ttl, payload, wait);
+        strand.asked.push(probe);
+        strand.in_flight += 1;
+        Ok(())
+    }
+
+    /// The size of the IP packets that [`Line::send`] sends.
+    pub(crate) fn usual_size(&self) -> u32 {
+        self.headers() + self.options.payload_size as u32
+    }
+
+    /// What stands before the payload, in bytes.
+    fn headers(&self) -> u32 {
+        match self.address {
+            IpAddr::V4(_) => 20 + 8,
+            IpAddr::V6(_) => 40 + 8,
+        }
+    }
+
+    /// If a probe was not sent for its size, what this host believes to fit, as far as it knows.
+    pub(crate) fn too_long(&self, refusal: Refusal) -> Result<Option<u32>, Fault> {
+        let strand = self.flows.values().next().expect("opened with one");
+        match strand.flow.explain(refusal) {
+            SendError::TooLong { mtu, .. } => Ok(mtu),
+            error => Err(not_sent(error)),
+        }
     }
 
     /// How many packets of this run have not ended.

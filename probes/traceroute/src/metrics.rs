@@ -66,15 +66,19 @@ pub(crate) static LAST_CHANGE: Gauge = Gauge::new(
 
 pub(crate) static PATH_HASH: Gauge = Gauge::new(
     "probe_traceroute_path_hash",
-    "A number for the path: it changes when two runs in a row found another router at some TTL, \
-     and when a router that kept silent became known.",
+    "A number for the paths of all flows: it changes when two runs of a flow in a row found another \
+     router at some TTL, and when a router that kept silent, or a flow, became known.",
 );
 
 pub(crate) static PATH: Info = Info::new(
     "probe_traceroute_path_info",
-    "The path behind probe_traceroute_path_hash: who answers at TTL 1, 2 and so on, a star for \
-     silence.",
+    "The path of the first flow: who answers at TTL 1, 2 and so on, a star for silence.",
     &["path"],
+);
+
+pub(crate) static FLOW_PATHS: Gauge = Gauge::new(
+    "probe_traceroute_flow_paths",
+    "How many different paths the flows of all runs so far take.",
 );
 
 pub(crate) static HOP_PROBES: Counter = Counter::new(
@@ -127,6 +131,33 @@ pub(crate) const OF_HOPS: [&(dyn Declared + Sync); 6] = [
     &HOP_RELUCTANCE,
     &HOP_RESPONDERS,
 ];
+pub(crate) static HOP_ADDRESSES: Gauge = Gauge::new(
+    "probe_traceroute_hop_addresses",
+    "How many routers were found at this TTL; with `paths: all` only.",
+)
+.by(&["ttl"], TTLS);
+
+pub(crate) static PATHS: Gauge = Gauge::new(
+    "probe_traceroute_paths",
+    "In how many ways the routers that were found are linked from the first to the last; with \
+     `paths: all` only.",
+);
+
+pub(crate) static DIAMONDS: Gauge = Gauge::new(
+    "probe_traceroute_diamonds",
+    "How many stretches of the way have several routers at every TTL; with `paths: all` only.",
+);
+
+pub(crate) static PATH_MTU: Gauge = Gauge::new(
+    "probe_traceroute_path_mtu_bytes",
+    "The largest IP packet that gets to the target, or to the farthest hop that answers; with \
+     `mtu: true` only.",
+);
+
+pub(crate) static MTU_BLACK_HOLE: Gauge = Gauge::new(
+    "probe_traceroute_path_mtu_black_hole",
+    "Whether larger packets vanish somewhere without a word: 1 or 0; with `mtu: true` only.",
+);
 
 pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &RUNS,
@@ -141,12 +172,18 @@ pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &LAST_CHANGE,
     &PATH_HASH,
     &PATH,
+    &FLOW_PATHS,
     &HOP_PROBES,
     &HOP_REPLIES,
     &HOP_RTT,
     &HOP_LOSS,
     &HOP_RELUCTANCE,
     &HOP_RESPONDERS,
+    &HOP_ADDRESSES,
+    &PATHS,
+    &DIAMONDS,
+    &PATH_MTU,
+    &MTU_BLACK_HOLE,
 ];
 
 /// The value of the label `result`; no verdict is how a run that was cut short ends.

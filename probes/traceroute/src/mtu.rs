@@ -9,8 +9,12 @@
 //! A lost packet is tried three times, the last two together. One size at a time is tried, for
 //! what comes next depends on what became of it.
 
+mod depth;
+
 use std::net::IpAddr;
 use std::time::Duration;
+
+pub use self::depth::{Depth, DepthStep};
 
 /// A search for the path MTU. Sizes are those of whole IP packets, in bytes.
 #[derive(Debug)]
@@ -40,6 +44,14 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// For packets to `target`; what the first link carries is not known.
+    pub const fn of(target: IpAddr) -> Self {
+        match target {
+            IpAddr::V4(_) => Self::v4(MOST),
+            IpAddr::V6(_) => Self::v6(MOST),
+        }
+    }
+
     /// For IPv4, over a first link with this MTU.
     pub const fn v4(most: u32) -> Self {
         let (least, base) = (68, 576);
@@ -160,11 +172,18 @@ impl MtuSearch {
         }
     }
 
-    /// The first link carries no more than this, as the system said when asked to send.
-    pub fn refused_here(&mut self, mtu: u32) {
-        if self.outcome.is_none() && mtu < self.too_big && mtu > self.fits {
-            self.too_big = mtu + 1;
-            self.trial = Trial::of(mtu);
+    /// The system did not send a packet of this size, for the first link carries no more than
+    /// `believed`: but that may be what it has learnt of the path earlier, which is tried and no
+    /// more.
+    pub fn refused_here(&mut self, size: u32, believed: Option<u32>) {
+        if self.outcome.is_some() || size >= self.too_big || size <= self.fits {
+            return;
+        }
+        self.too_big = size;
+        let believed = believed.filter(|mtu| (self.fits + 1..size).contains(mtu));
+        match believed {
+            Some(mtu) => self.trial = Trial::of(mtu),
+            None => self.go_on(),
         }
     }
 
@@ -221,6 +240,9 @@ impl Trial {
 
 /// A packet that was lost so often by chance is rare; RFC 8899 calls it `MAX_PROBES`.
 const TRIES: u32 = 3;
+
+/// The largest IPv4 packet (RFC 791, p. 12), and as large an IPv6 packet.
+const MOST: u32 = 65_535;
 
 /// The plateaus of RFC 1191, section 7.1.
 const USUAL_SIZES: [u32; 11] = [

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::account::Shown;
 use crate::discovery::Limits;
 use crate::metrics::{self, MOST_HOPS};
-use crate::trace::Trace;
+use crate::multipath::Confidence;
+use crate::trace::{Trace, Wanted};
 
 /// Options of the traceroute probe.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,16 @@ pub(crate) struct TraceOptions {
     pub(crate) wait: Period,
     /// Which TTLs have series: none, summary (the first two and the last two) or all; the path as a whole has them always.
     pub(crate) hops: Shown,
+    /// Follow one path, or find all that load balancers offer and how they are linked.
+    pub(crate) paths: Paths,
+    /// How sure it must be, in percent, that no branch is missing where all paths are wanted: 95 or 99.
+    #[schemars(range(min = 95, max = 99))]
+    pub(crate) confidence: u8,
+    /// Find the largest packet that gets through, and the routers before narrow links; all packets then have the DF bit.
+    pub(crate) mtu: bool,
+    /// Number of flows: each run takes the next, so that balancers show more than one path over time.
+    #[schemars(range(min = 1, max = 64))]
+    pub(crate) flows: u16,
     /// Address to send from, of this host and of the target's family; the routing table chooses if none is given.
     pub(crate) source_ip_address: Option<IpAddr>,
     /// Interface to send from and to hear answers on; the routing table chooses if none is given.
@@ -70,6 +81,15 @@ pub(crate) enum PacketProtocol {
     Tcp,
 }
 
+/// How many of the paths to a target are wanted: that of one flow, or those of as many flows as it
+/// takes to find all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Paths {
+    One,
+    All,
+}
+
 impl Default for TraceOptions {
     fn default() -> Self {
         let limits = Limits::default();
@@ -82,6 +102,10 @@ impl Default for TraceOptions {
             max_ttl: limits.max.hops(),
             wait: Period(limits.wait),
             hops: Shown::default(),
+            paths: Paths::One,
+            confidence: 95,
+            mtu: false,
+            flows: 1,
             source_ip_address: None,
             interface: None,
             mark: None,
@@ -109,17 +133,34 @@ impl Options for TraceOptions {
             let message = format!("must not be above max_ttl, which is {}", self.max_ttl);
             return Err(OptionsError::field("first_ttl", message));
         }
-        Ok(Trace::new(
-            Arc::clone(self),
-            self.echo(&target.address)?,
-            self.limits()?,
-        ))
+        let (echo, limits) = (self.echo(&target.address)?, self.limits()?);
+        let confidence = self.confidence()?;
+        if !(1..=MOST_FLOWS).contains(&self.flows) {
+            let message = format!("must be from 1 to {MOST_FLOWS}");
+            return Err(OptionsError::field("flows", message));
+        }
+        if self.mtu && self.protocol != PacketProtocol::Icmp {
+            let message = "is found with echo requests only: leave protocol at icmp";
+            return Err(OptionsError::field("mtu", message));
+        }
+        let wanted = Wanted {
+            flows: self.flows,
+            all_paths: (self.paths == Paths::All).then_some(confidence),
+            mtu: self.mtu,
+        };
+        Ok(Trace::new(Arc::clone(self), echo, limits, wanted))
     }
 
-    /// All TTLs, two of them twice, and the one with a TTL of 64.
+    /// All TTLs, two of them twice, and the one with a TTL of 64; for all paths, as many flows as
+    /// rule out branches; for the path MTU, two sizes.
     fn packets(&self, _: Duration) -> Option<u64> {
-        let hops = self.max_ttl.saturating_sub(self.first_ttl) + 1;
-        Some(u64::from(hops) + 3)
+        let hops = u64::from(self.max_ttl.saturating_sub(self.first_ttl)) + 1;
+        let flows = match (self.paths, self.confidence) {
+            (Paths::One, _) => 0,
+            (Paths::All, 99) => 8,
+            (Paths::All, _) => 6,
+        };
+        Some(hops + 3 + hops * flows + 2 * u64::from(self.mtu))
     }
 
     fn series(&self, metric: &Metric) -> Option<usize> {
@@ -134,6 +175,11 @@ impl TraceOptions {
     /// Which address family is wanted.
     pub(crate) fn preference(&self) -> Preference {
         Preference::new(&self.preferred_ip_protocol, self.ip_protocol_fallback)
+    }
+
+    fn confidence(&self) -> Result<Confidence, OptionsError> {
+        Confidence::of(self.confidence)
+            .ok_or_else(|| OptionsError::field("confidence", "must be 95 or 99"))
     }
 
     fn limits(&self) -> Result<Limits, OptionsError> {
@@ -180,6 +226,7 @@ impl TraceOptions {
             mark: self.mark,
             tos: self.tos,
             flow_label: Some(label),
+            dont_fragment: self.mtu,
             payload_size: self.payload_size.into(),
             remarks: true,
             ..EchoOptions::default()
@@ -200,6 +247,9 @@ const PORT_UDP: u16 = 33_434;
 
 /// Where traceroute(8) sends: a port that many filters let through.
 const PORT_TCP: u16 = 80;
+
+/// So many kinds of packets show most of what there is; all takes `paths: all`.
+const MOST_FLOWS: u16 = 64;
 
 /// Of a smaller payload there is no cookie in the packet.
 const LEAST_PAYLOAD: usize = 20;
@@ -233,6 +283,9 @@ mod tests {
                 &[("protocol", "udp"), ("port", "0")],
                 "port: must be from 1 to 65535",
             ),
+            (&[("confidence", "99"), ("paths", "all")], ""),
+            (&[("flows", "65")], "flows: must be from 1 to 64"),
+            (&[("confidence", "97")], "confidence: must be 95 or 99"),
             (&[("wait", "0s")], "wait: must be longer than 0s"),
             (
                 &[("interface", "a b")],

@@ -121,7 +121,10 @@ async fn the_plugin_conforms() {
         .shown_elsewhere(&LAST_CHANGE);
     // Every TTL gets there.
     for ttl in 1..=MOST_HOPS {
-        let bench = bench().option("first_ttl", ttl);
+        let bench = bench()
+            .option("first_ttl", ttl)
+            .option("paths", "all")
+            .option("mtu", true);
         kit = kit.provoking(&format!("from TTL {ttl}"), bench, "127.0.0.1");
     }
     kit.assert().await;

@@ -20,7 +20,7 @@ use crate::line::Line;
 use crate::metrics::{REVERSE_HOPS, RTT, RTT_SOURCE, SENT, SPARED};
 use crate::reply::{Reply, Says};
 use crate::reverse::reverse_hops;
-use crate::step::{self, Machine, Probe, Step};
+use crate::step::{Flow, Machine, Probe, Step};
 
 /// One run under way.
 pub(crate) struct Walk<'a> {
@@ -43,6 +43,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn new(
         cx: &'a Context<'a>,
         limits: Limits,
+        flow: Flow,
         line: &'a mut Line,
         account: Account<'a>,
     ) -> Self {
@@ -51,7 +52,7 @@ impl<'a> Walk<'a> {
             cx,
             limits,
             account,
-            discovery: Discovery::new(line.address(), FLOW, limits),
+            discovery: Discovery::new(line.address(), flow, limits),
             line,
             begin: Instant::now(),
             suspect: false,
@@ -62,7 +63,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Sends and hears until the path is known, or until a stop.
-    pub(crate) async fn run(mut self) -> Result<(), Fault> {
+    pub(crate) async fn run(&mut self) -> Result<(), Fault> {
         let mut stopped = pin!(self.cx.stopped());
         loop {
             match self.discovery.poll(self.begin.elapsed()) {
@@ -84,6 +85,11 @@ impl<'a> Walk<'a> {
             }
         }
         self.outcome()
+    }
+
+    /// What it has found.
+    pub(crate) fn discovery(&self) -> &Discovery {
+        &self.discovery
     }
 
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
@@ -243,9 +249,6 @@ fn label(source: RttSource) -> &'static str {
         RttSource::Kernel => "kernel",
     }
 }
-
-/// All packets are of one flow.
-pub(crate) const FLOW: step::Flow = step::Flow(0);
 
 const DROPPED: &str = "this host was late to send, or dropped packets for want of room to receive \
                        them, so that nothing is known of the answers: give it more time, or allow \

@@ -10,6 +10,7 @@
 //! 28  send time, nanoseconds on this process's clock, big endian
 //! 36  complement of the send time
 //! 44  filler: each byte is its own offset in the payload, or a pattern
+//!     padding of a request that is larger than the flow's others: zeros
 //! ```
 //!
 //! A router that shares its load among links by the first bytes after the IP header, where the
@@ -17,7 +18,8 @@
 //! is there with its complement, and the checksum is the same (as Paris traceroute has it): it is
 //! computed once, when the template is made. A smaller payload lacks what does not fit: the send
 //! time below 36 bytes, the cookie below 20, the flow word below 4, and below 2 bytes the checksum
-//! varies.
+//! varies. Padding adds nothing to the checksum but its length, which is in the pseudo-header that
+//! ICMP over IPv6 has it cover: the flow word makes good for it.
 //!
 //! The send time is for readers of packet captures: round trips are taken from our own record, not
 //! from what a peer returns. Over IPv6, and on ping sockets, the kernel computes the checksum.
@@ -172,20 +174,53 @@ impl Template {
         }
     }
 
-    /// Compares a reply's payload with what was sent.
-    pub(crate) fn check_reply(&self, sequence: u16, cookie: Cookie, payload: &[u8]) -> Content {
+    /// Adds padding to a written request, which begins at `begin`; at most as much as fits an IP
+    /// packet.
+    pub(crate) fn pad(&self, packet: &mut Vec<u8>, begin: usize, padding: u16) {
+        packet.resize(packet.len() + usize::from(padding), 0);
+        let request = &mut packet[begin..];
+        if self.ip > 0 {
+            let length = request.len() as u16;
+            request[2..4].copy_from_slice(&length.to_be_bytes());
+        }
+        self.make_good(&mut request[usize::from(self.ip) + HEADER..], padding);
+    }
+
+    /// Changes the flow word of a payload so that the checksum stays what it is without padding.
+    fn make_good(&self, payload: &mut [u8], padding: u16) {
+        let message = &self.head[usize::from(self.ip)..];
+        if message[0] == icmpv6::TYPE_ECHO_REQUEST && usize::from(self.start) >= COOKIE {
+            let word = u16::from_be_bytes([payload[2], payload[3]]);
+            // Subtraction in ones' complement takes its borrow from the end.
+            let (word, borrows) = word.overflowing_sub(padding);
+            let word = word.wrapping_sub(u16::from(borrows));
+            payload[2..4].copy_from_slice(&word.to_be_bytes());
+        }
+    }
+
+    /// Compares a reply's payload with what was sent, padding included.
+    pub(crate) fn check_reply(
+        &self,
+        sequence: u16,
+        cookie: Cookie,
+        padding: u16,
+        payload: &[u8],
+    ) -> Content {
         // The send time is not kept: it is right if its complement is.
         let time = payload.get(TIME..).and_then(<[u8]>::first_chunk);
-        let sent = self.start(sequence, cookie, time.copied().unwrap_or_default());
+        let mut sent = self.start(sequence, cookie, time.copied().unwrap_or_default());
+        self.make_good(&mut sent, padding);
         if !self.is_ours(&sent, payload) {
             return Content::Foreign;
         }
         let start = usize::from(self.start);
-        let whole = payload.len() == self.options.payload_size
+        let usual = self.options.payload_size;
+        let whole = payload.len() == usual + usize::from(padding)
             && payload[..start] == sent[..start]
-            && (start..)
+            && (start..usual)
                 .zip(&payload[start..])
-                .all(|(at, byte)| *byte == self.options.filler(at));
+                .all(|(at, byte)| *byte == self.options.filler(at))
+            && payload[usual..].iter().all(|byte| *byte == 0);
         if whole {
             Content::Same
         } else {

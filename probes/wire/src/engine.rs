@@ -124,7 +124,8 @@ impl Engine {
             peer: ask.peer,
             sequence: ask.sequence as u32,
             wait: microseconds(left),
-            drops: self.drops,
+            drops: self.drops as u16,
+            padding: ask.padding,
             lap: slot.lap,
             state: State::InFlight,
             hurried: ask.is_late(now.at),
@@ -142,6 +143,9 @@ impl Engine {
             (ask.ttl, self.family, self.framing)
         {
             header::set_ttl(&mut packet[begin..], ttl);
+        }
+        if ask.padding > 0 {
+            peer.template.pad(packet, begin, ask.padding);
         }
         Some(key)
     }
@@ -222,7 +226,7 @@ impl Engine {
         }
         let sequence = peer.sequence(slot.sequence);
         let cookie = self.cookies.cookie(whose, sequence);
-        let Some(what) = peer.judge(cookie, read.from, &read.message) else {
+        let Some(what) = peer.judge(cookie, slot.padding, read.from, &read.message) else {
             return;
         };
         let remarks = match read.message {
@@ -308,7 +312,7 @@ impl Engine {
             peer.in_flight -= 1;
             *in_flight -= 1;
             let sequence = peer.sequence(slot.sequence);
-            let suspect = slot.hurried || slot.drops != drops;
+            let suspect = slot.hurried || slot.drops != drops as u16;
             let waited = slot.waits();
             out(
                 whose,
@@ -373,6 +377,9 @@ pub struct Ask {
     /// Hops that this request may travel, if not as many as the others of its flow. The engine
     /// writes them only where it writes the IPv4 header.
     pub ttl: Option<Ttl>,
+    /// Bytes by which its payload is larger than that of the others of its flow; together at most
+    /// [`EchoOptions::MAX_PAYLOAD_SIZE`].
+    pub padding: u16,
 }
 
 impl Ask {

@@ -103,7 +103,7 @@ impl Flow {
     /// 0 on. Its end is heard in any case, at the latest some milliseconds after `wait`, which is
     /// at most 71 minutes.
     pub fn send(&self, wait: Duration) -> u64 {
-        let sequence = self.enqueue(wait, None);
+        let sequence = self.enqueue(wait, None, 0);
         self.lane.hasten();
         sequence
     }
@@ -111,7 +111,18 @@ impl Flow {
     /// As [`Flow::send`], with a TTL of this request's own. All else is as in the flow's other
     /// requests, so that routers send it the same way.
     pub fn send_to_hop(&self, ttl: Ttl, wait: Duration) -> u64 {
-        let sequence = self.enqueue(wait, Some(ttl));
+        let sequence = self.enqueue(wait, Some(ttl), 0);
+        self.lane.hasten();
+        sequence
+    }
+
+    /// As [`Flow::send_to_hop`], with a payload of this request's own size, and the same checksum:
+    /// at least the flow's, which is extended by zeros, and at most
+    /// [`EchoOptions::MAX_PAYLOAD_SIZE`].
+    pub fn send_sized_to_hop(&self, ttl: Ttl, payload_size: usize, wait: Duration) -> u64 {
+        let size = payload_size.min(EchoOptions::MAX_PAYLOAD_SIZE);
+        let padding = size.saturating_sub(self.options.payload_size) as u16;
+        let sequence = self.enqueue(wait, Some(ttl), padding);
         self.lane.hasten();
         sequence
     }
@@ -120,12 +131,12 @@ impl Flow {
     /// ([`Flow::heard`]) or settled, if not before: all that were asked of any flow on the same
     /// sockets by then leave together, on the caller's thread, and no other is woken for it.
     pub fn ask(&self, wait: Duration) -> u64 {
-        let sequence = self.enqueue(wait, None);
+        let sequence = self.enqueue(wait, None, 0);
         self.asks.store(true, Ordering::Relaxed);
         sequence
     }
 
-    fn enqueue(&self, wait: Duration, ttl: Option<Ttl>) -> u64 {
+    fn enqueue(&self, wait: Duration, ttl: Option<Ttl>, padding: u16) -> u64 {
         let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
         self.lane.ask(Ask {
             peer: self.peer,
@@ -133,6 +144,7 @@ impl Flow {
             wait,
             asked: Stamp::now(),
             ttl,
+            padding,
         });
         sequence
     }

@@ -103,6 +103,7 @@ fn asked(family: Family, framing: Framing) -> (Engine, Vec<u8>) {
         wait: Duration::from_secs(1),
         asked: Stamp(0),
         ttl: None,
+        padding: 0,
     };
     let mut request = Vec::new();
     engine.ask(ask, NOW, &mut request, &mut |_, _| {});

@@ -32,9 +32,8 @@ pub struct EchoOptions {
     pub flow_label: Option<FlowLabel>,
     /// Whether too large a request is refused rather than fragmented, here and on the way.
     ///
-    /// Over IPv4 the DF bit is set and a path MTU learnt earlier is ignored, so that every request
-    /// asks the path anew. Over IPv6 no fragments are made, and a request larger than a path MTU
-    /// learnt earlier is already refused here.
+    /// Over IPv4 the DF bit is set, over IPv6 no fragments are made; and a path MTU learnt earlier
+    /// is ignored, so that every request asks the path anew.
     pub dont_fragment: bool,
     /// Bytes after the header of ICMP or UDP, at most [`EchoOptions::MAX_PAYLOAD_SIZE`]. A SYN has
     /// none.

@@ -244,6 +244,7 @@ impl Run<'_> {
             sequence: progress.asked.into(),
             wait: self.plan.wait,
             asked: now,
+            padding: 0,
         };
         progress.asked += 1;
         if !progress.is_done(self.plan) {

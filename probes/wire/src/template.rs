@@ -58,6 +58,14 @@ impl Template {
         }
     }
 
+    /// Adds padding to a written request, which begins at `begin`: to echo requests only, for the
+    /// others have no larger ones among them.
+    pub(crate) fn pad(&self, packet: &mut Vec<u8>, begin: usize, padding: u16) {
+        if let Self::Echo(template) = self {
+            template.pad(packet, begin, padding);
+        }
+    }
+
     /// What of a request translators change.
     pub(crate) fn sent(&self, sequence: u16) -> Sent {
         match self {

@@ -71,6 +71,7 @@ impl Host {
             sequence: asked.sequence,
             wait: *load.wait,
             asked: reading(asked.at).at,
+            padding: 0,
         };
         let mut bytes = Vec::new();
         let mut out = |_, heard| self.told.hear(asked.host, heard);

@@ -59,14 +59,24 @@ fn a_target_that_does_not_answer_is_said_not_to() {
     assert_eq!(packets, 6);
 }
 
+/// It may also believe what it has learnt of the path earlier, or know nothing.
 #[test]
-fn the_system_may_know_the_first_link_better() {
-    let mut search = MtuSearch::new(Bounds::v4(9000), ms(100));
-    assert_eq!(search.poll(ms(0)), MtuStep::Send(9000));
-    search.refused_here(1500);
-    assert_eq!(search.poll(ms(0)), MtuStep::Send(1500));
-    search.arrived(1500);
-    assert_eq!(search.poll(ms(0)), MtuStep::Done);
+fn the_system_knows_what_the_first_link_carries() {
+    for believed in [Some(1500), Some(1280), Some(9000), None] {
+        let mut search = MtuSearch::new(Bounds::of(router(0)), ms(100));
+        let mut packets = 0;
+        while let MtuStep::Send(size) = search.poll(ms(0)) {
+            if size > 1500 {
+                search.refused_here(size, believed);
+            } else {
+                search.arrived(size);
+                packets += 1;
+            }
+        }
+        let (mtu, black_hole) = (1500, false);
+        assert_eq!(search.outcome(), Some(Outcome::Found { mtu, black_hole }));
+        assert!(packets <= 12, "{believed:?}: {packets} packets");
+    }
 }
 
 #[test]

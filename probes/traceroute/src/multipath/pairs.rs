@@ -1,19 +1,19 @@
 //! How are the routers at one TTL linked to those at the next?
 //!
-//! Where branches neither cross nor differ in number, the side with fewer routers has the choice:
-//! each router of the other side has one link. A router that is seen with two, or routers with
-//! unlike numbers of links, mean that counting flows by TTL proves nothing, for some branches get
-//! fewer flows than others. Then each router is asked on its own (node control), all along the
-//! branches.
+//! Where several stand at both, counting flows by TTL proves nothing: branches may be uneven or
+//! cross, and then some get fewer flows than others. So each router of the first is asked on its
+//! own, with flows that are known to pass it, until it is unlikely that it has a link more (node
+//! control). The light form of the algorithm does so only where two flows through each router show
+//! that branches differ, and so misses one in ten of those that do.
 //!
-//! To see that, two flows through each router must be known at both TTLs. Of routers that might
-//! hide a crossing from two flows one in two remains unseen, yet any one that is seen is enough.
+//! And of each router of the second it is asked where two of its flows come from, which finds
+//! routers of the first that counting has missed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::Multipath;
 use super::ply::Ply;
-use super::{Multipath, StoppingPoints};
 use crate::step::Flow;
 
 /// What is to be asked at one TTL for the sake of a neighbour.
@@ -64,71 +64,23 @@ impl Links {
     }
 }
 
-/// Two neighbouring plies that both have several routers.
-struct Pair {
-    position: usize,
-    /// The links of the first ply's routers to the second's.
-    forward: BTreeMap<IpAddr, Links>,
-    /// And the other way round.
-    backward: BTreeMap<IpAddr, Links>,
-}
-
-impl Pair {
-    /// Which of both TTLs is to be asked what; `control` tells how many flows a router needs that
-    /// has so many links, if each is to be asked on its own.
-    fn needs(&self, control: Option<&StoppingPoints>) -> Vec<(usize, Need)> {
-        let (here, there) = (self.position, self.position + 1);
-        let (near, far) = (self.forward.len(), self.backward.len());
-        let seen = |chooses: bool| if chooses { 1 } else { LINKS_SEEN };
-        let forward = self.forward.values().filter_map(|links| {
-            let light = || seen(near < far);
-            let wanted = control.map_or_else(light, |points| points.after(links.routers.len()));
-            Some(links.lacking(wanted)?.at(here, there))
-        });
-        let backward = self.backward.values();
-        let backward =
-            backward.filter_map(|links| Some(links.lacking(seen(far < near))?.at(there, here)));
-        forward.chain(backward).collect()
-    }
-
-    /// Whether a router of the side that has no choice has two links.
-    fn crosses(&self) -> bool {
-        let two_links = |links: &BTreeMap<_, _>| link_counts(links).last() > Some(&1);
-        let (near, far) = (self.forward.len(), self.backward.len());
-        (near >= far && two_links(&self.forward)) || (far >= near && two_links(&self.backward))
-    }
-
-    /// Whether the routers of the side that has the choice have unlike numbers of links.
-    fn is_uneven(&self) -> bool {
-        let forward = self.forward.len() < self.backward.len();
-        let side = if forward {
-            &self.forward
-        } else {
-            &self.backward
-        };
-        link_counts(side).len() > 1
-    }
-}
-
 impl Multipath {
-    /// What each ply, by its position, is to be asked for the sake of its neighbours; notes where
-    /// branches turn out to cross or to be uneven.
-    pub(super) fn survey(&mut self) -> BTreeMap<usize, Need> {
+    /// What each ply, by its position, is to be asked for the sake of its neighbours.
+    pub(super) fn survey(&self) -> BTreeMap<usize, Need> {
         let mut needs = BTreeMap::new();
-        for position in self.branching_pairs() {
-            let (near, far) = (&self.plies[position], &self.plies[position + 1]);
-            let pair = Pair {
-                position,
-                forward: links(near, far),
-                backward: links(far, near),
-            };
-            let mut wanted = pair.needs(self.control(position));
-            let is_known = !wanted.is_empty() || self.full.contains(&position);
-            if !is_known && (pair.crosses() || pair.is_uneven()) {
-                self.note_mesh(position);
-                wanted = pair.needs(self.control(position));
-            }
-            for (position, need) in wanted {
+        for here in self.branching_pairs() {
+            let there = here + 1;
+            let (near, far) = (&self.plies[here], &self.plies[there]);
+            let spreads = near.width() > 1 && far.width() > 1;
+            let forward = links(near, far).into_values().filter_map(|links| {
+                let control = || self.stopping.after(links.routers.len());
+                let wanted = if spreads { control() } else { 1 };
+                Some(links.lacking(wanted)?.at(here, there))
+            });
+            let backward = links(far, near).into_values();
+            let backward =
+                backward.filter_map(|links| Some(links.lacking(CAME_BY)?.at(there, here)));
+            for (position, need) in forward.chain(backward) {
                 let known = needs.entry(position).or_insert(need);
                 *known = known.and(need);
             }
@@ -136,29 +88,18 @@ impl Multipath {
         needs
     }
 
-    fn control(&self, position: usize) -> Option<&StoppingPoints> {
-        self.full.contains(&position).then_some(self.stopping)
-    }
-
-    /// All along the branches, for what is uneven at one TTL is so beyond.
-    fn note_mesh(&mut self, position: usize) {
-        let branching = |position: &usize| self.plies[*position].width() > 1;
-        let before = (0..=position).rev().take_while(branching);
-        let after = (position..self.plies.len()).take_while(branching);
-        let diamond: Vec<_> = before.chain(after).collect();
-        self.full.extend(diamond);
-    }
-
-    /// The positions of neighbouring plies that both have several routers, all found as far as
+    /// The positions of neighbouring plies of which one has several routers, all found as far as
     /// counting flows tells.
     fn branching_pairs(&self) -> Vec<usize> {
         let is_ready = |ply: &Ply| {
             let found = ply.width();
             let enough = ply.has_enough(self.stopping.after(found), 0);
-            found > 1 && enough && !ply.is_per_packet() && !ply.is_given_up()
+            found > 0 && enough && !ply.is_per_packet() && !ply.is_given_up()
         };
         let pairs = self.plies.windows(2).enumerate();
-        let ready = pairs.filter(|(_, pair)| pair.iter().all(is_ready));
+        let ready = pairs.filter(|(_, pair)| {
+            pair.iter().any(|ply| ply.width() > 1) && pair.iter().all(is_ready)
+        });
         ready.map(|(position, _)| position).collect()
     }
 }
@@ -178,9 +119,5 @@ fn links(from: &Ply, to: &Ply) -> BTreeMap<IpAddr, Links> {
     all
 }
 
-fn link_counts(links: &BTreeMap<IpAddr, Links>) -> BTreeSet<usize> {
-    links.values().map(|links| links.routers.len()).collect()
-}
-
-/// So many flows through a router must be known at both TTLs to see whether it has two links.
-const LINKS_SEEN: usize = 2;
+/// Of so many flows to each router it must be known where they come from.
+const CAME_BY: usize = 2;

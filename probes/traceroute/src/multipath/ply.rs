@@ -84,6 +84,14 @@ impl Ply {
         self.addresses.len()
     }
 
+    /// Who answers, if there is nobody else.
+    pub(super) fn alone(&self) -> Option<IpAddr> {
+        self.addresses
+            .first()
+            .copied()
+            .filter(|_| self.width() == 1)
+    }
+
     /// Whether so many flows were answered or, if all under way are, will have been.
     pub(super) fn has_enough(&self, flows: usize, under_way: usize) -> bool {
         self.heard.len() + under_way >= flows

@@ -2,12 +2,15 @@
 //!
 //! If a balancer spreads evenly over `width` next hops, the chance that `n` flows leave one unseen
 //! is that of the coupon collector's problem. The stopping points of the multipath detection
-//! algorithm (Augustin 2007; Veitch 2009) are the least `n` that make it small enough for one hop
-//! more than was found.
+//! algorithm (Augustin 2007) are the least `n` that make it small enough for one hop more than was
+//! found.
+//!
+//! Several balancers on the way have as many chances to hide a next hop. So that the confidence is
+//! in the whole, each of them is given its share of the doubt (Veitch 2009, failure control).
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
-/// How sure it must be that nothing is left to find at a hop.
+/// How sure it must be that nothing is left to find, on all paths together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Confidence {
     /// 95 %: six flows for a hop without branches.
@@ -17,25 +20,48 @@ pub enum Confidence {
     High,
 }
 
+impl Confidence {
+    /// The confidence of so many percent, if it is one of them.
+    pub const fn of(percent: u8) -> Option<Self> {
+        match percent {
+            95 => Some(Self::Usual),
+            99 => Some(Self::High),
+            _ => None,
+        }
+    }
+
+    /// Returns it in percent.
+    pub const fn percent(self) -> u8 {
+        match self {
+            Self::Usual => 95,
+            Self::High => 99,
+        }
+    }
+}
+
 /// How many flows must have been answered, by how many next hops were found.
 #[derive(Debug)]
 pub(super) struct StoppingPoints(Vec<usize>);
 
 impl StoppingPoints {
-    /// The stopping points for this confidence, computed once.
-    pub(super) fn of(confidence: Confidence) -> &'static Self {
-        static USUAL: LazyLock<StoppingPoints> = LazyLock::new(|| StoppingPoints::new(0.05));
-        static HIGH: LazyLock<StoppingPoints> = LazyLock::new(|| StoppingPoints::new(0.01));
-        match confidence {
-            Confidence::Usual => &USUAL,
-            Confidence::High => &HIGH,
-        }
+    /// The stopping points for each of so many balancers, computed once.
+    pub(super) fn of(confidence: Confidence, balancers: usize) -> &'static Self {
+        static USUAL: [OnceLock<StoppingPoints>; MOST_BALANCERS] = [const { OnceLock::new() }; _];
+        static HIGH: [OnceLock<StoppingPoints>; MOST_BALANCERS] = [const { OnceLock::new() }; _];
+        let (known, sure) = match confidence {
+            Confidence::Usual => (&USUAL, 0.95_f64),
+            Confidence::High => (&HIGH, 0.99),
+        };
+        let balancers = balancers.clamp(1, MOST_BALANCERS);
+        let share = 1.0 / balancers as f64;
+        known[balancers - 1].get_or_init(|| Self::new(1.0 - sure.powf(share)))
     }
 
     fn new(chance: f64) -> Self {
         let mut flows = 1;
         let points = (1..MOST_BRANCHES).map(|found| {
-            while unseen(found + 1, flows) > chance {
+            // What is left of rounding must not count.
+            while unseen(found + 1, flows) > chance + ROUNDING {
                 flows += 1;
             }
             flows
@@ -66,6 +92,11 @@ fn unseen(width: usize, flows: usize) -> f64 {
 /// So many next hops of one router are told apart.
 const MOST_BRANCHES: usize = 64;
 
+/// So many balancers share the doubt; if there are more, each has as much as if there were not.
+const MOST_BALANCERS: usize = 32;
+
+const ROUNDING: f64 = 1e-12;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,14 +108,24 @@ mod tests {
     }
 
     #[test]
+    fn balancers_share_the_doubt() {
+        let one = StoppingPoints::of(Confidence::High, 1);
+        let five = StoppingPoints::of(Confidence::Usual, 5);
+        for found in 1..10 {
+            let apart = one.after(found).abs_diff(five.after(found));
+            assert!(apart <= 1, "five at 95 % are as one at 99 %: {found}");
+        }
+    }
+
+    #[test]
     fn stopping_points_rise_to_the_most_branches() {
-        let StoppingPoints(points) = StoppingPoints::of(Confidence::High);
+        let StoppingPoints(points) = StoppingPoints::of(Confidence::High, MOST_BALANCERS);
         assert!(points.is_sorted_by(|a, b| a < b), "{points:?}");
         assert_eq!(points.len(), MOST_BRANCHES - 1);
     }
 
     fn check(confidence: Confidence, expected: &[usize]) {
-        let points = StoppingPoints::of(confidence);
+        let points = StoppingPoints::of(confidence, 1);
         let found: Vec<_> = (1..=expected.len())
             .map(|found| points.after(found))
             .collect();

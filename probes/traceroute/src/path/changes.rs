@@ -72,6 +72,17 @@ impl PathWatch {
         self.flows.get(&flow).map(|watched| &watched.path)
     }
 
+    /// A number for the paths of all flows, as [`Path::hash`] is for one: that of the first flow if
+    /// there is no other.
+    pub fn hash(&self) -> u64 {
+        let flows = self.flows.iter();
+        flows.fold(0, |all, (flow, watched)| {
+            // An odd factor keeps apart what it multiplies.
+            let factor = u64::from(flow.0) * 2 + 1;
+            all ^ watched.path.hash().wrapping_mul(factor) & 0xffff_ffff_ffff
+        })
+    }
+
     /// How many different paths the flows take.
     pub fn distinct(&self) -> usize {
         let mut distinct: Vec<&Path> = Vec::new();

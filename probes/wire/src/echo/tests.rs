@@ -75,6 +75,49 @@ fn all_requests_of_a_flow_have_one_checksum() {
     }
 }
 
+/// Over IPv6 it covers the length as well (RFC 8200, section 8.1).
+#[test]
+fn padding_leaves_the_checksum_alone_and_comes_back_as_it_left() {
+    let cookies = Cookies::default();
+    for (target, size) in [(TARGET, 56), (TARGET, 21), (Ipv6Addr::LOCALHOST.into(), 36)] {
+        let template = template(
+            &cookies,
+            PeerKey::NOBODY,
+            Framing::Message,
+            target,
+            sized(size),
+        );
+        let request = |padding| {
+            let mut packet = Vec::new();
+            template.write(SEQUENCE, OURS, Stamp(7), &mut packet);
+            template.pad(&mut packet, 0, padding);
+            packet
+        };
+        let sum = |packet: &[u8]| {
+            let sum = Sum16BitWords::new().add_slice(packet);
+            let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
+            let sum = if target.is_ipv6() {
+                sum.add_2bytes(length)
+            } else {
+                sum
+            };
+            sum.ones_complement()
+        };
+        for padding in [0, 1, 2, 1_000, 65_000] {
+            let mut packet = request(padding);
+            assert_eq!(packet.len(), HEADER + size + usize::from(padding));
+            assert_eq!(sum(&packet), sum(&request(0)), "{target}, {padding}");
+            let check = |padding, packet: &[u8]| {
+                template.check_reply(SEQUENCE, OURS, padding, &packet[HEADER..])
+            };
+            assert_eq!(check(padding, &packet), Content::Same);
+            assert_eq!(check(padding + 1, &packet), Content::Altered);
+            *packet.last_mut().unwrap() ^= 1;
+            assert_eq!(check(padding, &packet), Content::Altered);
+        }
+    }
+}
+
 #[test]
 fn flows_differ_in_their_checksum() {
     let cookies = Cookies::default();
@@ -101,7 +144,7 @@ fn a_reply_is_told_from_a_foreign_and_from_a_damaged_one() {
         let packet = written(&template);
         let payload = &packet[HEADER..];
         let check = |payload: &[u8], cookie, expected| {
-            let content = template.check_reply(SEQUENCE, cookie, payload);
+            let content = template.check_reply(SEQUENCE, cookie, 0, payload);
             assert_eq!(content, expected, "{payload:02x?}");
         };
         check(payload, OURS, Content::Same);
@@ -133,7 +176,7 @@ fn a_payload_without_room_for_a_cookie_is_told_by_its_flow_word_if_there_is_one(
         );
         let packet = written(&ours);
         let check = |template: &Template, expected| {
-            let content = template.check_reply(SEQUENCE, OURS, &packet[HEADER..]);
+            let content = template.check_reply(SEQUENCE, OURS, 0, &packet[HEADER..]);
             assert_eq!(content, expected, "{size} bytes");
         };
         check(&ours, Content::Same);

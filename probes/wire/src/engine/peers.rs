@@ -31,6 +31,7 @@ impl Peer {
     pub(super) fn judge(
         &self,
         cookie: Cookie,
+        padding: u16,
         from: IpAddr,
         message: &Message<'_>,
     ) -> Option<What> {
@@ -40,7 +41,7 @@ impl Peer {
                 expected_source.then_some(What::Corrupt)
             }
             (Message::Reply { echo, payload, .. }, Template::Echo(template)) => {
-                match template.check_reply(echo.seq, cookie, payload) {
+                match template.check_reply(echo.seq, cookie, padding, payload) {
                     Content::Foreign => None,
                     Content::Same if expected_source || self.is_group() => Some(What::Reply {
                         bytes: HEADER + payload.len(),

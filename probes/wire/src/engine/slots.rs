@@ -27,8 +27,10 @@ pub(super) struct Slot {
     pub(super) sequence: u32,
     /// Microseconds to wait for an answer.
     pub(super) wait: u32,
-    /// What this host had dropped when it was asked.
-    pub(super) drops: u32,
+    /// The lower half of what this host had dropped when it was asked.
+    pub(super) drops: u16,
+    /// Bytes by which it is larger than the flow's usual requests.
+    pub(super) padding: u16,
     /// How often the slot has been used, wrapping.
     pub(super) lap: u16,
     pub(super) state: State,
@@ -59,6 +61,7 @@ impl Slot {
         sequence: 0,
         wait: 0,
         drops: 0,
+        padding: 0,
         lap: 0,
         state: State::Free,
         hurried: false,

@@ -59,6 +59,7 @@ impl Bench {
             sequence: self.asked,
             wait,
             asked: ms(asked),
+            padding: 0,
         };
         self.asked += 1;
         let heard = &mut self.heard;
@@ -353,6 +354,7 @@ fn what_there_was_no_room_for_is_measured_from_when_it_left_or_is_no_loss() {
             wait: WAIT,
             asked: ms(0),
             ttl: None,
+            padding: 0,
         };
         let (key, request) = bench.ask(0);
         let heard = &mut bench.heard;
@@ -391,6 +393,7 @@ fn the_time_of_what_was_held_back_begins_when_it_leaves() {
         wait: WAIT,
         asked: ms(1_000),
         ttl: None,
+        padding: 0,
     };
     let refusal = Refusal::Kernel(libc::EAGAIN);
     let heard = &mut bench.heard;
@@ -471,6 +474,7 @@ fn numbers_run_out_and_are_reused_after_that() {
             sequence,
             wait: WAIT,
             asked: ms(0),
+            padding: 0,
         };
         packet.clear();
         engine.ask(ask, reading(0), &mut packet, &mut |_, heard| {
@@ -490,6 +494,7 @@ fn numbers_run_out_and_are_reused_after_that() {
         sequence,
         wait: WAIT,
         asked: ms(30),
+        padding: 0,
     };
     let key = engine.ask(ask, reading(30), &mut packet, &mut |_, heard| {
         panic!("{heard:?}")
@@ -513,6 +518,7 @@ fn two_hundred_thousand_are_in_flight_and_each_is_answered() {
                 sequence,
                 wait: WAIT,
                 asked: ms(0),
+                padding: 0,
             };
             engine.ask(ask, reading(0), &mut packets, &mut |_, heard| {
                 panic!("{heard:?}")

@@ -35,7 +35,7 @@ pub(super) struct Outgoing {
     told: Vec<ToldFor>,
     /// Sends what would have to be fragmented, which packets with their header are not.
     fragmenting: Option<Socket>,
-    /// How the sockets are set at present, if the kernel writes IPv4 headers.
+    /// How the sockets are set at present, if the kernel writes the headers.
     dont_fragment: [bool; PLAIN_PORTS as usize],
     /// Requests whose stamp has not been read.
     unread: usize,
@@ -132,8 +132,8 @@ impl Outgoing {
         self.told[peer.index()] = ToldFor {
             control: control::for_packets(family, options),
             flow_label: options.flow_label.map_or(0, |label| label.number().to_be()),
-            // In a header that we write it is a bit of that, and over IPv6 it is told.
-            dont_fragment: options.dont_fragment && family == Family::V4 && mode != Mode::Raw,
+            // In a header that we write it is a bit of that.
+            dont_fragment: options.dont_fragment && (family == Family::V6 || mode != Mode::Raw),
             // A raw socket has no ports.
             port: if mode == Mode::Udp { options.port } else { 0 },
             fragments: false,
@@ -293,7 +293,7 @@ impl Outgoing {
                 let set = if dont_fragment == *is_set {
                     Ok(())
                 } else {
-                    socket::set_dont_fragment_v4(socket, dont_fragment)
+                    socket::set_dont_fragment(socket, self.way.family, dont_fragment)
                 };
                 set.and_then(|()| {
                     *is_set = dont_fragment;

@@ -112,7 +112,7 @@ fn open_raw(way: Way) -> Result<Sockets, OpenError> {
                 // Else the kernel keeps it to itself if the interface's queue is full.
                 sys::set_option(&transmit, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
                 // The DF bit is in each header; this is about a path MTU learnt earlier.
-                set_dont_fragment_v4(&transmit, true)?;
+                set_dont_fragment(&transmit, Family::V4, true)?;
                 transmit.ttl_v4()
             };
             let ttl = prepare().map_err(|source| failed(way, source))? as u8;
@@ -354,7 +354,7 @@ fn plain(
     }
     let prepare = || match family {
         Family::V4 => {
-            set_dont_fragment_v4(&socket, false)?;
+            set_dont_fragment(&socket, family, false)?;
             // Whoever names a broadcast address means it.
             socket.set_broadcast(true)
         }
@@ -378,16 +378,38 @@ fn failed(way: Way, source: io::Error) -> OpenError {
     }
 }
 
-/// Sets or clears the DF bit of all IPv4 packets to come whose header the kernel writes.
+/// Sets or clears the DF bit of all IPv4 packets to come whose header the kernel writes; over IPv6
+/// packets are told on their own not to be fragmented.
 ///
 /// `PROBE` rather than `DO`: a path MTU learnt earlier must not answer for the path.
-pub(crate) fn set_dont_fragment_v4(socket: &Socket, dont_fragment: bool) -> io::Result<()> {
-    let discovery = if dont_fragment {
-        libc::IP_PMTUDISC_PROBE
-    } else {
-        libc::IP_PMTUDISC_DONT
+pub(crate) fn set_dont_fragment(
+    socket: &Socket,
+    family: Family,
+    dont_fragment: bool,
+) -> io::Result<()> {
+    let (level, name, discovery) = match (family, dont_fragment) {
+        (Family::V4, true) => (
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            libc::IP_PMTUDISC_PROBE,
+        ),
+        (Family::V4, false) => (
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            libc::IP_PMTUDISC_DONT,
+        ),
+        (Family::V6, true) => (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_PROBE,
+        ),
+        (Family::V6, false) => (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_WANT,
+        ),
     };
-    sys::set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discovery)
+    sys::set_option(socket, level, name, discovery)
 }
 
 /// Asks the kernel how large an IP packet it believes to fit on the way to `destination`.

@@ -53,6 +53,7 @@ fn ask_hop(bench: &mut Bench, hops: u8) -> Vec<u8> {
         wait: WAIT,
         asked: ms(1),
         ttl: Ttl::new(hops),
+        padding: 0,
     };
     bench.asked += 1;
     let out = &mut |_, heard| panic!("{heard:?}");

@@ -269,5 +269,6 @@ fn asked(peer: PeerKey, sequence: u64) -> Ask {
         wait: WAIT,
         asked: ms(1),
         ttl: None,
+        padding: 0,
     }
 }

@@ -82,6 +82,7 @@ impl World {
             sequence: *next,
             wait: Duration::from_millis(self.random.u64(..3_000)),
             asked: ms(self.now.saturating_sub(self.random.u64(..20))),
+            padding: 0,
         };
         *next += 1;
         self.ends.insert((peer, ask.sequence), 0);
