@@ -175,6 +175,7 @@ static LEAD: Plugin = Plugin::new::<Lead>("lead", "Depth of the water")
     .command(leadsman_core::Command {
         defaults: &[("count", "0"), ("wait", "5s")],
         shorts: &[('c', "count"), ('W', "timeout")],
+        choices: &[('T', "arming", "tallow"), ('N', "arming", "none")],
         open_ended: true,
         ..leadsman_core::Command::new("heave", "WATER")
     });
@@ -384,6 +385,10 @@ fn flags_become_options_above_the_defaults_of_the_command() {
             "--call=false --arming none",
             &[("call", "false"), ("arming", "\"none\"")],
         ),
+        ("-N", &[("arming", "\"none\"")]),
+        ("-N -T", &[("arming", "\"tallow\"")]),
+        ("-N --arming tallow", &[("arming", "\"tallow\"")]),
+        ("--arming tallow -N", &[("arming", "\"none\"")]),
         ("--call --source ::1", &[("source", "\"::1\"")]),
         (
             "--depth -1.5 -W 3s",
