@@ -104,7 +104,7 @@ fn what(what: What) -> (Outcome, u32) {
         What::Unreachable { code } => (Outcome::Unreachable, code.into()),
         What::TimeExceeded { code } => (Outcome::TimeExceeded, code.into()),
         What::TooBig { mtu } => (Outcome::TooBig, mtu.unwrap_or_default()),
-        What::ParameterProblem { .. } => panic!("no node sends {what:?}"),
+        What::Refused | What::ParameterProblem { .. } => panic!("no node sends {what:?}"),
     }
 }
 
