@@ -177,6 +177,7 @@ static LEAD: Plugin = Plugin::new::<Lead>("lead", "Depth of the water")
         shorts: &[('c', "count"), ('W', "timeout")],
         words: &[('M', "call", &[("aloud", "true"), ("not", "false")])],
         phrases: &[("unarmed", "arming", "none")],
+        choices: &[('T', "arming", "tallow"), ('N', "arming", "none")],
         open_ended: true,
         ..leadsman_core::Command::new("heave", "WATER")
     });
@@ -405,6 +406,10 @@ fn flags_become_options_above_the_defaults_of_the_command() {
             &[("call", "false"), ("arming", "\"none\"")],
         ),
         ("--unarmed", &[("arming", "\"none\"")]),
+        ("-N", &[("arming", "\"none\"")]),
+        ("-N -T", &[("arming", "\"tallow\"")]),
+        ("-N --arming tallow", &[("arming", "\"tallow\"")]),
+        ("--arming tallow -N", &[("arming", "\"none\"")]),
         ("--call --source ::1", &[("source", "\"::1\"")]),
         ("-M not", &[("call", "false")]),
         ("--call=false -M aloud", &[]),

@@ -59,7 +59,7 @@ impl Layout {
     ) -> Self {
         let mut blank = Vec::new();
         let mut texts = 0;
-        let places = metrics
+        let places: Box<[Place]> = metrics
             .into_iter()
             .map(|declared| {
                 let metric = declared.metric();
@@ -85,12 +85,6 @@ impl Layout {
                 }
             })
             .collect();
-<<<<<<< ours
-        let mut found = vec![u16::MAX; (2 * places.len()).next_power_of_two()];
-        for (number, place) in (0..).zip(&places) {
-            let free = Self::tries(place.metric, found.len()).find(|at| found[*at] == u16::MAX);
-            found[free.expect("half of it is")] = number;
-        }
         let (mut passing, mut plain) = (Vec::new(), Vec::<Range<usize>>::new());
         for place in places.iter().filter(|place| place.len > 0) {
             match plain.last_mut() {
@@ -99,8 +93,6 @@ impl Layout {
                 _ => plain.push(place.range()),
             }
         }
-=======
->>>>>>> theirs
         Self {
             places,
             blank: blank.into(),

@@ -73,11 +73,8 @@ pub(crate) struct TraceOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PacketProtocol {
-    /// Echo requests.
     Icmp,
-    /// Datagrams.
     Udp,
-    /// SYNs.
     Tcp,
 }
 

@@ -13,17 +13,29 @@ use crate::{EchoOptions, Family, Heard, Protocol, Remarks, Sent, packet};
 
 /// Whole IPv4 datagrams, as a raw socket delivers them.
 pub fn datagram_v4(bytes: &[u8]) {
-    hear(Family::V4, Framing::Header { ttl: 64 }, bytes);
+    hear(Protocol::Icmp, Family::V4, RAW_V4, bytes);
 }
 
 /// `ICMPv4` messages, as a ping socket delivers them.
 pub fn message_v4(bytes: &[u8]) {
-    hear(Family::V4, Framing::Message, bytes);
+    hear(Protocol::Icmp, Family::V4, Framing::Message, bytes);
 }
 
 /// `ICMPv6` messages, as any socket delivers them.
 pub fn message_v6(bytes: &[u8]) {
-    hear(Family::V6, Framing::Message, bytes);
+    hear(Protocol::Icmp, Family::V6, Framing::Message, bytes);
+}
+
+/// What raw sockets deliver while a datagram is in flight: errors and answers over both families.
+pub fn udp(bytes: &[u8]) {
+    hear(Protocol::Udp, Family::V4, RAW_V4, bytes);
+    hear(Protocol::Udp, Family::V6, Framing::Message, bytes);
+}
+
+/// What raw sockets deliver while a SYN is in flight: errors and answers over both families.
+pub fn tcp(bytes: &[u8]) {
+    hear(Protocol::Tcp, Family::V4, RAW_V4, bytes);
+    hear(Protocol::Tcp, Family::V6, Framing::Message, bytes);
 }
 
 /// Errors: how they quote a request, and what they tell beside.
@@ -45,58 +57,79 @@ pub fn control(bytes: &[u8]) {
     control::read(bytes);
 }
 
-/// An engine with a request in flight takes the bytes in as an answer, and in another try what the
-/// bytes make of its true answer.
+/// An engine with a request in flight takes the bytes in as an answer, as an error, and in another
+/// try what the bytes make of its true answer.
 ///
-/// The identifier and sequence number are 0, so that bytes which answer something easily answer
-/// that.
-fn hear(family: Family, framing: Framing, bytes: &[u8]) {
-    ends_once(family, framing, |_| bytes.to_vec());
-    ends_once(family, framing, |request| {
-        let mut answer = answer(family, framing, request);
+/// The identifier or port and the sequence number are 0, so that bytes which answer something
+/// easily answer that.
+fn hear(protocol: Protocol, family: Family, framing: Framing, bytes: &[u8]) {
+    for kind in [protocol, Protocol::Icmp] {
+        ends_once(protocol, family, framing, |_| (kind, bytes.to_vec()));
+    }
+    ends_once(protocol, family, framing, |request| {
+        let mut answer = answer(protocol, family, framing, request);
         for (byte, mask) in answer.iter_mut().zip(bytes) {
             *byte ^= mask;
         }
-        answer
+        (protocol, answer)
     });
 }
 
-/// The echo reply to a request, but for addresses.
-fn answer(family: Family, framing: Framing, mut request: Vec<u8>) -> Vec<u8> {
+/// The answer to a request, but for addresses.
+fn answer(protocol: Protocol, family: Family, framing: Framing, mut request: Vec<u8>) -> Vec<u8> {
     let header = match (family, framing) {
         (Family::V4, Framing::Header { .. }) => 20,
         _ => 0,
     };
     let message = &mut request[header..];
-    match family {
-        Family::V4 => {
+    match (protocol, family) {
+        (Protocol::Icmp, Family::V4) => {
             // The sum in the message grows by what the type falls; ones' complement, RFC 1624.
             let sum = u16::from_be_bytes([message[2], message[3]]);
             let (sum, carry) = sum.overflowing_add(0x0800);
             message[2..4].copy_from_slice(&(sum + u16::from(carry)).to_be_bytes());
             message[0] = 0;
         }
-        Family::V6 => message[0] = 129,
+        (Protocol::Icmp, Family::V6) => message[0] = 129,
+        // The same service echoes it.
+        (Protocol::Udp, _) => message[..4].rotate_left(2),
+        (Protocol::Tcp, _) => {
+            message[..4].rotate_left(2);
+            let number = *message[4..].first_chunk().expect("it is longer");
+            let acknowledged = u32::from_be_bytes(number).wrapping_add(1);
+            message[8..12].copy_from_slice(&acknowledged.to_be_bytes());
+            message[13] = crate::tcp::SYN | crate::tcp::ACK;
+        }
     }
     request
 }
 
-fn ends_once(family: Family, framing: Framing, answer: impl FnOnce(Vec<u8>) -> Vec<u8>) {
-    let (mut engine, request) = asked(family, framing);
-    let bytes = answer(request);
+fn ends_once(
+    protocol: Protocol,
+    family: Family,
+    framing: Framing,
+    answer: impl FnOnce(Vec<u8>) -> (Protocol, Vec<u8>),
+) {
+    let (mut engine, request) = asked(protocol, family, framing);
+    let (kind, bytes) = answer(request);
     let mut ended = 0;
     let mut out = |_, heard: Heard| ended += u32::from(heard.is_end());
     for _ in 0..2 {
-        engine.heard(&received(family, &bytes), ARRIVAL, &mut out);
+        engine.heard(&received(kind, family, &bytes), ARRIVAL, &mut out);
     }
     engine.expire(Stamp(10_000_000_000), 0, &mut out);
     assert_eq!((ended, engine.in_flight()), (1, 0), "a request ends once");
 }
 
 /// An engine with one request in flight, and that request's packet.
-fn asked(family: Family, framing: Framing) -> (Engine, Vec<u8>) {
+fn asked(protocol: Protocol, family: Family, framing: Framing) -> (Engine, Vec<u8>) {
     let mut engine = Engine::new(family, framing, 0, 1);
-    let peer = engine.admit(target(family), &EchoOptions::default());
+    let options = EchoOptions {
+        protocol,
+        remarks: true,
+        ..EchoOptions::default()
+    };
+    let peer = engine.admit(target(family), &options);
     let ask = Ask {
         peer,
         sequence: 0,
@@ -110,10 +143,10 @@ fn asked(family: Family, framing: Framing) -> (Engine, Vec<u8>) {
     (engine, request)
 }
 
-fn received(family: Family, bytes: &[u8]) -> Received<'_> {
+fn received(protocol: Protocol, family: Family, bytes: &[u8]) -> Received<'_> {
     Received {
         bytes,
-        protocol: Protocol::Icmp,
+        protocol,
         ports: None,
         named: target(family),
         hop_limit: None,
@@ -127,6 +160,8 @@ fn target(family: Family) -> IpAddr {
         Family::V6 => Ipv6Addr::LOCALHOST.into(),
     }
 }
+
+const RAW_V4: Framing = Framing::Header { ttl: 64 };
 
 const SENT: Sent = Sent {
     source: None,
@@ -155,36 +190,41 @@ mod tests {
 
     #[test]
     fn the_true_answer_is_known_for_one() {
-        let raw = Framing::Header { ttl: 64 };
-        for (family, framing) in [
-            (Family::V4, raw),
-            (Family::V4, Framing::Message),
-            (Family::V6, Framing::Message),
+        for (protocol, family, framing) in [
+            (Protocol::Icmp, Family::V4, RAW_V4),
+            (Protocol::Icmp, Family::V4, Framing::Message),
+            (Protocol::Icmp, Family::V6, Framing::Message),
+            (Protocol::Udp, Family::V4, RAW_V4),
+            (Protocol::Udp, Family::V6, Framing::Message),
+            (Protocol::Tcp, Family::V4, RAW_V4),
+            (Protocol::Tcp, Family::V6, Framing::Message),
         ] {
-            let (mut engine, request) = asked(family, framing);
-            let mut bytes = answer(family, framing, request);
-            if framing == raw {
+            let (mut engine, request) = asked(protocol, family, framing);
+            let mut bytes = answer(protocol, family, framing, request);
+            if framing == RAW_V4 {
                 // The kernel fills in the source: that of the target, who answers.
                 bytes.copy_within(16..20, 12);
             }
             let mut heard = Vec::new();
-            let received = received(family, &bytes);
+            let received = received(protocol, family, &bytes);
             engine.heard(&received, ARRIVAL, &mut |_, one| heard.push(one));
             let [Heard::Answer(answer)] = &heard[..] else {
-                panic!("{family:?} {framing:?}: {heard:?}");
+                panic!("{protocol:?} {family:?} {framing:?}: {heard:?}");
             };
-            assert_eq!(answer.what, What::Reply { bytes: 64 });
+            assert!(matches!(answer.what, What::Reply { .. }), "{answer:?}");
         }
     }
 
     #[test]
     fn whatever_was_found_by_fuzzing_does_no_harm() {
-        let targets: [(&str, fn(&[u8])); 5] = [
+        let targets: [(&str, fn(&[u8])); 7] = [
             ("datagram_v4", datagram_v4),
             ("message_v4", message_v4),
             ("message_v6", message_v6),
             ("error", error),
             ("control", control),
+            ("udp", udp),
+            ("tcp", tcp),
         ];
         for (name, target) in targets {
             let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,11 +1,13 @@
-//! How do echo requests leave this host, and which answer belongs to which request?
+//! How do requests leave this host, and which answer belongs to which request?
+//!
+//! Requests are ICMP echo requests, UDP datagrams or TCP SYNs: see [`Protocol`].
 //!
 //! A [`Flow`] is one target's use of the sockets that all targets share; a [`Sweep`] asks many
 //! addresses at once with sockets of its own. Both are thin: what happens to a request is decided
 //! in the [`engine`], which is pure. The way of a packet, file by file:
 //!
 //! ```text
-//! flow ──▶ lane ──▶ engine (echo: build; slots: remember) ──▶ port (outgoing) ──────▶ kernel
+//! flow ──▶ lane ──▶ engine (template: build; slots: remember) ──▶ port (outgoing) ──▶ kernel
 //! sweep ─────────▶                                                                      │
 //! flow ◀── inbox ◀── engine (packet: read; peers: judge; trip: time) ◀── port (stamping) ◀┘
 //! sweep ◀─────────

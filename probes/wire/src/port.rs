@@ -8,6 +8,7 @@
 pub(crate) mod control;
 mod filter;
 mod outgoing;
+mod route;
 pub(crate) mod socket;
 pub(crate) mod stamping;
 
@@ -24,8 +25,9 @@ use crate::trip::Arrival;
 use crate::{EchoOptions, Family, Mode, OpenError, Protocol, sys};
 
 use outgoing::Outgoing;
+pub(crate) use route::{is_local, path_mtu, source};
+pub(crate) use socket::Way;
 use socket::{Receiver, Sockets};
-pub(crate) use socket::{Way, is_local, path_mtu, source};
 
 /// The sockets of one way, and what is on its way through them.
 pub(crate) struct Port {

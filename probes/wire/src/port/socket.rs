@@ -324,7 +324,7 @@ fn socket(
 }
 
 /// Opens a socket whose packets go this way; on any port if that is 0.
-fn plain(
+pub(super) fn plain(
     way: Way,
     kind: Type,
     protocol: Option<socket2::Protocol>,
@@ -410,36 +410,6 @@ pub(crate) fn set_dont_fragment(
         ),
     };
     sys::set_option(socket, level, name, discovery)
-}
-
-/// Asks the kernel how large an IP packet it believes to fit on the way to `destination`.
-pub(crate) fn path_mtu(destination: IpAddr) -> Option<u32> {
-    let (level, name) = match destination {
-        IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU),
-        IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU),
-    };
-    // Connecting a UDP socket sends nothing; any port but 0 will do.
-    let socket = Socket::new(Family::of(destination).domain(), Type::DGRAM, None).ok()?;
-    socket
-        .connect(&SocketAddr::new(destination, 9).into())
-        .ok()?;
-    u32::try_from(sys::option(&socket, level, name).ok()?).ok()
-}
-
-/// Asks the routing table from which address packets to `destination` leave.
-pub(crate) fn source(way: Way, destination: IpAddr) -> Option<IpAddr> {
-    // Connecting sends nothing; any port but 0 will do.
-    let socket = plain(way, Type::DGRAM, None, 0).ok()?;
-    socket
-        .connect(&SocketAddr::new(destination, 9).into())
-        .ok()?;
-    let source = socket.local_addr().ok()?.as_socket()?;
-    Some(source.ip())
-}
-
-/// Whether `address` is one that this host can send from.
-pub(crate) fn is_local(address: IpAddr) -> bool {
-    std::net::UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// The usual 208 KiB hold some 260 packets. A burst of answers, or of departures' stamps, waits in
