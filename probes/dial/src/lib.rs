@@ -9,6 +9,7 @@
 //!                                              Handshake: what the peer showed, refused or not
 //! ```
 //!
+//! What the kernel measured of the connection is asked of [`TcpInfo`] before it is given up.
 //! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
 //! probe's affair, and so is what a phase is called in its metrics.
 

@@ -1,7 +1,7 @@
 //! Which calls to the kernel does the socket crate not have, or not in safe form?
 //!
-//! With `batch` and `connection`, the only `unsafe` code of the workspace, and nothing but thin calls: what to do
-//! with them is decided elsewhere.
+//! With `batch` and `connection`, the only `unsafe` code of the workspace, and nothing but thin
+//! calls: what to do with them is decided elsewhere.
 
 #![expect(unsafe_code, reason = "setsockopt, getsockopt, ppoll and eventfd")]
 

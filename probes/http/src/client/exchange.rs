@@ -137,7 +137,8 @@ impl Trip<'_, '_> {
         })
     }
 
-    /// Connects to the server or its proxy; for a proxy also returns whom to ask it for: host and port.
+    /// Connects to the server or its proxy; for a proxy also returns the host and the port to ask
+    /// it for.
     async fn connected(
         &mut self,
         way: &Way<'_>,

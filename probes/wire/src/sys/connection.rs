@@ -1,4 +1,6 @@
 //! What does the kernel know of a TCP connection?
+//!
+//! A few of its figures, asked for once. It watches nothing, and makes no connection.
 
 use std::io;
 use std::mem;
