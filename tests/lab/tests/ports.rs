@@ -93,6 +93,7 @@ fn trace(
             wait: Duration::from_secs(1),
             asked: NOW.at,
             ttl,
+            padding: 0,
         };
         let mut bytes = Vec::new();
         let mut out = |_, heard: Heard| match heard {
