@@ -242,6 +242,9 @@ pub struct Command {
     pub target: &'static str,
     /// Options whose value by hand differs from their default: name and value as written.
     pub defaults: &'static [(&'static str, &'static str)],
+    /// The same where nobody watches because the output is no terminal, in place of
+    /// [`Self::defaults`]: what goes on until a person ends it needs an end then.
+    pub unwatched: &'static [(&'static str, &'static str)],
     /// One-letter flags for options.
     pub shorts: &'static [(char, &'static str)],
     /// Whether a run goes on until a person ends it, so that it has no timeout of its own.
@@ -257,6 +260,7 @@ impl Command {
             name,
             target,
             defaults: &[],
+            unwatched: &[],
             shorts: &[],
             open_ended: false,
             draw: None,
