@@ -1,16 +1,26 @@
 //! How is a trace shown to a person?
 //!
-//! A line for each hop below a line for the target, drawn anew in place as hops become known: a
-//! star stands for silence, a question mark for what may still be heard.
+//! While the path is being found, a line for each hop; then a table with the figures of all rounds.
+//! Both are drawn anew in place, and below each other where there are several targets.
 
+mod course;
+mod discovery;
+mod figures;
+mod notes;
+mod table;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use leadsman_core::draw::{Draw, Stage};
 use leadsman_core::{Event, Run, Word};
+use serde_json::{Map, Value};
 
-use crate::events::{Hop, Said};
+use self::course::Course;
+use self::discovery::Discovered;
+use crate::events::Said;
 
 /// A drawing for as many traces as there are targets on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
@@ -28,37 +38,34 @@ struct Drawing {
 struct Trace {
     /// Where packets go, and how long they are.
     asked: Option<(IpAddr, usize)>,
-    /// By TTL, without gaps from the first that was asked.
-    hops: Vec<Asked>,
+    discovered: Discovered,
+    course: Course,
+    names: Names,
+    /// Why this host cannot send, if it cannot.
+    refusal: Option<String>,
     /// How it ended.
     last: Option<String>,
 }
 
-/// One TTL.
-struct Asked {
-    ttl: u8,
-    packets: u32,
-    heard: Option<Box<Hop>>,
-    is_silent: bool,
-}
+/// The names of those who answered.
+#[derive(Default)]
+struct Names(BTreeMap<IpAddr, String>);
 
 impl Draw for Drawing {
     fn event(&mut self, target: usize, event: &Event, _: &mut String) {
         if let Some(said) = Said::of(event) {
-            self.traces[target].take(said);
+            let at = event.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.traces[target].take(said, at);
         }
     }
 
     fn finished(&mut self, target: usize, run: &Run, _: &mut String) {
         let trace = &mut self.traces[target];
         if let Err(fault) = &run.result {
-            let fault = fault.to_string();
-            trace.last = Some(if self.stage.color {
-                format!("\x1b[31m{fault}\x1b[0m")
-            } else {
-                fault
-            });
-        } else if let Some(last) = &mut trace.last {
+            trace.last = Some(red(&fault.to_string(), self.stage.color));
+        } else if let Some(last) = &mut trace.last
+            && trace.course.round == 0
+        {
             let ms = milliseconds(run.duration);
             write!(last, ", {ms} ms").expect(INFALLIBLE);
         }
@@ -67,41 +74,24 @@ impl Draw for Drawing {
     fn table(&self) -> Option<String> {
         let mut page = String::new();
         for (trace, target) in self.traces.iter().zip(&self.stage.targets) {
-            trace.write(&target.address, self.stage.width, &mut page);
+            trace.write(&target.address, &self.stage, &mut page);
         }
         Some(page)
+    }
+
+    fn figures(&self, target: usize) -> Map<String, Value> {
+        let trace = &self.traces[target];
+        figures::figures(&trace.course, &trace.names)
     }
 
     fn summary(&mut self, _: &mut String) {}
 }
 
 impl Trace {
-    fn take(&mut self, said: Said) {
-        match said {
-            Said::Sent(sent) => {
-                self.asked = Some((sent.to, sent.bytes));
-                if let Some(hop) = self.at(sent.ttl) {
-                    hop.packets += 1;
-                } else if self.is_next(sent.ttl) {
-                    // Any other asks whether the target answers at all.
-                    self.hops.push(Asked {
-                        ttl: sent.ttl,
-                        packets: 1,
-                        heard: None,
-                        is_silent: false,
-                    });
-                }
-            }
-            Said::Hop(heard) => {
-                if let Some(hop) = self.at(heard.ttl) {
-                    hop.heard.get_or_insert(heard);
-                }
-            }
-            Said::Silent(silent) => {
-                if let Some(hop) = self.at(silent.ttl) {
-                    hop.is_silent = true;
-                }
-            }
+    /// Takes in what was said `at` a time on the clock of the events.
+    fn take(&mut self, said: Said, at: Duration) {
+        match &said {
+            Said::Sent(sent) => self.asked = Some((sent.to, sent.bytes)),
             Said::Ended(ended) => {
                 let packets = ended.packets;
                 self.last = Some(match ended.hops {
@@ -109,81 +99,52 @@ impl Trace {
                     None => format!("{}: {packets} packets", ended.result),
                 });
             }
+            Said::Router(router) => {
+                if let Some(name) = &router.name {
+                    // Whoever owns the address may have written anything.
+                    self.names.0.insert(router.address, Word(name).to_string());
+                }
+            }
+            Said::NotSent(not_sent) => self.refusal = Some(not_sent.error.clone()),
+            Said::Round(_) => self.refusal = None,
+            _ => {}
         }
+        self.course.take(&said, at);
+        self.discovered.take(said);
     }
 
-    fn at(&mut self, ttl: u8) -> Option<&mut Asked> {
-        self.hops.iter_mut().find(|hop| hop.ttl == ttl)
-    }
-
-    fn is_next(&self, ttl: u8) -> bool {
-        self.hops.last().is_none_or(|hop| hop.ttl + 1 == ttl)
-    }
-
-    fn write(&self, name: &str, width: usize, page: &mut String) {
-        write!(page, "TRACE {name}").expect(INFALLIBLE);
+    fn write(&self, target: &str, stage: &Stage, page: &mut String) {
+        write!(page, "TRACE {target}").expect(INFALLIBLE);
         if let Some((address, bytes)) = self.asked {
             write!(page, " ({address}), {bytes} bytes of ICMP").expect(INFALLIBLE);
         }
-        page.push('\n');
-        let shown = self.shown();
-        let addresses = shown.iter().filter_map(|hop| hop.heard.as_ref());
-        let column = addresses.map(|hop| hop.from.to_string().len()).max();
-        for hop in shown {
-            let line = hop.line(column.unwrap_or(1));
-            page.extend(line.trim_end().chars().take(width));
+        if self.course.round > 0 {
+            writeln!(page, ", round {}", self.course.round).expect(INFALLIBLE);
+            table::write(&self.course, &self.names, stage, page);
+        } else {
             page.push('\n');
+            self.discovered.write(&self.names, stage.width, page);
         }
-        if let Some(last) = &self.last {
-            writeln!(page, "{last}").expect(INFALLIBLE);
+        let last = self.last.iter();
+        let last = last.filter(|_| self.course.round == 0 || !self.course.is_reached());
+        for line in last.chain(&self.refusal) {
+            page.extend([line.as_str(), "\n"]);
         }
-    }
-
-    /// Up to the target, or to the farthest that was heard of and the first of the silence after.
-    fn shown(&self) -> &[Asked] {
-        let arrived = |hop: &Asked| hop.heard.as_ref().is_some_and(|hop| hop.arrived);
-        let heard = self.hops.iter().rposition(|hop| hop.heard.is_some());
-        let end = match self.hops.iter().position(arrived) {
-            Some(at) => at + 1,
-            None => heard.map_or(1, |at| at + 2),
-        };
-        &self.hops[..end.min(self.hops.len())]
     }
 }
 
-impl Asked {
-    fn line(&self, column: usize) -> String {
-        let mut line = format!("{:>3}  ", self.ttl);
-        let Some(hop) = &self.heard else {
-            line.push(if self.is_silent { '*' } else { '?' });
-            if self.packets > 1 {
-                write!(line, "  (asked {} times)", self.packets).expect(INFALLIBLE);
-            }
-            return line;
+impl Names {
+    /// An address behind its name, if there is room for both in so many columns; else the name.
+    fn shown(&self, address: IpAddr, width: usize) -> String {
+        let Some(name) = self.0.get(&address) else {
+            return address.to_string();
         };
-        let from = hop.from.to_string();
-        write!(line, "{from:column$}  {:>7} ms", milliseconds(hop.rtt)).expect(INFALLIBLE);
-        if self.packets > 1 {
-            write!(line, "  (asked {} times)", self.packets).expect(INFALLIBLE);
+        let both = format!("{name} ({address})");
+        if both.chars().count() <= width {
+            both
+        } else {
+            name.clone()
         }
-        if let Some(what) = &hop.what {
-            write!(line, "  {what}").expect(INFALLIBLE);
-        }
-        if let Some(ttl) = hop.quoted_ttl.filter(|ttl| *ttl != 1 && hop.what.is_none()) {
-            write!(line, "  ttl {ttl}").expect(INFALLIBLE);
-        }
-        if let Some(tos) = hop.changed_tos {
-            write!(line, "  tos {tos:#04x}").expect(INFALLIBLE);
-        }
-        for label in &hop.labels {
-            write!(line, "  MPLS {} ttl {}", label.number, label.ttl).expect(INFALLIBLE);
-        }
-        for interface in &hop.interfaces {
-            if let Some(name) = &interface.name {
-                write!(line, "  {} {}", interface.role, Word(name)).expect(INFALLIBLE);
-            }
-        }
-        line
     }
 }
 
@@ -197,6 +158,21 @@ fn milliseconds(time: Duration) -> String {
         _ => 0,
     };
     format!("{ms:.decimals$}")
+}
+
+/// A share of 1 in percent, with a decimal where it has one: `0%`, `33.3%`.
+fn percent(share: f64) -> String {
+    let text = format!("{:.1}", share * 100.0);
+    format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// Marks bad news, where colour is wanted.
+fn red(text: &str, color: bool) -> String {
+    if color {
+        format!("\x1b[31m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Writing to a `String` cannot fail.

@@ -39,6 +39,7 @@ pub mod loss;
 mod metrics;
 pub mod mtu;
 pub mod multipath;
+mod observe;
 mod options;
 mod pace;
 pub mod path;
@@ -47,6 +48,7 @@ pub mod record;
 pub mod reply;
 pub mod reverse;
 pub mod rounds;
+mod routers;
 pub mod statistics;
 pub mod step;
 mod trace;
@@ -75,6 +77,9 @@ inventory::submit! {
         .demonstration(&["127.0.0.1"])
         .command(Command {
             shorts: &[
+                ('c', "report"),
+                ('i', "interval"),
+                ('n', "numeric"),
                 ('f', "first_ttl"),
                 ('m', "max_ttl"),
                 ('w', "wait"),
@@ -82,6 +87,9 @@ inventory::submit! {
                 ('Q', "tos"),
                 ('I', "source_ip_address"),
             ],
+            defaults: &[("once", "false"), ("numeric", "false")],
+            unwatched: &[("report", "10")],
+            open_ended: true,
             draw: Some(draw::draw),
             ..Command::new("trace", "HOST")
         })

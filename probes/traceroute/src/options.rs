@@ -31,6 +31,14 @@ pub(crate) struct TraceOptions {
     /// The last TTL to ask; beyond it, one packet with a TTL of 64 asks whether the target answers at all.
     #[schemars(range(min = 1, max = 30))]
     pub(crate) max_ttl: u8,
+    /// End when the path is known; otherwise its hops are measured in rounds from then on.
+    pub(crate) once: bool,
+    /// Rounds before the report; 0 goes on until the run's deadline, or by hand until you stop it (10 where the output is no terminal).
+    pub(crate) report: u32,
+    /// Time from one round to the next, at least 10ms: each hop is asked once in a round.
+    pub(crate) interval: Period,
+    /// Tell addresses only: the names of routers are not looked up.
+    pub(crate) numeric: bool,
     /// How long to wait where nothing farther answers; twice the slowest answer if that is longer.
     pub(crate) wait: Period,
     /// Address to send from, of this host and of the target's family; the routing table chooses if none is given.
@@ -57,6 +65,10 @@ impl Default for TraceOptions {
             ip_protocol_fallback: true,
             first_ttl: limits.first.hops(),
             max_ttl: limits.max.hops(),
+            once: true,
+            report: 0,
+            interval: Period(Duration::from_secs(1)),
+            numeric: true,
             wait: Period(limits.wait),
             source_ip_address: None,
             interface: None,
@@ -81,6 +93,9 @@ impl Options for TraceOptions {
         if self.wait.is_zero() {
             return Err(OptionsError::field("wait", "must be longer than 0s"));
         }
+        if *self.interval < SHORTEST_INTERVAL {
+            return Err(OptionsError::field("interval", "must be at least 10ms"));
+        }
         if self.first_ttl > self.max_ttl {
             let message = format!("must not be above max_ttl, which is {}", self.max_ttl);
             return Err(OptionsError::field("first_ttl", message));
@@ -92,10 +107,17 @@ impl Options for TraceOptions {
         ))
     }
 
-    /// All TTLs, two of them twice, and the one with a TTL of 64.
-    fn packets(&self, _: Duration) -> Option<u64> {
-        let hops = self.max_ttl.saturating_sub(self.first_ttl) + 1;
-        Some(u64::from(hops) + 3)
+    /// All TTLs, two of them twice, and the one with a TTL of 64; then all TTLs in every round.
+    fn packets(&self, timeout: Duration) -> Option<u64> {
+        let hops = u64::from(self.max_ttl.saturating_sub(self.first_ttl)) + 1;
+        let fitting = timeout.as_nanos().div_ceil(self.interval.as_nanos().max(1));
+        let fitting = u64::try_from(fitting).unwrap_or(u64::MAX);
+        let rounds = match self.report {
+            _ if self.once => 0,
+            0 => fitting,
+            rounds => fitting.min(rounds.into()),
+        };
+        Some((hops + 3).saturating_add(hops.saturating_mul(rounds)))
     }
 }
 
@@ -150,6 +172,9 @@ fn label(target: &str) -> u32 {
     (hasher.finish() as u32 & 0xf_ffff).max(1)
 }
 
+/// A router is asked once in so much time.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
 /// Of a smaller payload there is no cookie in the packet.
 const LEAST_PAYLOAD: usize = 20;
 
@@ -173,6 +198,7 @@ mod tests {
                 &[("payload_size", "19")],
                 "payload_size: must be from 20 to 65507",
             ),
+            (&[("interval", "9ms")], "interval: must be at least 10ms"),
             (&[("wait", "0s")], "wait: must be longer than 0s"),
             (
                 &[("interface", "a b")],

@@ -11,8 +11,10 @@ use leadsman_wire::{EchoOptions, OpenError, SendError};
 
 use crate::discovery::Limits;
 use crate::line::Line;
+use crate::observe::Observation;
 use crate::options::TraceOptions;
 use crate::path::PathWatch;
+use crate::routers::Routers;
 use crate::walk::Walk;
 
 /// Traces aimed at one host.
@@ -53,11 +55,26 @@ impl Trace {
 #[async_trait]
 impl Probe for Trace {
     async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
-        let preference = self.options.preference();
-        let address = cx.resolve(&cx.target().address, preference).await?;
+        let options = Arc::clone(&self.options);
+        let address = cx
+            .resolve(&cx.target().address, options.preference())
+            .await?;
         let limits = self.limits;
         let (line, watch) = self.aim_at(address)?;
-        Walk::new(cx, limits, line, watch).run().await
+        let mut walk = Walk::new(cx, limits, line, watch);
+        let outcome = walk.run().await;
+        let discovery = walk.end();
+        let mut routers = Routers::new(cx, !options.numeric);
+        for address in discovery.path().hops().iter().flatten() {
+            routers.meet(*address);
+        }
+        let goes_on = !options.once && discovery.verdict().is_some();
+        if !goes_on || matches!(outcome, Err(Fault::Own(..))) {
+            routers.learn_all().await;
+            return outcome;
+        }
+        let observation = Observation::new(cx, line, routers, &options, &discovery);
+        observation.run(outcome).await
     }
 }
 

@@ -13,14 +13,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::answer::reply;
 use crate::discovery::{Discovery, Limits, Verdict};
-use crate::events::{Ended, Hop, Other, PathChanged, Sent, Silent, interfaces, labels};
+use crate::events::{DISCOVERY, Ended, Hop, Other, PathChanged, Sent, Silent, label};
 use crate::line::Line;
 use crate::metrics::{
     HOP_PROBES, HOP_REPLIES, HOP_RTT, HOPS, PATH, PATH_HASH, REVERSE_HOPS, RTT, RTT_SOURCE, RUNS,
     SENT, result, ttl,
 };
 use crate::path::{Path, PathWatch};
-use crate::reply::{Reply, Says};
+use crate::reply::Says;
 use crate::reverse::reverse_hops;
 use crate::step::{self, Machine, Probe, Step};
 
@@ -64,7 +64,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Sends and hears until the path is known, or until a stop.
-    pub(crate) async fn run(mut self) -> Result<(), Fault> {
+    pub(crate) async fn run(&mut self) -> Result<(), Fault> {
         let mut stopped = pin!(self.cx.stopped());
         loop {
             match self.discovery.poll(self.begin.elapsed()) {
@@ -88,10 +88,16 @@ impl<'a> Walk<'a> {
         self.outcome()
     }
 
+    /// Makes the accounts of the run, and hands out what was found.
+    pub(crate) fn end(self) -> Discovery {
+        self.discovery.clone()
+    }
+
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
         self.line.send(probe, self.limits.wait)?;
         self.cx.add(&SENT, 1);
         self.cx.event(Sent::NAME, || Sent {
+            round: DISCOVERY,
             ttl: probe.ttl.hops(),
             to: self.line.address(),
             bytes: self.line.bytes(),
@@ -143,31 +149,10 @@ impl<'a> Walk<'a> {
                 self.cx.set(&REVERSE_HOPS, reverse_hops(hop_limit).into());
             }
         }
-        self.cx
-            .event(Hop::NAME, || self.hop(probe, answer, &reply, arrived));
+        self.cx.event(Hop::NAME, || {
+            Hop::new(probe, DISCOVERY, answer, &reply, self.line)
+        });
         self.discovery.hear(probe, reply, self.begin.elapsed());
-    }
-
-    fn hop(&self, probe: Probe, answer: &Answer, reply: &Reply, arrived: bool) -> Hop {
-        let quote = reply.quote;
-        Hop {
-            ttl: probe.ttl.hops(),
-            from: reply.from,
-            rtt: reply.rtt,
-            rtt_source: label(answer.rtt_source).into(),
-            arrived,
-            what: match reply.says {
-                Says::Unreachable { .. } => Some(answer.to_string()),
-                Says::Arrived | Says::TimeExceeded => None,
-            },
-            ttl_left: reply.hop_limit,
-            quoted_ttl: quote.map(|quote| quote.ttl),
-            changed_tos: quote
-                .map(|quote| quote.tos)
-                .filter(|tos| *tos != self.line.tos()),
-            labels: labels(&reply.extensions),
-            interfaces: interfaces(&reply.extensions),
-        }
     }
 
     /// Makes the accounts of the run.
@@ -267,15 +252,6 @@ impl<'a> Walk<'a> {
 impl Drop for Walk<'_> {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// The value of the label `source`.
-fn label(source: RttSource) -> &'static str {
-    match source {
-        RttSource::User => "user",
-        RttSource::KernelReceive => "kernel_receive",
-        RttSource::Kernel => "kernel",
     }
 }
 

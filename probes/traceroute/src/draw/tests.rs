@@ -106,12 +106,14 @@ fn said(drawing: &mut dyn Draw, name: &'static str, fields: Value) {
 }
 
 fn sent(ttl: u8) -> Value {
-    json!({ "ttl": ttl, "to": "203.0.113.9", "bytes": 44 })
+    json!({ "round": 0, "ttl": ttl, "to": "203.0.113.9", "bytes": 44 })
 }
 
 fn hop(ttl: u8, more: Value) -> Value {
     let mut hop = json!({
+        "round": 0,
         "ttl": ttl,
+        "arrival": "in_time",
         "from": format!("10.0.0.{ttl}"),
         "rtt_seconds": 0.00325,
         "rtt_source": "kernel",
