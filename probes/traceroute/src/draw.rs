@@ -14,13 +14,13 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use leadsman_core::draw::{Draw, Stage};
+use leadsman_core::draw::{Draw, Stage, milliseconds, red};
 use leadsman_core::{Event, Run, Word};
 use serde_json::{Map, Value};
 
 use self::course::Course;
 use self::discovery::Discovered;
-use crate::events::Said;
+use crate::events::{Router, Said};
 
 /// A drawing for as many traces as there are targets on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
@@ -47,9 +47,16 @@ struct Trace {
     last: Option<String>,
 }
 
-/// The names of those who answered.
+/// Who it is that answered, as far as that is known.
 #[derive(Default)]
-struct Names(BTreeMap<IpAddr, String>);
+struct Names(BTreeMap<IpAddr, Known>);
+
+#[derive(Default)]
+struct Known {
+    name: Option<String>,
+    /// The number of its autonomous system.
+    system: Option<u32>,
+}
 
 impl Draw for Drawing {
     fn event(&mut self, target: usize, event: &Event, _: &mut String) {
@@ -99,12 +106,7 @@ impl Trace {
                     None => format!("{}: {packets} packets", ended.result),
                 });
             }
-            Said::Router(router) => {
-                if let Some(name) = &router.name {
-                    // Whoever owns the address may have written anything.
-                    self.names.0.insert(router.address, Word(name).to_string());
-                }
-            }
+            Said::Router(router) => self.names.learn(router),
             Said::NotSent(not_sent) => self.refusal = Some(not_sent.error.clone()),
             Said::Round(_) => self.refusal = None,
             _ => {}
@@ -134,9 +136,28 @@ impl Trace {
 }
 
 impl Names {
+    fn learn(&mut self, router: &Router) {
+        let known = self.0.entry(router.address).or_default();
+        if let Some(name) = &router.name {
+            // Whoever owns the address may have written anything.
+            known.name = Some(Word(name).to_string());
+        }
+        known.system = known.system.or(router.system);
+    }
+
+    fn name(&self, address: IpAddr) -> Option<&String> {
+        self.0.get(&address)?.name.as_ref()
+    }
+
+    /// `AS64500`.
+    fn system(&self, address: IpAddr) -> Option<String> {
+        let system = self.0.get(&address)?.system?;
+        Some(format!("AS{system}"))
+    }
+
     /// An address behind its name, if there is room for both in so many columns; else the name.
     fn shown(&self, address: IpAddr, width: usize) -> String {
-        let Some(name) = self.0.get(&address) else {
+        let Some(name) = self.name(address) else {
             return address.to_string();
         };
         let both = format!("{name} ({address})");
@@ -148,31 +169,10 @@ impl Names {
     }
 }
 
-/// Milliseconds with as many decimals as ping(8) shows: three digits count.
-fn milliseconds(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1e3;
-    let decimals = match ms {
-        ..0.9995 => 3,
-        ..9.995 => 2,
-        ..99.95 => 1,
-        _ => 0,
-    };
-    format!("{ms:.decimals$}")
-}
-
 /// A share of 1 in percent, with a decimal where it has one: `0%`, `33.3%`.
 fn percent(share: f64) -> String {
     let text = format!("{:.1}", share * 100.0);
     format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
-}
-
-/// Marks bad news, where colour is wanted.
-fn red(text: &str, color: bool) -> String {
-    if color {
-        format!("\x1b[31m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
 }
 
 /// Writing to a `String` cannot fail.

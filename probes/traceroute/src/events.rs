@@ -165,12 +165,15 @@ pub(crate) struct NotSent {
     pub(crate) error: String,
 }
 
-/// Something was found out about who answers at an address.
+/// Something was found out about who answers at an address; what is `None` is told elsewhere, or
+/// not known.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Router {
     pub(crate) address: IpAddr,
     /// Its name, by reverse lookup.
     pub(crate) name: Option<String>,
+    /// The number of the autonomous system that announces the address (RFC 6793).
+    pub(crate) system: Option<u32>,
 }
 
 /// Two runs in a row took another path than those before.

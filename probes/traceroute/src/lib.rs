@@ -3,10 +3,11 @@
 //! The way of one run, file by file:
 //!
 //! ```text
-//! options ──▶ trace ──▶ walk ──▶ line              send, hear, and let the core decide
-//!                        │ └──▶ answer             what came back, in the core's words
+//! options ──▶ trace ──▶ walk, then observe ──▶ line     send, hear, and let the core decide
+//!                        │     │      └─────▶ answer    what came back, in the core's words
+//!                        │     └───▶ routers, systems   who it is that answered
 //!                        ▼
-//!              metrics, events ──▶ draw            what a person sees of it
+//!              metrics, events ──▶ draw                 what a person sees of it
 //! ```
 //!
 //! The core is pure. It decides what to ask next and what the answers come to:
@@ -23,8 +24,8 @@
 //! path                   whether it is still the path that it was
 //! ```
 //!
-//! The probe runs a discovery; what else the core can do is not offered yet. This crate touches no
-//! packet and no socket: those are `leadsman-wire`'s.
+//! The probe runs a discovery, and rounds if they are asked for; what else the core can do is not
+//! offered yet. This crate touches no packet and no socket: those are `leadsman-wire`'s.
 
 #![forbid(unsafe_code)]
 
@@ -51,6 +52,7 @@ pub mod rounds;
 mod routers;
 pub mod statistics;
 pub mod step;
+pub mod systems;
 mod trace;
 mod walk;
 

@@ -4,6 +4,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub(crate) struct TraceOptions {
     pub(crate) interval: Period,
     /// Tell addresses only: the names of routers are not looked up.
     pub(crate) numeric: bool,
+    /// File that tells which autonomous system an address belongs to, in the format of iptoasn.com, not compressed.
+    pub(crate) as_database: Option<PathBuf>,
     /// How long to wait where nothing farther answers; twice the slowest answer if that is longer.
     pub(crate) wait: Period,
     /// Address to send from, of this host and of the target's family; the routing table chooses if none is given.
@@ -69,6 +72,7 @@ impl Default for TraceOptions {
             report: 0,
             interval: Period(Duration::from_secs(1)),
             numeric: true,
+            as_database: None,
             wait: Period(limits.wait),
             source_ip_address: None,
             interface: None,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
 use leadsman_wire::{EchoOptions, OpenError, SendError};
+use tokio::task::spawn_blocking;
 
 use crate::discovery::Limits;
 use crate::line::Line;
@@ -15,6 +16,7 @@ use crate::observe::Observation;
 use crate::options::TraceOptions;
 use crate::path::PathWatch;
 use crate::routers::Routers;
+use crate::systems::Systems;
 use crate::walk::Walk;
 
 /// Traces aimed at one host.
@@ -25,6 +27,7 @@ pub(crate) struct Trace {
     limits: Limits,
     line: Option<Line>,
     watch: PathWatch,
+    systems: Option<Arc<Systems>>,
 }
 
 impl Trace {
@@ -35,7 +38,19 @@ impl Trace {
             limits,
             line: None,
             watch: PathWatch::default(),
+            systems: None,
         }
+    }
+
+    /// The database of systems, if there is to be one; read by the first run.
+    async fn systems(&mut self) -> Result<Option<Arc<Systems>>, Fault> {
+        if let (None, Some(path)) = (&self.systems, &self.options.as_database) {
+            let path = path.clone();
+            let read = spawn_blocking(move || Systems::shared(&path)).await;
+            let read = read.map_err(Fault::own)?;
+            self.systems = Some(read.map_err(Fault::own)?);
+        }
+        Ok(self.systems.clone())
     }
 
     /// Makes sure that `address` is where the line leads.
@@ -59,12 +74,13 @@ impl Probe for Trace {
         let address = cx
             .resolve(&cx.target().address, options.preference())
             .await?;
+        let systems = self.systems().await?;
         let limits = self.limits;
         let (line, watch) = self.aim_at(address)?;
         let mut walk = Walk::new(cx, limits, line, watch);
         let outcome = walk.run().await;
         let discovery = walk.end();
-        let mut routers = Routers::new(cx, !options.numeric);
+        let mut routers = Routers::new(cx, !options.numeric, systems);
         for address in discovery.path().hops().iter().flatten() {
             routers.meet(*address);
         }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use leadsman_core::draw::{Mark, Strip};
+
 use crate::events::{Arrival, DISCOVERY, Hop, Said};
 use crate::limiter::{Limit, limit};
 use crate::loss::{HopLoss, losses};
@@ -25,6 +27,7 @@ pub(super) struct Course {
 #[derive(Debug, Default)]
 pub(super) struct Station {
     pub(super) record: Record,
+    pub(super) strip: Strip,
     /// The newest answer.
     pub(super) latest: Option<Box<Hop>>,
 }
@@ -38,14 +41,18 @@ impl Course {
                 self.reach = begun.reach;
             }
             Said::Sent(sent) if sent.round != DISCOVERY => {
-                self.at(sent.ttl).record.note_sent(sent.round, at);
+                let hop = self.at(sent.ttl);
+                hop.record.note_sent(sent.round, at);
+                hop.strip.sent(sent.round.into());
             }
             Said::Hop(hop) => self.at(hop.ttl).hear(hop),
-            Said::Lost(lost) if lost.local_suspect => {
-                self.at(lost.ttl).record.note_unknown(lost.round);
+            Said::Lost(lost) if lost.local_suspect => self.at(lost.ttl).miss(lost.round),
+            Said::Lost(lost) => {
+                let hop = self.at(lost.ttl);
+                hop.record.note_lost(lost.round);
+                hop.strip.ended(lost.round.into(), Mark::Lost);
             }
-            Said::Lost(lost) => self.at(lost.ttl).record.note_lost(lost.round),
-            Said::NotSent(not_sent) => self.at(not_sent.ttl).record.note_unknown(not_sent.round),
+            Said::NotSent(not_sent) => self.at(not_sent.ttl).miss(not_sent.round),
             _ => {}
         }
     }
@@ -91,10 +98,23 @@ impl Station {
         let record = &mut self.record;
         match hop.arrival {
             _ if hop.round == DISCOVERY => {}
-            Arrival::InTime => record.note_answer(hop.round, hop.from, hop.rtt),
+            Arrival::InTime => {
+                record.note_answer(hop.round, hop.from, hop.rtt);
+                let mark = match hop.what {
+                    Some(_) => Mark::Error,
+                    None => Mark::Reply(hop.rtt),
+                };
+                self.strip.ended(hop.round.into(), mark);
+            }
             Arrival::Late => record.note_late(hop.round, hop.from),
             Arrival::Again => record.duplicates += 1,
         }
         self.latest = Some(Box::new(hop.clone()));
+    }
+
+    /// Nothing will be known of the packet of a round.
+    fn miss(&mut self, round: u32) {
+        self.record.note_unknown(round);
+        self.strip.ended(round.into(), Mark::Unknown);
     }
 }

@@ -4,8 +4,10 @@
 
 use std::fmt::Write as _;
 
+use leadsman_core::draw::milliseconds;
+
 use super::notes::told;
-use super::{INFALLIBLE, Names, milliseconds};
+use super::{INFALLIBLE, Names};
 use crate::events::{Arrival, DISCOVERY, Hop, Said};
 
 /// The hops of one target, by TTL, without gaps from the first that was asked.

@@ -31,7 +31,12 @@ fn figures_of(ttl: u8, hop: &Station, loss: Option<HopLoss>, names: &Names) -> V
     let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
     let (record, statistics) = (&hop.record, &hop.record.statistics);
     let responders = record.responders.iter().map(|(address, count)| {
-        json!({ "address": address, "name": names.0.get(address), "answers": count })
+        json!({
+            "address": address,
+            "name": names.name(*address),
+            "system": names.0.get(address).and_then(|known| known.system),
+            "answers": count,
+        })
     });
     let limit = hop
         .limit()
