@@ -9,6 +9,7 @@ use std::sync::Arc;
 use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
 use leadsman_wire::{EchoOptions, OpenError, SendError};
 use tokio::task::spawn_blocking;
+use tokio::time::sleep_until;
 
 use crate::discovery::Limits;
 use crate::line::Line;
@@ -86,7 +87,13 @@ impl Probe for Trace {
         }
         let goes_on = !options.once && discovery.verdict().is_some();
         if !goes_on || matches!(outcome, Err(Fault::Own(..))) {
-            routers.learn_all().await;
+            // A name that nobody tells in time makes no failure of what is known.
+            tokio::select! {
+                biased;
+                () = cx.stopped() => {}
+                () = sleep_until(cx.deadline()) => {}
+                () = routers.learn_all() => {}
+            }
             return outcome;
         }
         let observation = Observation::new(cx, line, routers, &options, &discovery);
