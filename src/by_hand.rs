@@ -2,7 +2,7 @@
 //!
 //! Every target is measured at the same time, each in a task of its own. What they say goes
 //! through one channel to one page, which draws: a person who holds the output still, or a slow
-//! pipe, never delays a measurement. A first signal ends the runs, a second one does not wait for
+//! pipe, never delays a measurement. A first signal or a key ends the runs, a second signal does not wait for
 //! what they have to say. When to probe again, and what that means for anybody else, is not decided
 //! here: a run by hand is over when it is over.
 
@@ -29,7 +29,7 @@ use self::json::Json;
 use self::page::{Note, Page};
 use self::plain::Plain;
 use self::quiet::Quiet;
-use crate::terminal::{self, Terminal};
+use crate::terminal::{self, Keys, Terminal};
 
 pub(crate) use self::sweep::{Range, Shown, SweepByHand, Targets, sweep_by_hand};
 
@@ -130,8 +130,11 @@ async fn carry_out(
     } else {
         plain::left_out
     };
-    let page = Page::new(drawing(&request, &terminal), apology, terminal, stopper)
-        .map_err(ByHandError::Output)?;
+    let drawing = drawing(&request, &terminal);
+    let keys = listen(&request, &*drawing, &terminal, &stopper);
+    let hint = keys.as_ref().map_or("", |_| "q quits\n");
+    let page = Page::new(drawing, apology, hint, terminal, stopper);
+    let page = page.map_err(ByHandError::Output)?;
     // Without a bound: the page waits for nobody, so what is in here is soon drawn.
     let (notes, inbox) = mpsc::channel();
     let page = spawn_blocking(move || page.keep(&inbox).map_err(ByHandError::Output));
@@ -188,6 +191,22 @@ fn drawing(request: &ByHand, terminal: &Terminal) -> Box<dyn Draw> {
         return Box::new(Quiet(drawing));
     }
     drawing
+}
+
+/// Has a key end the runs, where one that a person watches would not end by itself.
+fn listen(
+    request: &ByHand,
+    drawing: &dyn Draw,
+    terminal: &Terminal,
+    stopper: &Arc<Stopper>,
+) -> Option<Keys> {
+    let command = request.plugin.by_hand()?;
+    let watched = terminal.is_screen() && drawing.table().is_some();
+    if !(command.open_ended && watched) {
+        return None;
+    }
+    let stopper = Arc::clone(stopper);
+    Keys::hear(move || stopper.stop())
 }
 
 impl Outcome {

@@ -47,12 +47,22 @@ pub(crate) enum Ask {
     About(About),
 }
 
+/// Whether a person sees what happens while it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// The output is a screen.
+    Watching,
+    /// It is a file or a program.
+    Absent,
+}
+
 /// Reads the arguments, the program's own name first.
 ///
 /// The error is also how clap hands out help and version: print it, and exit with its code.
 pub(crate) fn ask(
     registry: &Registry,
     arguments: impl IntoIterator<Item = OsString>,
+    audience: Audience,
 ) -> Result<Ask, clap::Error> {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let mut tree = branch(registry, arguments.get(1)).unwrap_or_else(|| tree(registry));
@@ -75,7 +85,7 @@ pub(crate) fn ask(
                 .find(|(_, offer)| offer.name == verb)
                 .expect("every other subcommand was made from a plugin");
             let command = subcommand(&mut tree, verb);
-            return flags::read(plugin, offer, command, given);
+            return flags::read(plugin, offer, command, given, audience);
         }
     })
 }

@@ -54,7 +54,7 @@ use leadsman_icmp as _;
 use leadsman_traceroute as _;
 
 use crate::by_hand::{ByHand, ByHandError, Outcome, SweepByHand, by_hand, sweep_by_hand};
-use crate::cli::Ask;
+use crate::cli::{Ask, Audience};
 use crate::resolver::Resolver;
 use crate::source::Source;
 use crate::terminal::{Terminal, color_on};
@@ -78,7 +78,12 @@ pub fn main() -> ExitCode {
 
 fn obey() -> Result<ExitCode, Box<dyn Error>> {
     let registry = Registry::linked()?;
-    let ask = match cli::ask(&registry, env::args_os()) {
+    let audience = if Terminal::stdout().is_screen() {
+        Audience::Watching
+    } else {
+        Audience::Absent
+    };
+    let ask = match cli::ask(&registry, env::args_os(), audience) {
         Ok(ask) => ask,
         Err(error) => {
             error.print()?;

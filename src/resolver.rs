@@ -9,11 +9,13 @@
 //! believed.
 
 mod cache;
+mod names;
 mod system;
 mod upstream;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use leadsman_core::{Family, Resolve, ResolveError};
@@ -22,6 +24,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
 use self::cache::{Answer, Cache, Look, Question, Reply, Verdict};
+use self::names::{Named, Names};
 use self::system::System;
 
 /// Looks up names for all probes, and remembers them.
@@ -40,6 +43,8 @@ impl Resolver {
             cache: Mutex::new(Cache::new(CAPACITY)),
             system,
             queries: Semaphore::new(QUERIES),
+            names: Mutex::default(),
+            name_queries: Semaphore::new(NAME_QUERIES),
         }))
     }
 }
@@ -69,6 +74,19 @@ impl Resolve for Resolver {
         }
         Ok(addresses.to_vec())
     }
+
+    async fn name_of(&self, address: IpAddr) -> Option<String> {
+        let address = address.to_canonical();
+        let shared = &self.0;
+        if let Some(held) = shared.names().known(address, Instant::now()) {
+            return held.name.clone();
+        }
+        let learnt = timeout(NAME_PATIENCE, shared.ask_name(address)).await;
+        let learnt = learnt.ok().flatten();
+        let name = learnt.as_ref().and_then(|named| named.name.clone());
+        shared.names().keep(address, learnt, Instant::now());
+        name
+    }
 }
 
 #[derive(Debug)]
@@ -76,6 +94,9 @@ struct Shared {
     cache: Mutex<Cache>,
     system: System,
     queries: Semaphore,
+    names: Mutex<Names>,
+    /// Of their own, so that names for people to read delay no probe.
+    name_queries: Semaphore,
 }
 
 impl Shared {
@@ -112,6 +133,19 @@ impl Shared {
         answered.unwrap_or_else(|_| Err(upstream.silence(&question.name)))
     }
 
+    async fn ask_name(&self, address: IpAddr) -> Option<Named> {
+        let configuration = self.system.current();
+        if let Some(named) = configuration.local_name(address) {
+            return Some(named);
+        }
+        let _turn = self.name_queries.acquire().await.ok()?;
+        configuration.upstream.as_ref().ok()?.name_of(address).await
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         // A panic inside leaves at worst an entry without its last change.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
@@ -146,6 +180,10 @@ const CAPACITY: usize = 200_000;
 /// Questions that are asked at the same time. Each takes up to three descriptors for each resolver
 /// that is silent, and the usual limit of a process is 1024.
 const QUERIES: usize = 64;
+/// Addresses whose names are asked for at the same time.
+const NAME_QUERIES: usize = 16;
+/// How long somebody waits for a name, the wait for a turn included.
+const NAME_PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,10 @@
 //! flickers. Elsewhere text is written as it is. How wide things are is asked for at every frame,
 //! for a window can change its size.
 //!
-//! What to write is not decided here; nor does this module read keys or leave the screen in any
-//! state that would have to be restored.
+//! What to write is not decided here, nor is the screen left in any state that would have to be
+//! restored; what has to be, for keys to be heard, is put back by [`Keys`].
 
+mod keys;
 mod layout;
 
 use std::env;
@@ -16,6 +17,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+pub(crate) use self::keys::Keys;
 pub(crate) use self::layout::{clip, columns, visible_width, wrap};
 
 /// The standard output or error, or what stands for it in a test.

@@ -33,6 +33,8 @@ pub(super) struct Page {
     draw: Box<dyn Draw>,
     /// Says that so many lines were left out, in the form of the others.
     apology: fn(usize) -> String,
+    /// Stands below a table until it is the last one.
+    hint: &'static str,
     /// Whether the terminal shows a table while it is drawn.
     is_screen: bool,
     /// Lines that were not yet given to the writer.
@@ -58,6 +60,7 @@ impl Page {
     pub(super) fn new(
         draw: Box<dyn Draw>,
         apology: fn(usize) -> String,
+        hint: &'static str,
         mut terminal: Terminal,
         runs: Arc<Stopper>,
     ) -> io::Result<Self> {
@@ -75,6 +78,7 @@ impl Page {
         Ok(Self {
             draw,
             apology,
+            hint,
             is_screen,
             text: String::new(),
             left_out: 0,
@@ -118,8 +122,11 @@ impl Page {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if stale && next_frame.is_none_or(|at| at <= Instant::now()) {
-                let frame = self.frame();
+                let mut frame = self.frame();
                 let has_table = !frame.table.is_empty();
+                if has_table {
+                    frame.table.push_str(self.hint);
+                }
                 next_frame = has_table.then(|| Instant::now() + FRAME);
                 stale = match self.frames.try_send(frame) {
                     Ok(()) => false,
@@ -276,6 +283,7 @@ mod tests {
         let page = Page::new(
             Box::new(draw),
             |lines| format!("and {lines}\n"),
+            "",
             Terminal::test(pipe, None::<fn() -> Size>),
             Arc::new(Stopper::new().0),
         )

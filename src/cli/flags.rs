@@ -13,7 +13,7 @@ use leadsman_core::options::{OptionsError, Period, Step};
 use leadsman_core::{Aim, Plugin, Target};
 
 use super::properties::Properties;
-use super::{Ask, json, sweep};
+use super::{Ask, Audience, json, sweep};
 use crate::by_hand::{Aimed, ByHand, SweepByHand};
 
 /// The subcommand of a plugin that has one.
@@ -73,8 +73,13 @@ pub(super) fn read(
     offer: &'static leadsman_core::Command,
     command: &mut Command,
     given: &ArgMatches,
+    audience: Audience,
 ) -> Result<Ask, clap::Error> {
     let properties = Properties::new(plugin, offer);
+    let properties = match audience {
+        Audience::Watching => properties,
+        Audience::Absent => properties.unwatched(),
+    };
     let asked = if properties.sweeps && sweep::is_asked_for(given) {
         to_sweep(plugin, &properties, given).map(Ask::Sweep)
     } else {

@@ -21,6 +21,8 @@ pub(super) struct Properties {
     schema: Schema,
     /// Whether its command has the flags of a sweep.
     pub(super) sweeps: bool,
+    /// What takes the place of the defaults that stand in the help.
+    instead: &'static [(&'static str, &'static str)],
 }
 
 impl Properties {
@@ -30,6 +32,15 @@ impl Properties {
             offer,
             schema: plugin.schema(),
             sweeps: sweep::is_offered(plugin),
+            instead: &[],
+        }
+    }
+
+    /// The same for a run that nobody watches.
+    pub(super) fn unwatched(self) -> Self {
+        Self {
+            instead: self.offer.unwatched,
+            ..self
         }
     }
 
@@ -68,7 +79,7 @@ impl Properties {
     /// The tree of all that was given, above the command's own defaults.
     pub(super) fn options(&self, given: &ArgMatches) -> Node {
         let mut tree = Node::empty();
-        for (name, value) in self.offer.defaults {
+        for (name, value) in self.offer.defaults.iter().chain(self.instead) {
             Assignment::word(name, value).plant(&mut tree);
         }
         for (name, property) in self.all() {

@@ -174,6 +174,7 @@ static LEAD: Plugin = Plugin::new::<Lead>("lead", "Depth of the water")
     .needs(&[Need::IcmpSocket])
     .command(leadsman_core::Command {
         defaults: &[("count", "0"), ("wait", "5s")],
+        unwatched: &[("count", "3")],
         shorts: &[('c', "count"), ('W', "timeout")],
         words: &[('M', "call", &[("aloud", "true"), ("not", "false")])],
         phrases: &[("unarmed", "arming", "none")],
@@ -198,12 +199,20 @@ fn registry() -> Registry {
 }
 
 fn given(line: &str) -> Result<Ask, clap::Error> {
+    given_before(Audience::Watching, line)
+}
+
+fn given_before(audience: Audience, line: &str) -> Result<Ask, clap::Error> {
     let words = std::iter::once("leadsman").chain(line.split(' ').filter(|word| !word.is_empty()));
-    ask(&registry(), words.map(OsString::from))
+    ask(&registry(), words.map(OsString::from), audience)
 }
 
 fn complaint(line: &str) -> String {
-    let error = given(line).err();
+    complaint_before(Audience::Watching, line)
+}
+
+fn complaint_before(audience: Audience, line: &str) -> String {
+    let error = given_before(audience, line).err();
     let error = error.unwrap_or_else(|| panic!("{line:?} was accepted"));
     assert_eq!(error.exit_code(), 2, "{line:?}");
     error.to_string()
@@ -218,7 +227,11 @@ fn run(line: &str) -> RunArgs {
 
 /// The options that a command line leads to, as JSON.
 fn options(flags: &str) -> serde_json::Value {
-    let shown = complaint(&format!("heave {flags} show"));
+    options_before(Audience::Watching, flags)
+}
+
+fn options_before(audience: Audience, flags: &str) -> serde_json::Value {
+    let shown = complaint_before(audience, &format!("heave {flags} show"));
     let (_, json) = shown
         .split_once("show: ")
         .unwrap_or_else(|| panic!("{shown}"));
@@ -388,6 +401,17 @@ fn what_cannot_be_honoured_is_refused_with_the_reason() {
     ] {
         let complaint = complaint(line);
         assert!(complaint.contains(expected), "{line}: {complaint}");
+    }
+}
+
+#[test]
+fn what_nobody_watches_has_defaults_of_its_own() {
+    for (flags, count) in [("", 3), ("-c 5", 5), ("-c 0", 0)] {
+        let options = options_before(Audience::Absent, flags);
+        assert_eq!(
+            (&options["count"], &options["wait"]),
+            (&count.into(), &"5s".into())
+        );
     }
 }
 

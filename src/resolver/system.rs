@@ -13,13 +13,14 @@ use std::time::{Duration, SystemTime};
 
 use hickory_resolver::Hosts;
 use hickory_resolver::proto::op::Query;
-use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::system_conf::parse_resolv_conf;
 use leadsman_core::Family;
 use tracing::warn;
 
 use super::cache::{Answer, Question};
-use super::upstream::Upstream;
+use super::names::Named;
+use super::upstream::{Upstream, spelt};
 
 /// The files of this machine that say how names are resolved.
 #[derive(Debug)]
@@ -122,6 +123,23 @@ impl Configuration {
         };
         Some(Answer {
             addresses,
+            ttl: LOCAL_TTL,
+        })
+    }
+
+    /// The name that the hosts file has for an address; of several the first in the alphabet.
+    pub(super) fn local_name(&self, address: IpAddr) -> Option<Named> {
+        let query = Query::query(address.into(), RecordType::PTR);
+        let listed = self.hosts.lookup_static_host(&query)?;
+        let names = listed
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::PTR(name) => Some(spelt(name)),
+                _ => None,
+            });
+        Some(Named {
+            name: names.min(),
             ttl: LOCAL_TTL,
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::proto::op::{Message, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, SOA};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, PTR, SOA};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
@@ -119,6 +119,10 @@ fn zone(query: &Message) -> Message {
         "web.test." | "alias.test." => {
             reply.add_authority(record("test.", 900, soa()));
         }
+        "7.2.0.192.in-addr.arpa." => {
+            let name = PTR(Name::from_ascii("Core-1.test.").unwrap());
+            reply.add_answer(record("7.2.0.192.in-addr.arpa.", 60, RData::PTR(name)));
+        }
         "six.test." if !v4 => {
             let address = AAAA("2001:db8::1".parse().unwrap());
             reply.add_answer(record("six.test.", 60, RData::AAAA(address)));
@@ -175,6 +179,22 @@ async fn known_name_is_answered_without_asking_and_without_waiting() {
     });
     assert_eq!(again.await, std::task::Poll::Ready(expected));
     assert_eq!(server.asked(), asked);
+}
+
+#[tokio::test]
+async fn an_address_has_the_name_that_its_owner_tells_and_none_if_nobody_does() {
+    let server = Server::start(zone).await;
+    let resolver = Resolver::asking(&[server.address]);
+    let name = async |last: u8| resolver.name_of([192, 0, 2, last].into()).await;
+    assert_eq!(name(7).await.as_deref(), Some("Core-1.test"));
+    assert_eq!(name(8).await, None);
+    let asked = server.asked();
+    assert_eq!(name(7).await.as_deref(), Some("Core-1.test"));
+    assert_eq!(name(8).await, None);
+    assert_eq!(server.asked(), asked);
+    let broken = Server::start(broken).await;
+    let resolver = Resolver::asking(&[broken.address]);
+    assert_eq!(resolver.name_of([192, 0, 2, 7].into()).await, None);
 }
 
 #[tokio::test]
@@ -375,6 +395,9 @@ async fn addresses_in_place_of_names_and_names_of_this_machine_need_no_resolver(
     check("PRINTER", Family::V4, Ok(addresses(&["192.0.2.7"]))).await;
     check("printer.lan", Family::V4, Ok(addresses(&["192.0.2.7"]))).await;
     check("printer", Family::V6, none("printer")).await;
+    let printer = resolver.name_of([192, 0, 2, 7].into()).await;
+    assert_eq!(printer.as_deref(), Some("printer"));
+    assert_eq!(resolver.name_of([192, 0, 2, 8].into()).await, None);
     let error = resolver
         .addresses("web.test", Family::V4)
         .await

@@ -9,7 +9,7 @@
 //! Each resolver has a client of its own, for within one client the first reply of any resolver is
 //! final, even a refusal. Nothing is remembered here, and the time for it all is the caller's.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +18,14 @@ use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
-use hickory_resolver::proto::rr::{Name, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 use leadsman_core::ResolveError;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::cache::{Answer, Question};
+use super::names::Named;
 use super::system::record_type;
 
 /// The resolvers to ask, and what to ask them for when a name is not a full one.
@@ -70,8 +71,15 @@ impl Upstream {
         let mut nothing = Duration::MAX;
         for candidate in candidates(name, &self.search, self.ndots) {
             match self.race(&candidate, record_type(question.family)).await {
-                Ok(answer) if answer.addresses.is_empty() => nothing = nothing.min(answer.ttl),
-                Ok(answer) => return Ok(answer),
+                Ok(records) => {
+                    let addresses = records.data.iter().filter_map(RData::ip_addr);
+                    let addresses: Arc<[IpAddr]> = addresses.collect();
+                    let ttl = records.ttl;
+                    if !addresses.is_empty() {
+                        return Ok(Answer { addresses, ttl });
+                    }
+                    nothing = nothing.min(ttl);
+                }
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
@@ -82,6 +90,19 @@ impl Upstream {
                 ttl: nothing,
             }),
         }
+    }
+
+    /// Asks for the name of an address; nothing if nobody can tell.
+    pub(super) async fn name_of(&self, address: IpAddr) -> Option<Named> {
+        let records = self.race(&address.into(), RecordType::PTR).await.ok()?;
+        let mut names = records.data.iter().filter_map(|data| match data {
+            RData::PTR(name) => Some(spelt(name)),
+            _ => None,
+        });
+        Some(Named {
+            name: names.next(),
+            ttl: records.ttl,
+        })
     }
 
     /// Says that nobody has answered within [`patience`](Self::patience).
@@ -95,7 +116,7 @@ impl Upstream {
         ResolveError::Unanswered(name.into(), why)
     }
 
-    async fn race(&self, name: &Name, record_type: RecordType) -> Result<Answer, Failure> {
+    async fn race(&self, name: &Name, record_type: RecordType) -> Result<Records, Failure> {
         let mut asked = JoinSet::new();
         let mut servers = self.servers.iter();
         let mut telling = None;
@@ -116,7 +137,7 @@ impl Upstream {
                 return Err(telling.expect("there is a server, and each has failed"));
             };
             let failure = match ended.expect("a task that asks neither panics nor is aborted") {
-                Ok(answer) => return Ok(answer),
+                Ok(records) => return Ok(records),
                 Err(failure) => failure,
             };
             if telling.is_none() || failure.is_of_the_name() {
@@ -193,11 +214,11 @@ impl Server {
         })
     }
 
-    async fn ask(self, name: Name, record_type: RecordType) -> Result<Answer, Failure> {
+    async fn ask(self, name: Name, record_type: RecordType) -> Result<Records, Failure> {
         match self.client.lookup(name, record_type).await {
-            Ok(lookup) => Ok(answer(&lookup)),
-            Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => Ok(Answer {
-                addresses: Arc::new([]),
+            Ok(lookup) => Ok(records(&lookup)),
+            Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => Ok(Records {
+                data: Vec::new(),
                 // RFC 2308, section 5: without a SOA it should not be kept.
                 ttl: Duration::from_secs(nothing.negative_ttl.unwrap_or(0).into()),
             }),
@@ -224,15 +245,27 @@ impl Failure {
     }
 }
 
-/// The addresses, good for as long as each record on the way to them.
-fn answer(lookup: &Lookup) -> Answer {
+/// What a name was found to have.
+struct Records {
+    /// Nothing if it has no such record.
+    data: Vec<RData>,
+    /// How long that may be relied on.
+    ttl: Duration,
+}
+
+/// All records, good for as long as each of them.
+fn records(lookup: &Lookup) -> Records {
     let records = lookup.answers();
     let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
-    let addresses = records.iter().filter_map(|record| record.data.ip_addr());
-    Answer {
-        addresses: addresses.collect(),
+    Records {
+        data: records.iter().map(|record| record.data.clone()).collect(),
         ttl: Duration::from_secs(ttl.into()),
     }
+}
+
+/// A full name as people write it, without the final dot.
+pub(super) fn spelt(name: &Name) -> String {
+    name.to_ascii().trim_end_matches('.').to_owned()
 }
 
 const DNS_PORT: u16 = 53;

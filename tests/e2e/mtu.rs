@@ -7,7 +7,7 @@
 use leadsman_lab::{Chain, or_skip};
 use serde_json::{Value, json};
 
-use crate::trace::{TARGETS, events, named, page, trace};
+use crate::trace::{TARGETS, events, named, once, page};
 
 #[test]
 fn a_narrow_link_is_found_behind_its_router_run_after_run() {
@@ -17,7 +17,7 @@ fn a_narrow_link_is_found_behind_its_router_run_after_run() {
     for (family, target) in TARGETS.into_iter().enumerate() {
         // The second time this host has learnt the path MTU.
         for _ in 0..2 {
-            let told = events(&trace(chain.prober(), &["--json", "--mtu", target]));
+            let told = events(&once(chain.prober(), &["--json", "--mtu", target]));
             let found = named(&told, "path_mtu");
             check(found, false, "told");
             let hops = found["hops"].as_array().expect("a list");
@@ -34,7 +34,7 @@ fn a_narrow_link_is_found_behind_its_router_run_after_run() {
                 "{metrics}"
             );
         }
-        let (page, status) = page(&trace(chain.prober(), &["--mtu", target]));
+        let (page, status) = page(&once(chain.prober(), &["--mtu", target]));
         assert_eq!(status, Some(0), "{page}");
         let router = chain.addresses(2)[family].to_string();
         let narrow = page.lines().find(|line| line.ends_with("mtu 1280"));
@@ -55,7 +55,7 @@ fn a_black_hole_is_found_and_named() {
         dropped.expect("it is a router");
     }
     for target in TARGETS {
-        let told = events(&trace(chain.prober(), &["--json", "--mtu", target]));
+        let told = events(&once(chain.prober(), &["--json", "--mtu", target]));
         check(named(&told, "path_mtu"), true, "silent");
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use leadsman_lab::{Fan, Spread, or_skip};
 use serde_json::Value;
 
-use crate::trace::{TARGETS, events, named, trace};
+use crate::trace::{TARGETS, events, named, once};
 
 #[test]
 fn a_balancer_by_the_first_four_bytes_shows_one_path_and_all_of_them_when_asked() {
@@ -23,13 +23,13 @@ fn a_balancer_by_the_first_four_bytes_shows_one_path_and_all_of_them_when_asked(
             .map(|n| fan.addresses(n)[family].to_string())
             .collect();
         for _ in 0..3 {
-            let told = events(&trace(fan.prober(), &["--json", target]));
+            let told = events(&once(fan.prober(), &["--json", target]));
             let one = seconds(&told);
             assert_eq!(one.len(), 1, "{told:?}");
             assert!(one.is_subset(&all), "{one:?}");
         }
         let arguments = ["--json", "--all-paths", "--confidence", "99", target];
-        let told = events(&trace(fan.prober(), &arguments));
+        let told = events(&once(fan.prober(), &arguments));
         let second = branches(&told, 2);
         assert_eq!(second["spread"], "per_flow");
         let routers = second["routers"].as_array().expect("a list");

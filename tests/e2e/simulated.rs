@@ -95,7 +95,7 @@ fn errors((name, case): &(String, Case)) -> Vec<f64> {
         let tunnel = or_skip(Tunnel::open(network))?;
         let mut command = Command::new(LEADSMAN);
         command
-            .args(["trace", "--json", target])
+            .args(["trace", "--json", "--once", "-n", target])
             .args(&case.arguments);
         let output = tunnel.namespace().run(|| command.output());
         let output = output.expect("it was built");

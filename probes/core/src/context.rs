@@ -178,6 +178,12 @@ impl<'a> Context<'a> {
         found
     }
 
+    /// Finds the name of whoever has this address, for people to read; records nothing. It is what
+    /// the owner of the address says it is, so that nothing should be decided by it.
+    pub async fn name_of(&self, address: IpAddr) -> Option<String> {
+        self.resolver.name_of(address).await
+    }
+
     fn looks_up(&self) -> Instant {
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);

@@ -1,12 +1,17 @@
 //! How is a run by hand shown to a person?
 //!
 //! The plugin draws, for only it knows what matters; the host owns the terminal. A drawing reads the
-//! same events and runs as every other sink, and never measures.
+//! same events and runs as every other sink, and never measures. What drawings of several plugins
+//! have in common is here too.
+
+mod strip;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub use self::strip::{Mark, Scale, Strip, WIDEST_STRIP};
 use crate::{Event, Run, Target};
 
 /// Where a drawing is shown.
@@ -43,4 +48,25 @@ pub trait Draw: Send {
 
     /// The last words, after all runs have ended.
     fn summary(&mut self, page: &mut String);
+}
+
+/// Milliseconds with as many decimals as ping(8) shows: three digits count.
+pub fn milliseconds(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    let decimals = match ms {
+        ..0.9995 => 3,
+        ..9.995 => 2,
+        ..99.95 => 1,
+        _ => 0,
+    };
+    format!("{ms:.decimals$}")
+}
+
+/// Marks bad news, where `color` is wanted.
+pub fn red(text: &str, color: bool) -> String {
+    if color {
+        format!("\x1b[31m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }

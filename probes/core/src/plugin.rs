@@ -242,6 +242,9 @@ pub struct Command {
     pub target: &'static str,
     /// Options whose value by hand differs from their default: name and value as written.
     pub defaults: &'static [(&'static str, &'static str)],
+    /// The same where nobody watches because the output is no terminal, in place of
+    /// [`Self::defaults`]: what goes on until a person ends it needs an end then.
+    pub unwatched: &'static [(&'static str, &'static str)],
     /// One-letter flags for options.
     pub shorts: &'static [(char, &'static str)],
     /// One-letter flags that say an option in words of their own, as a well-known program does: the
@@ -264,6 +267,7 @@ impl Command {
             name,
             target,
             defaults: &[],
+            unwatched: &[],
             shorts: &[],
             words: &[],
             choices: &[],

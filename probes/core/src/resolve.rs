@@ -172,6 +172,12 @@ pub enum ResolveError {
 pub trait Resolve: fmt::Debug + Send + Sync {
     /// The addresses of `name` in this family, never empty, in the order that they were given.
     async fn addresses(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, ResolveError>;
+
+    /// The name of whoever has this address, if somebody knows one; never waits for long.
+    async fn name_of(&self, address: IpAddr) -> Option<String> {
+        _ = address;
+        None
+    }
 }
 
 /// How long the preferred family is waited for once the other is known. RFC 8305, section 3,

@@ -5,12 +5,9 @@
 
 mod host;
 mod lines;
-mod strip;
 mod table;
 
-use std::time::Duration;
-
-use leadsman_core::draw::{Draw, Stage};
+use leadsman_core::draw::{Draw, Stage, milliseconds, red};
 
 use host::Host;
 use lines::Lines;
@@ -21,27 +18,6 @@ pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
     match stage.targets.as_slice() {
         [target] => Box::new(Lines::new(target, stage.color)),
         _ => Box::new(Table::new(stage)),
-    }
-}
-
-/// Milliseconds with as many decimals as ping(8) shows: three digits count.
-fn milliseconds(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1e3;
-    let decimals = match ms {
-        ..0.9995 => 3,
-        ..9.995 => 2,
-        ..99.95 => 1,
-        _ => 0,
-    };
-    format!("{ms:.decimals$}")
-}
-
-/// Marks bad news, where colour is wanted.
-fn red(text: &str, color: bool) -> String {
-    if color {
-        format!("\x1b[31m{text}\x1b[0m")
-    } else {
-        text.to_owned()
     }
 }
 

@@ -31,7 +31,7 @@ use crate::reply::{Reply, Says};
 use crate::step::{Flow, Machine, Probe, Step};
 
 /// One discovery of the path to a target.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Discovery {
     limits: Limits,
     target: IpAddr,
@@ -79,6 +79,11 @@ impl Discovery {
             stirred: Duration::ZERO,
             verdict: None,
         }
+    }
+
+    /// What it was limited to.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// How it ended; `None` until [`Machine::poll`] has said [`Step::Done`].

@@ -1,21 +1,30 @@
 //! How is a trace shown to a person?
 //!
-//! A line for each hop below a line for the target, drawn anew in place as hops become known: a
-//! star stands for silence, a question mark for what may still be heard.
+//! While the path is being found, a line for each hop; then a table with the figures of all rounds.
+//! Both are drawn anew in place, and below each other where there are several targets.
 
 mod branches;
+mod course;
+mod discovery;
+mod figures;
 mod mtu;
+mod notes;
+mod table;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::net::IpAddr;
+use std::time::{Duration, UNIX_EPOCH};
 
-use leadsman_core::draw::{Draw, Stage};
+use leadsman_core::draw::{Draw, Stage, milliseconds, red};
 use leadsman_core::{Event, Run, Word};
+use serde_json::{Map, Value};
 
 use self::branches::Branching;
+use self::course::Course;
+use self::discovery::Discovered;
 use crate::events::sounding::PathMtu;
-use crate::events::{Hop, Said, Sent, branching};
-use crate::quote::first_changed;
+use crate::events::{Router, Said, Sent, branching};
 
 /// A drawing for as many traces as there are targets on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
@@ -33,26 +42,33 @@ struct Drawing {
 struct Trace {
     /// A packet, of which all are alike.
     asked: Option<Sent>,
-    /// By TTL, without gaps from the first that was asked.
-    hops: Vec<Asked>,
+    discovered: Discovered,
+    course: Course,
+    names: Names,
+    /// Why this host cannot send, if it cannot.
+    refusal: Option<String>,
     /// How it ended.
     last: Option<String>,
     branching: Branching,
     mtu: Option<PathMtu>,
 }
 
-/// One TTL.
-struct Asked {
-    ttl: u8,
-    packets: u32,
-    heard: Option<Box<Hop>>,
-    is_silent: bool,
+/// Who it is that answered, as far as that is known.
+#[derive(Default)]
+struct Names(BTreeMap<IpAddr, Known>);
+
+#[derive(Default)]
+struct Known {
+    name: Option<String>,
+    /// The number of its autonomous system.
+    system: Option<u32>,
 }
 
 impl Draw for Drawing {
     fn event(&mut self, target: usize, event: &Event, _: &mut String) {
         if let Some(said) = Said::of(event) {
-            self.traces[target].take(said);
+            let at = event.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.traces[target].take(said, at);
         } else if let Some(said) = branching::Said::of(event) {
             self.traces[target].branching.take(said);
         } else if let Some(mtu) = PathMtu::of(event) {
@@ -63,13 +79,10 @@ impl Draw for Drawing {
     fn finished(&mut self, target: usize, run: &Run, _: &mut String) {
         let trace = &mut self.traces[target];
         if let Err(fault) = &run.result {
-            let fault = fault.to_string();
-            trace.last = Some(if self.stage.color {
-                format!("\x1b[31m{fault}\x1b[0m")
-            } else {
-                fault
-            });
-        } else if let Some(last) = &mut trace.last {
+            trace.last = Some(red(&fault.to_string(), self.stage.color));
+        } else if let Some(last) = &mut trace.last
+            && trace.course.round == 0
+        {
             let ms = milliseconds(run.duration);
             write!(last, ", {ms} ms").expect(INFALLIBLE);
         }
@@ -78,45 +91,24 @@ impl Draw for Drawing {
     fn table(&self) -> Option<String> {
         let mut page = String::new();
         for (trace, target) in self.traces.iter().zip(&self.stage.targets) {
-            trace.write(&target.address, self.stage.width, &mut page);
-            if let Some(found) = &trace.mtu {
-                mtu::write(found, self.stage.width, &mut page);
-            }
-            trace.branching.write(&self.stage, &mut page);
+            trace.write(&target.address, &self.stage, &mut page);
         }
         Some(page)
+    }
+
+    fn figures(&self, target: usize) -> Map<String, Value> {
+        let trace = &self.traces[target];
+        figures::figures(&trace.course, &trace.names)
     }
 
     fn summary(&mut self, _: &mut String) {}
 }
 
 impl Trace {
-    fn take(&mut self, said: Said) {
-        match said {
-            Said::Sent(sent) => {
-                if let Some(hop) = self.at(sent.ttl) {
-                    hop.packets += 1;
-                } else if self.is_next(sent.ttl) {
-                    // Any other asks whether the target answers at all.
-                    self.hops.push(Asked {
-                        ttl: sent.ttl,
-                        packets: 1,
-                        heard: None,
-                        is_silent: false,
-                    });
-                }
-                self.asked = Some(sent);
-            }
-            Said::Hop(heard) => {
-                if let Some(hop) = self.at(heard.ttl) {
-                    hop.heard.get_or_insert(heard);
-                }
-            }
-            Said::Silent(silent) => {
-                if let Some(hop) = self.at(silent.ttl) {
-                    hop.is_silent = true;
-                }
-            }
+    /// Takes in what was said `at` a time on the clock of the events.
+    fn take(&mut self, said: Said, at: Duration) {
+        match &said {
+            Said::Sent(sent) => self.asked = Some(sent.clone()),
             Said::Ended(ended) => {
                 let packets = ended.packets;
                 self.last = Some(match ended.hops {
@@ -124,19 +116,17 @@ impl Trace {
                     None => format!("{}: {packets} packets", ended.result),
                 });
             }
+            Said::Router(router) => self.names.learn(router),
+            Said::NotSent(not_sent) => self.refusal = Some(not_sent.error.clone()),
+            Said::Round(_) => self.refusal = None,
+            _ => {}
         }
+        self.course.take(&said, at);
+        self.discovered.take(said);
     }
 
-    fn at(&mut self, ttl: u8) -> Option<&mut Asked> {
-        self.hops.iter_mut().find(|hop| hop.ttl == ttl)
-    }
-
-    fn is_next(&self, ttl: u8) -> bool {
-        self.hops.last().is_none_or(|hop| hop.ttl + 1 == ttl)
-    }
-
-    fn write(&self, name: &str, width: usize, page: &mut String) {
-        write!(page, "TRACE {name}").expect(INFALLIBLE);
+    fn write(&self, target: &str, stage: &Stage, page: &mut String) {
+        write!(page, "TRACE {target}").expect(INFALLIBLE);
         if let Some(sent) = &self.asked {
             let protocol = sent.protocol.to_uppercase();
             write!(page, " ({}), {} bytes of {protocol}", sent.to, sent.bytes).expect(INFALLIBLE);
@@ -144,94 +134,63 @@ impl Trace {
                 write!(page, " to port {port}").expect(INFALLIBLE);
             }
         }
-        page.push('\n');
-        let shown = self.shown();
-        let addresses = shown.iter().filter_map(|hop| hop.heard.as_ref());
-        let column = addresses.map(|hop| hop.from.to_string().len()).max();
-        let translators = translators(shown);
-        for hop in shown {
-            let mut line = hop.line(column.unwrap_or(1));
-            if translators.contains(&hop.ttl) {
-                line.push_str("  NAT");
-            }
-            page.extend(line.trim_end().chars().take(width));
+        if self.course.round > 0 {
+            writeln!(page, ", round {}", self.course.round).expect(INFALLIBLE);
+            table::write(&self.course, &self.names, stage, page);
+        } else {
             page.push('\n');
+            self.discovered.write(&self.names, stage.width, page);
         }
-        if let Some(last) = &self.last {
-            writeln!(page, "{last}").expect(INFALLIBLE);
+        let last = self.last.iter();
+        let last = last.filter(|_| self.course.round == 0 || !self.course.is_reached());
+        for line in last.chain(&self.refusal) {
+            page.extend([line.as_str(), "\n"]);
         }
+        if let Some(found) = &self.mtu {
+            mtu::write(found, stage.width, page);
+        }
+        self.branching.write(stage, page);
+    }
+}
+
+impl Names {
+    fn learn(&mut self, router: &Router) {
+        let known = self.0.entry(router.address).or_default();
+        if let Some(name) = &router.name {
+            // Whoever owns the address may have written anything.
+            known.name = Some(Word(name).to_string());
+        }
+        known.system = known.system.or(router.system);
     }
 
-    /// Up to the target, or to the farthest that was heard of and the first of the silence after.
-    fn shown(&self) -> &[Asked] {
-        let arrived = |hop: &Asked| hop.heard.as_ref().is_some_and(|hop| hop.arrived);
-        let heard = self.hops.iter().rposition(|hop| hop.heard.is_some());
-        let end = match self.hops.iter().position(arrived) {
-            Some(at) => at + 1,
-            None => heard.map_or(1, |at| at + 2),
+    fn name(&self, address: IpAddr) -> Option<&String> {
+        self.0.get(&address)?.name.as_ref()
+    }
+
+    /// `AS64500`.
+    fn system(&self, address: IpAddr) -> Option<String> {
+        let system = self.0.get(&address)?.system?;
+        Some(format!("AS{system}"))
+    }
+
+    /// An address behind its name, if there is room for both in so many columns; else the name.
+    fn shown(&self, address: IpAddr, width: usize) -> String {
+        let Some(name) = self.name(address) else {
+            return address.to_string();
         };
-        &self.hops[..end.min(self.hops.len())]
+        let both = format!("{name} ({address})");
+        if both.chars().count() <= width {
+            both
+        } else {
+            name.clone()
+        }
     }
 }
 
-impl Asked {
-    fn line(&self, column: usize) -> String {
-        let mut line = format!("{:>3}  ", self.ttl);
-        let Some(hop) = &self.heard else {
-            line.push(if self.is_silent { '*' } else { '?' });
-            if self.packets > 1 {
-                write!(line, "  (asked {} times)", self.packets).expect(INFALLIBLE);
-            }
-            return line;
-        };
-        let from = hop.from.to_string();
-        write!(line, "{from:column$}  {:>7} ms", milliseconds(hop.rtt)).expect(INFALLIBLE);
-        if self.packets > 1 {
-            write!(line, "  (asked {} times)", self.packets).expect(INFALLIBLE);
-        }
-        if let Some(what) = &hop.what {
-            write!(line, "  {what}").expect(INFALLIBLE);
-        }
-        if let Some(port) = &hop.port {
-            write!(line, "  port {port}").expect(INFALLIBLE);
-        }
-        let unusual = |ttl: &u8| *ttl != 1 && hop.what.is_none() && !hop.arrived;
-        if let Some(ttl) = hop.quoted_ttl.filter(unusual) {
-            write!(line, "  ttl {ttl}").expect(INFALLIBLE);
-        }
-        if let Some(tos) = hop.changed_tos {
-            write!(line, "  tos {tos:#04x}").expect(INFALLIBLE);
-        }
-        for label in &hop.labels {
-            write!(line, "  MPLS {} ttl {}", label.number, label.ttl).expect(INFALLIBLE);
-        }
-        for interface in &hop.interfaces {
-            if let Some(name) = &interface.name {
-                write!(line, "  {} {}", interface.role, Word(name)).expect(INFALLIBLE);
-            }
-        }
-        line
-    }
-}
-
-/// TTLs before whose routers there is another translator of addresses than before those nearer.
-fn translators(hops: &[Asked]) -> Vec<u8> {
-    let heard = hops.iter().filter_map(|hop| hop.heard.as_ref());
-    // An answer that quotes nothing shows no translator.
-    let quoting = heard.filter(|hop| hop.quoted_ttl.is_some());
-    first_changed(quoting.map(|hop| (hop.ttl, hop.translated.clone())))
-}
-
-/// Milliseconds with as many decimals as ping(8) shows: three digits count.
-fn milliseconds(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1e3;
-    let decimals = match ms {
-        ..0.9995 => 3,
-        ..9.995 => 2,
-        ..99.95 => 1,
-        _ => 0,
-    };
-    format!("{ms:.decimals$}")
+/// A share of 1 in percent, with a decimal where it has one: `0%`, `33.3%`.
+fn percent(share: f64) -> String {
+    let text = format!("{:.1}", share * 100.0);
+    format!("{}%", text.strip_suffix(".0").unwrap_or(&text))
 }
 
 /// Writing to a `String` cannot fail.

@@ -11,9 +11,17 @@ use std::time::Duration;
 
 use leadsman_core::Event;
 use leadsman_wire::extension::{Extension, Role};
+use leadsman_wire::{Answer, Arrived, Protocol, RttSource};
 use serde::{Deserialize, Serialize};
 
+use crate::answer::{listens, translation};
+use crate::line::Line;
 use crate::quote::Translation;
+use crate::reply::{Reply, Says};
+use crate::step::Probe;
+
+/// The round of a discovery's packets.
+pub(crate) const DISCOVERY: u32 = 0;
 
 /// Anything that a trace says.
 #[derive(Debug)]
@@ -22,6 +30,10 @@ pub(crate) enum Said {
     Hop(Box<Hop>),
     Silent(Silent),
     Ended(Ended),
+    Round(Round),
+    Lost(Lost),
+    NotSent(NotSent),
+    Router(Router),
 }
 
 impl Said {
@@ -32,14 +44,20 @@ impl Said {
             Hop::NAME => event.read().map(Self::Hop),
             Silent::NAME => event.read().map(Self::Silent),
             Ended::NAME => event.read().map(Self::Ended),
+            Round::NAME => event.read().map(Self::Round),
+            Lost::NAME => event.read().map(Self::Lost),
+            NotSent::NAME => event.read().map(Self::NotSent),
+            Router::NAME => event.read().map(Self::Router),
             _ => None,
         }
     }
 }
 
 /// A packet is about to leave this host.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Sent {
+    /// [`DISCOVERY`], or the round of the observation, from 1.
+    pub(crate) round: u32,
     pub(crate) ttl: u8,
     pub(crate) to: IpAddr,
     /// Length of the packet after its IP header.
@@ -51,10 +69,13 @@ pub(crate) struct Sent {
 }
 
 /// Somebody on the way answered.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Hop {
+    /// That of the packet that was answered.
+    pub(crate) round: u32,
     pub(crate) ttl: u8,
     pub(crate) from: IpAddr,
+    pub(crate) arrival: Arrival,
     #[serde(rename = "rtt_seconds", with = "seconds")]
     pub(crate) rtt: Duration,
     /// As in `probe_traceroute_rtt_source_info`.
@@ -103,8 +124,19 @@ impl From<Translation> for Translated {
     }
 }
 
+/// Whether an answer ends its packet's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Arrival {
+    InTime,
+    /// After the packet was taken for lost.
+    Late,
+    /// After another answer to the same packet.
+    Again,
+}
+
 /// An entry of an MPLS label stack.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Label {
     #[serde(rename = "label")]
     pub(crate) number: u32,
@@ -113,7 +145,7 @@ pub(crate) struct Label {
 }
 
 /// An interface as its router describes it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Interface {
     pub(crate) role: Cow<'static, str>,
     pub(crate) index: Option<u32>,
@@ -153,6 +185,42 @@ pub(crate) struct Ended {
     pub(crate) first_difference: Option<u8>,
 }
 
+/// A round of the observation begins.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Round {
+    pub(crate) round: u32,
+    /// The TTL at which the target is, or would be if it answered.
+    pub(crate) reach: u8,
+}
+
+/// Nobody answered a packet of a round in time.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Lost {
+    pub(crate) round: u32,
+    pub(crate) ttl: u8,
+    /// Whether this host may have dropped the answer, or was late to ask.
+    pub(crate) local_suspect: bool,
+}
+
+/// This host could not send a packet of a round, which it had announced as sent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NotSent {
+    pub(crate) round: u32,
+    pub(crate) ttl: u8,
+    pub(crate) error: String,
+}
+
+/// Something was found out about who answers at an address; what is `None` is told elsewhere, or
+/// not known.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Router {
+    pub(crate) address: IpAddr,
+    /// Its name, by reverse lookup.
+    pub(crate) name: Option<String>,
+    /// The number of the autonomous system that announces the address (RFC 6793).
+    pub(crate) system: Option<u32>,
+}
+
 /// Two runs in a row took another path than those before.
 #[derive(Debug, Serialize)]
 pub(crate) struct PathChanged {
@@ -173,10 +241,81 @@ pub(crate) struct Other {
 
 impl Sent {
     pub(crate) const NAME: &str = "sent";
+
+    /// That `probe` of a round leaves by `line`.
+    pub(crate) fn new(probe: Probe, round: u32, line: &Line) -> Self {
+        Self {
+            round,
+            ttl: probe.ttl.hops(),
+            to: line.address(),
+            bytes: line.bytes(),
+            protocol: match line.protocol() {
+                Protocol::Icmp => "icmp",
+                Protocol::Udp => "udp",
+                Protocol::Tcp => "tcp",
+            }
+            .into(),
+            port: line.port(),
+        }
+    }
 }
 
 impl Hop {
     pub(crate) const NAME: &str = "hop";
+
+    /// What `answer`, which is read as `reply`, tells of the way that `line` leads.
+    pub(crate) fn new(
+        probe: Probe,
+        round: u32,
+        answer: &Answer,
+        reply: &Reply,
+        line: &Line,
+    ) -> Self {
+        let quote = reply.quote;
+        Self {
+            round,
+            ttl: probe.ttl.hops(),
+            from: reply.from,
+            arrival: match answer.arrived {
+                Arrived::InTime => Arrival::InTime,
+                Arrived::Late => Arrival::Late,
+                Arrived::Again => Arrival::Again,
+            },
+            rtt: reply.rtt,
+            rtt_source: label(answer.rtt_source).into(),
+            arrived: reply.arrived_at(line.address()),
+            what: match reply.says {
+                Says::Unreachable { .. } => Some(answer.to_string()),
+                Says::Arrived | Says::TimeExceeded => None,
+            },
+            ttl_left: reply.hop_limit,
+            quoted_ttl: quote.map(|quote| quote.ttl),
+            changed_tos: quote
+                .map(|quote| quote.tos)
+                .filter(|tos| *tos != line.tos()),
+            port: listens(line.protocol(), answer)
+                .map(|listens| if listens { "open" } else { "closed" }.into()),
+            translated: translation(answer).map(Translated::from),
+            labels: labels(&reply.extensions),
+            interfaces: interfaces(&reply.extensions),
+        }
+    }
+}
+
+impl Round {
+    pub(crate) const NAME: &str = "round";
+}
+
+impl Lost {
+    pub(crate) const NAME: &str = "lost";
+}
+
+impl NotSent {
+    pub(crate) const NAME: &str = "send_error";
+}
+
+impl Router {
+    pub(crate) const NAME: &str = "router";
 }
 
 impl Silent {
@@ -195,8 +334,17 @@ impl Other {
     pub(crate) const NAME: &str = "icmp_error";
 }
 
+/// The value of the label `source`.
+pub(crate) fn label(source: RttSource) -> &'static str {
+    match source {
+        RttSource::User => "user",
+        RttSource::KernelReceive => "kernel_receive",
+        RttSource::Kernel => "kernel",
+    }
+}
+
 /// The MPLS labels among a router's remarks.
-pub(crate) fn labels(extensions: &[Extension]) -> Vec<Label> {
+fn labels(extensions: &[Extension]) -> Vec<Label> {
     let stacks = extensions.iter().filter_map(|extension| match extension {
         Extension::Labels(labels) => Some(labels),
         _ => None,
@@ -210,7 +358,7 @@ pub(crate) fn labels(extensions: &[Extension]) -> Vec<Label> {
 }
 
 /// The interfaces among a router's remarks.
-pub(crate) fn interfaces(extensions: &[Extension]) -> Vec<Interface> {
+fn interfaces(extensions: &[Extension]) -> Vec<Interface> {
     let interfaces = extensions.iter().filter_map(|extension| match extension {
         Extension::Interface(interface) => Some(Interface {
             role: match interface.role {

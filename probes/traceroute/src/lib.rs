@@ -3,14 +3,16 @@
 //! The way of one run, file by file:
 //!
 //! ```text
-//! options ──▶ trace ──▶ walk ──▶ line              send, hear, and let the core decide
-//!               │        │ └──▶ answer             what came back, in the core's words
+//! options ──▶ trace ──▶ walk ─────▶ line             send, hear, and let the core decide
+//!               │        │ └──────▶ answer            what came back, in the core's words
 //!               │        ▼
-//!               │ metrics, events ──▶ draw         what a person sees of it
+//!               │ metrics, events ──▶ draw            what a person sees of it
 //!               │        ▲
-//!               │     account ──▶ recent           what a run comes to, after those before it
-//!               ├─▶ enumeration                    the same for all paths, after the walk
-//!               └─▶ sounding                       and for what the path carries
+//!               │     account ──▶ recent              what a run comes to, after those before it
+//!               ├─▶ enumeration                       the same for all paths, after the walk
+//!               ├─▶ sounding                          and for what the path carries
+//!               ├─▶ observe                           or for rounds on the path
+//!               └─▶ routers, systems                  who it is that answered
 //! ```
 //!
 //! The core is pure. It decides what to ask next and what the answers come to:
@@ -28,7 +30,8 @@
 //! ```
 //!
 //! The probe runs a discovery, and after it what else is wanted: an enumeration of all paths, a
-//! search for the path MTU. This crate touches no packet and no socket: those are `leadsman-wire`'s.
+//! search for the path MTU, or rounds. This crate touches no packet and no socket: those are
+//! `leadsman-wire`'s.
 
 #![forbid(unsafe_code)]
 
@@ -45,6 +48,7 @@ pub mod loss;
 mod metrics;
 pub mod mtu;
 pub mod multipath;
+mod observe;
 mod options;
 mod pace;
 pub mod path;
@@ -54,9 +58,11 @@ pub mod record;
 pub mod reply;
 pub mod reverse;
 pub mod rounds;
+mod routers;
 mod sounding;
 pub mod statistics;
 pub mod step;
+pub mod systems;
 mod trace;
 mod walk;
 
@@ -83,6 +89,9 @@ inventory::submit! {
         .demonstration(&["127.0.0.1"])
         .command(Command {
             shorts: &[
+                ('c', "report"),
+                ('i', "interval"),
+                ('n', "numeric"),
                 ('f', "first_ttl"),
                 ('m', "max_ttl"),
                 ('w', "wait"),
@@ -96,6 +105,9 @@ inventory::submit! {
                 ('T', "protocol", "tcp"),
             ],
             phrases: &[("all-paths", "paths", "all")],
+            defaults: &[("once", "false"), ("numeric", "false")],
+            unwatched: &[("report", "10")],
+            open_ended: true,
             draw: Some(draw::draw),
             ..Command::new("trace", "HOST")
         })

@@ -4,8 +4,8 @@
 //! its header fields, so all packets of all runs take the same way where routers share their load.
 //! What to send, and what an answer means, is for the core to say.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::task::Poll;
@@ -29,9 +29,10 @@ pub(crate) struct Line {
 #[derive(Debug)]
 struct Strand {
     flow: leadsman_wire::Flow,
-    /// The number of this run's first packet within the flow, and what all of them were.
+    /// The number within the flow of the first packet that is remembered, which is of this run, and
+    /// what it and all after it were.
     first: u64,
-    asked: Vec<Probe>,
+    asked: VecDeque<Probe>,
     in_flight: usize,
 }
 
@@ -99,8 +100,7 @@ impl Line {
     pub(crate) fn send(&mut self, probe: Probe, wait: Duration) -> Result<(), Fault> {
         let strand = self.strand(probe.flow)?;
         strand.flow.send_to_hop(probe.ttl, wait);
-        strand.asked.push(probe);
-        strand.in_flight += 1;
+        strand.remember(probe);
         Ok(())
     }
 
@@ -115,8 +115,7 @@ impl Line {
         let strand = self.strand(probe.flow)?;
         let payload = size.saturating_sub(header) as usize;
         strand.flow.send_sized_to_hop(probe.ttl, payload, wait);
-        strand.asked.push(probe);
-        strand.in_flight += 1;
+        strand.remember(probe);
         Ok(())
     }
 
@@ -219,11 +218,23 @@ impl Line {
                 Ok(place.insert(Strand {
                     flow,
                     first: 0,
-                    asked: Vec::new(),
+                    asked: VecDeque::new(),
                     in_flight: 0,
                 }))
             }
         }
+    }
+}
+
+impl Strand {
+    /// Notes a packet that was just sent.
+    fn remember(&mut self, probe: Probe) {
+        if self.asked.len() == MOST_REMEMBERED {
+            self.asked.pop_front();
+            self.first += 1;
+        }
+        self.asked.push_back(probe);
+        self.in_flight += 1;
     }
 }
 
@@ -239,3 +250,7 @@ fn of_flow(options: EchoOptions, flow: Flow) -> EchoOptions {
         ..options
     }
 }
+
+/// Packets of a flow whose answers are recognised: far more than there are in the time that any is
+/// waited for.
+const MOST_REMEMBERED: usize = 4_096;

@@ -4,6 +4,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ use crate::trace::{Trace, Wanted};
 /// Options of the traceroute probe.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the configuration"
+)]
 pub(crate) struct TraceOptions {
     /// What packets are: icmp (echo requests), udp or tcp (SYNs, which take raw sockets).
     pub(crate) protocol: PacketProtocol,
@@ -39,6 +44,16 @@ pub(crate) struct TraceOptions {
     /// The last TTL to ask; beyond it, one packet with a TTL of 64 asks whether the target answers at all.
     #[schemars(range(min = 1, max = 30))]
     pub(crate) max_ttl: u8,
+    /// End when the path is known, as with `mtu` and `paths: all`; otherwise its hops are measured in rounds from then on.
+    pub(crate) once: bool,
+    /// Rounds before the report; 0 goes on until the run's deadline, or by hand until you stop it (10 where the output is no terminal).
+    pub(crate) report: u32,
+    /// Time from one round to the next, at least 10ms: each hop is asked once in a round.
+    pub(crate) interval: Period,
+    /// Tell addresses only: the names of routers are not looked up.
+    pub(crate) numeric: bool,
+    /// File that tells which autonomous system an address belongs to, in the format of iptoasn.com, not compressed.
+    pub(crate) as_database: Option<PathBuf>,
     /// How long to wait where nothing farther answers; twice the slowest answer if that is longer.
     pub(crate) wait: Period,
     /// Which TTLs have series: none, summary (the first two and the last two) or all; the path as a whole has them always.
@@ -97,6 +112,11 @@ impl Default for TraceOptions {
             ip_protocol_fallback: true,
             first_ttl: limits.first.hops(),
             max_ttl: limits.max.hops(),
+            once: true,
+            report: 0,
+            interval: Period(Duration::from_secs(1)),
+            numeric: true,
+            as_database: None,
             wait: Period(limits.wait),
             hops: Shown::default(),
             paths: Paths::One,
@@ -126,6 +146,9 @@ impl Options for TraceOptions {
         if self.wait.is_zero() {
             return Err(OptionsError::field("wait", "must be longer than 0s"));
         }
+        if *self.interval < SHORTEST_INTERVAL {
+            return Err(OptionsError::field("interval", "must be at least 10ms"));
+        }
         if self.first_ttl > self.max_ttl {
             let message = format!("must not be above max_ttl, which is {}", self.max_ttl);
             return Err(OptionsError::field("first_ttl", message));
@@ -149,15 +172,23 @@ impl Options for TraceOptions {
     }
 
     /// All TTLs, two of them twice, and the one with a TTL of 64; for all paths, as many flows as
-    /// rule out branches; for the path MTU, two sizes.
-    fn packets(&self, _: Duration) -> Option<u64> {
+    /// rule out branches; for the path MTU, two sizes; then all TTLs in every round.
+    fn packets(&self, timeout: Duration) -> Option<u64> {
         let hops = u64::from(self.max_ttl.saturating_sub(self.first_ttl)) + 1;
         let flows = match (self.paths, self.confidence) {
             (Paths::One, _) => 0,
             (Paths::All, 99) => 8,
             (Paths::All, _) => 6,
         };
-        Some(hops + 3 + hops * flows + 2 * u64::from(self.mtu))
+        let fitting = timeout.as_nanos().div_ceil(self.interval.as_nanos().max(1));
+        let fitting = u64::try_from(fitting).unwrap_or(u64::MAX);
+        let rounds = match self.report {
+            _ if !self.goes_on() => 0,
+            0 => fitting,
+            rounds => fitting.min(rounds.into()),
+        };
+        let found = hops + 3 + hops * flows + 2 * u64::from(self.mtu);
+        Some(found.saturating_add(hops.saturating_mul(rounds)))
     }
 
     fn series(&self, metric: &Metric) -> Option<usize> {
@@ -169,6 +200,11 @@ impl Options for TraceOptions {
 }
 
 impl TraceOptions {
+    /// Whether hops are measured in rounds once the path is known.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.once && !self.mtu && self.paths == Paths::One
+    }
+
     /// Which address family is wanted.
     pub(crate) fn preference(&self) -> Preference {
         Preference::new(&self.preferred_ip_protocol, self.ip_protocol_fallback)
@@ -247,6 +283,8 @@ const PORT_TCP: u16 = 80;
 
 /// So many kinds of packets show most of what there is; all takes `paths: all`.
 const MOST_FLOWS: u16 = 64;
+/// A router is asked once in so much time.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Of a smaller payload there is no cookie in the packet.
 const LEAST_PAYLOAD: usize = 20;
@@ -283,6 +321,7 @@ mod tests {
             (&[("confidence", "99"), ("paths", "all")], ""),
             (&[("flows", "65")], "flows: must be from 1 to 64"),
             (&[("confidence", "97")], "confidence: must be 95 or 99"),
+            (&[("interval", "9ms")], "interval: must be at least 10ms"),
             (&[("wait", "0s")], "wait: must be longer than 0s"),
             (
                 &[("interface", "a b")],

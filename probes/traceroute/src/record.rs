@@ -1,16 +1,16 @@
 //! What is known about one hop after many rounds?
 //!
-//! Counts are exact at every moment: sent = answered + late + lost + under way.
+//! Counts are exact at every moment: sent = answered + late + lost + under way. A probe that this
+//! host did not send, or whose answer it may have dropped itself, counts nowhere.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::loss::Tally;
-use crate::reply::Reply;
 use crate::statistics::Statistics;
 
-/// What came of all probes with one TTL and flow.
+/// What came of the probes with one TTL, at most one of them in each round.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
     /// How many were sent.
@@ -27,10 +27,16 @@ pub struct Record {
     pub statistics: Statistics,
     /// Who answered how often, in the order first heard; at most 64 are told apart.
     pub responders: Vec<(IpAddr, u64)>,
-    /// The newest answer.
-    pub latest: Option<Reply>,
-    /// When the newest probes left and whether each was answered, once that is known.
-    history: VecDeque<(Duration, Option<bool>)>,
+    history: VecDeque<Outcome>,
+}
+
+/// What became of one probe.
+#[derive(Debug, Clone)]
+struct Outcome {
+    round: u32,
+    sent: Duration,
+    /// `None` while it is under way.
+    answered: Option<bool>,
 }
 
 impl Record {
@@ -51,60 +57,127 @@ impl Record {
     /// under way are left out.
     pub fn outcomes(&self) -> impl Iterator<Item = (Duration, bool)> {
         let known = self.history.iter();
-        known.filter_map(|(sent, answered)| Some((*sent, (*answered)?)))
+        known.filter_map(|outcome| Some((outcome.sent, outcome.answered?)))
     }
 
-    pub(crate) fn note_sent(&mut self, now: Duration) {
+    /// Who answered most often.
+    pub fn responder(&self) -> Option<IpAddr> {
+        // Of several the first: `max_by_key` would take the last.
+        let responders = self.responders.iter().rev();
+        let most = responders.max_by_key(|(_, count)| *count);
+        most.map(|(address, _)| *address)
+    }
+
+    /// The probe of a round leaves, `sent` on any clock that never goes back.
+    pub fn note_sent(&mut self, round: u32, sent: Duration) {
         self.sent += 1;
         if self.history.len() == HISTORY {
             self.history.pop_front();
         }
-        self.history.push_back((now, None));
+        let answered = None;
+        self.history.push_back(Outcome {
+            round,
+            sent,
+            answered,
+        });
     }
 
-    /// Undoes [`Record::note_sent`].
-    pub(crate) fn note_unsent(&mut self, sent: Duration) {
+    /// Nothing will be known of a probe: undoes [`Record::note_sent`].
+    pub fn note_unknown(&mut self, round: u32) {
         self.sent -= 1;
-        self.history
-            .retain(|(other, answered)| *other != sent || answered.is_some());
+        self.history.retain(|outcome| outcome.round != round);
     }
 
-    pub(crate) fn note_lost(&mut self, sent: Duration) {
+    /// A probe was not answered in time.
+    pub fn note_lost(&mut self, round: u32) {
         self.lost += 1;
-        self.settle(sent, false);
+        self.settle(round, false);
     }
 
-    pub(crate) fn note_answer(&mut self, round: u32, sent: Duration, reply: Reply) {
+    /// A probe was answered in time.
+    pub fn note_answer(&mut self, round: u32, from: IpAddr, rtt: Duration) {
         self.answered += 1;
-        self.statistics.add(round.into(), reply.rtt);
-        self.settle(sent, true);
-        self.note_responder(reply);
+        self.statistics.add(round.into(), rtt);
+        self.settle(round, true);
+        self.note_responder(from);
     }
 
-    pub(crate) fn note_late(&mut self, sent: Duration, reply: Reply) {
+    /// A probe that was taken for lost was answered after all.
+    pub fn note_late(&mut self, round: u32, from: IpAddr) {
         self.lost -= 1;
         self.late += 1;
-        self.settle(sent, true);
-        self.note_responder(reply);
+        self.settle(round, true);
+        self.note_responder(from);
     }
 
-    fn note_responder(&mut self, reply: Reply) {
+    fn note_responder(&mut self, from: IpAddr) {
         let mut known = self.responders.iter_mut();
-        if let Some((_, count)) = known.find(|(from, _)| *from == reply.from) {
+        if let Some((_, count)) = known.find(|(known, _)| *known == from) {
             *count += 1;
         } else if self.responders.len() < MOST_RESPONDERS {
-            self.responders.push((reply.from, 1));
+            self.responders.push((from, 1));
         }
-        self.latest = Some(reply);
     }
 
-    fn settle(&mut self, sent: Duration, answered: bool) {
-        let found = self.history.iter_mut().find(|(other, _)| *other == sent);
-        if let Some((_, outcome)) = found {
-            *outcome = Some(answered);
+    fn settle(&mut self, round: u32, answered: bool) {
+        let mut known = self.history.iter_mut();
+        if let Some(outcome) = known.find(|outcome| outcome.round == round) {
+            outcome.answered = Some(answered);
         }
     }
 }
 
 const HISTORY: usize = 128;
 const MOST_RESPONDERS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_probe_is_accounted_for_whatever_comes_in_which_order() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let mut record = Record::default();
+        let from = IpAddr::from([192, 0, 2, 1]);
+        let (mut open, mut lost) = (Vec::new(), Vec::new());
+        for round in 0..10_000 {
+            record.note_sent(round, Duration::from_secs(round.into()));
+            open.push(round);
+            let ended = open.swap_remove(random.usize(..open.len()));
+            match random.u8(..4) {
+                0 => record.note_answer(ended, from, Duration::from_millis(1)),
+                1 => record.note_unknown(ended),
+                2 => {
+                    record.note_lost(ended);
+                    lost.push(ended);
+                }
+                _ => open.push(ended),
+            }
+            if random.u8(..3) == 0
+                && let Some(late) = lost.pop()
+            {
+                record.note_late(late, from);
+            }
+            let known = record.answered + record.late + record.lost;
+            assert_eq!(record.sent, known + record.under_way());
+            assert_eq!(record.under_way(), open.len() as u64);
+            assert_eq!(record.statistics.count(), record.answered);
+            assert_eq!(record.tally().missed, lost.len() as u64);
+        }
+        assert!(record.late > 100 && record.answered > 1_000);
+        let heard: u64 = record.responders.iter().map(|(_, count)| count).sum();
+        assert_eq!(heard, record.answered + record.late);
+    }
+
+    #[test]
+    fn who_answers_most_often_stands_for_the_hop() {
+        let mut record = Record::default();
+        assert_eq!(record.responder(), None);
+        for (round, last) in [1, 2, 3, 3, 2, 2].into_iter().enumerate() {
+            let round = round as u32;
+            record.note_sent(round, Duration::ZERO);
+            record.note_answer(round, [192, 0, 2, last].into(), Duration::ZERO);
+        }
+        assert_eq!(record.responder(), Some([192, 0, 2, 2].into()));
+    }
+}

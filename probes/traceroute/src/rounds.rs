@@ -1,11 +1,10 @@
 //! How is a path that is known kept under observation?
 //!
 //! Once per round each hop is asked, as mtr(8) does, evenly spread over the round, on a grid that
-//! does not drift. Rounds take turns with the flows. Beyond the target nothing is asked as long as
-//! it answers; while it does not, one TTL more is, so that a path that has grown is noticed.
+//! does not drift. Rounds take turns with the flows. Beyond the target nothing is asked as long as it answers; while it does not, one
+//! TTL more is, so that a path that has grown is noticed.
 //!
-//! What this does not decide: whether a router may be asked at all. A probe that was not sent
-//! after all, for lack of a budget or by our own fault, is withdrawn and counts nowhere.
+//! What this does not do is keep accounts: what the answers come to is [`crate::record`]'s.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,11 +12,10 @@ use std::time::Duration;
 
 use leadsman_wire::Ttl;
 
-use crate::record::Record;
 use crate::reply::{Reply, Says};
 use crate::step::{Flow, Machine, Probe, Step};
 
-/// Observation of the path to one target, without an end.
+/// Observation of the path to one target.
 #[derive(Debug)]
 pub struct Rounds {
     target: IpAddr,
@@ -26,11 +24,11 @@ pub struct Rounds {
     reach: Ttl,
     /// Rounds in a row in which the target answered beyond `reach`, but not from there.
     astray: u32,
-    /// The next probe of this round, and when the round began.
+    /// The next probe of this round.
     next: u8,
     round: u32,
-    asked: BTreeMap<Probe, Asked>,
-    records: BTreeMap<(Ttl, Flow), Record>,
+    /// Whether each of the latest probes was answered.
+    asked: BTreeMap<Probe, bool>,
 }
 
 /// How a path is observed.
@@ -42,23 +40,10 @@ pub struct Plan {
     pub max: Ttl,
     /// Time from one round to the next; a millisecond if it is shorter.
     pub interval: Duration,
-    /// How long an answer may take before it counts as late, and its probe as lost meanwhile.
-    pub wait: Duration,
+    /// How many rounds there are; `None` for no end.
+    pub rounds: Option<u32>,
     /// The flows that take turns, the default one if there are none.
     pub flows: Vec<Flow>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    sent: Duration,
-    state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    UnderWay,
-    Answered,
-    Lost,
 }
 
 impl Rounds {
@@ -73,28 +58,7 @@ impl Rounds {
             astray: 0,
             round: 0,
             asked: BTreeMap::new(),
-            records: BTreeMap::new(),
         }
-    }
-
-    /// Takes back a probe that could not or should not be sent: it counts nowhere.
-    pub fn withdraw(&mut self, probe: Probe) {
-        if let Some(asked) = self.asked.remove(&probe)
-            && let Some(record) = self.records.get_mut(&(probe.ttl, probe.flow))
-        {
-            record.note_unsent(asked.sent);
-        }
-    }
-
-    /// Who will likely answer to a TTL and flow: who answered last.
-    pub fn responder(&self, ttl: Ttl, flow: Flow) -> Option<IpAddr> {
-        let latest = self.records.get(&(ttl, flow))?.latest.as_ref();
-        latest.map(|reply| reply.from)
-    }
-
-    /// What is known about each TTL and flow, in that order.
-    pub fn records(&self) -> &BTreeMap<(Ttl, Flow), Record> {
-        &self.records
     }
 
     /// The TTL at which the target is, or would be if it answered.
@@ -107,10 +71,11 @@ impl Rounds {
         self.round
     }
 
-    fn flow(&self) -> Flow {
+    fn probe(&self, ttl: Ttl, round: u32) -> Probe {
         let flows = &self.plan.flows;
-        let turn = self.round as usize % flows.len().max(1);
-        flows.get(turn).copied().unwrap_or_default()
+        let turn = round as usize % flows.len().max(1);
+        let flow = flows.get(turn).copied().unwrap_or_default();
+        Probe { ttl, flow, round }
     }
 
     fn begin(&self) -> Duration {
@@ -124,19 +89,16 @@ impl Rounds {
     /// The last TTL of this round: one beyond the target if it has not just answered.
     fn last(&self) -> Ttl {
         let reach = self.reach.min(self.plan.max);
-        if self.round == 0 || self.arrived(reach, self.round - 1) {
+        if self.round == 0 || self.answered(reach, self.round - 1) {
             return reach;
         }
         let beyond = reach.hops().checked_add(1).and_then(Ttl::new);
         beyond.unwrap_or(reach).min(self.plan.max)
     }
 
-    fn arrived(&self, ttl: Ttl, round: u32) -> bool {
-        let flow = self.plan.flows.len().max(1);
-        let flow = self.plan.flows.get(round as usize % flow);
-        let flow = flow.copied().unwrap_or_default();
-        let asked = self.asked.get(&Probe { ttl, flow, round });
-        asked.is_some_and(|asked| asked.state == State::Answered)
+    fn answered(&self, ttl: Ttl, round: u32) -> bool {
+        let asked = self.asked.get(&self.probe(ttl, round));
+        asked.is_some_and(|answered| *answered)
     }
 
     /// When the probe with the TTL `next` is due, the probes of a round being spread over it.
@@ -147,29 +109,10 @@ impl Rounds {
         self.begin() + self.interval() * before / count.max(before + 1)
     }
 
-    fn expire(&mut self, now: Duration) {
-        for (probe, asked) in &mut self.asked {
-            if asked.state == State::UnderWay && asked.sent + self.plan.wait <= now {
-                asked.state = State::Lost;
-                let record = self.records.entry((probe.ttl, probe.flow)).or_default();
-                record.note_lost(asked.sent);
-            }
-        }
-        let oldest = self.round.saturating_sub(REMEMBERED_ROUNDS);
-        self.asked
-            .retain(|probe, asked| asked.state == State::UnderWay || probe.round >= oldest);
-    }
-
-    fn next_expiry(&self) -> Option<Duration> {
-        let under_way = self.asked.values();
-        let under_way = under_way.filter(|asked| asked.state == State::UnderWay);
-        under_way.map(|asked| asked.sent + self.plan.wait).min()
-    }
-
     fn end_round(&mut self) {
         let beyond = self.reach.hops().checked_add(1).and_then(Ttl::new);
         let astray = beyond.is_some_and(|beyond| {
-            self.arrived(beyond, self.round) && !self.arrived(self.reach, self.round)
+            self.answered(beyond, self.round) && !self.answered(self.reach, self.round)
         });
         self.astray = if astray { self.astray + 1 } else { 0 };
         if let (Some(beyond), true) = (beyond, self.astray >= ASTRAY_ROUNDS) {
@@ -177,6 +120,8 @@ impl Rounds {
             self.astray = 0;
         }
         self.next = self.plan.first.hops();
+        let oldest = self.round.saturating_sub(REMEMBERED_ROUNDS);
+        self.asked.retain(|probe, _| probe.round >= oldest);
     }
 
     /// Moves the target's place as this answer tells.
@@ -191,49 +136,44 @@ impl Rounds {
 }
 
 impl Machine for Rounds {
-    /// Never says that it is done.
     fn poll(&mut self, now: Duration) -> Step {
-        self.expire(now);
         let current = (now.as_nanos() / self.interval().as_nanos()) as u32;
         if self.round < current {
             self.end_round();
             // What a stopped process has missed is not made up.
             self.round = current;
         }
-        let end = self.begin() + self.interval();
-        let ttl = Ttl::new(self.next).filter(|ttl| *ttl <= self.last());
-        let due = ttl.map_or(end, |_| self.due());
-        let Some(ttl) = ttl.filter(|_| due <= now) else {
-            return Step::Wait(self.next_expiry().map_or(due, |expiry| expiry.min(due)));
+        let rounds = self.plan.rounds.unwrap_or(u32::MAX);
+        if self.round >= rounds {
+            return Step::Done;
+        }
+        let Some(ttl) = Ttl::new(self.next).filter(|ttl| *ttl <= self.last()) else {
+            return match self.round + 1 {
+                next if next == rounds => Step::Done,
+                _ => Step::Wait(self.begin() + self.interval()),
+            };
         };
-        let (flow, round) = (self.flow(), self.round);
-        let probe = Probe { ttl, flow, round };
+        let due = self.due();
+        if due > now {
+            return Step::Wait(due);
+        }
+        let probe = self.probe(ttl, self.round);
         self.next += 1;
-        let state = State::UnderWay;
-        self.asked.insert(probe, Asked { sent: now, state });
-        self.records.entry((ttl, flow)).or_default().note_sent(now);
+        self.asked.insert(probe, false);
         Step::Send(probe)
     }
 
     fn hear(&mut self, probe: Probe, reply: Reply, _: Duration) {
-        let Some(asked) = self.asked.get_mut(&probe) else {
-            return;
-        };
-        let before = std::mem::replace(&mut asked.state, State::Answered);
-        let sent = asked.sent;
-        self.learn(probe.ttl, &reply);
-        let record = self.records.entry((probe.ttl, probe.flow)).or_default();
-        match before {
-            State::UnderWay => record.note_answer(probe.round, sent, reply),
-            State::Lost => record.note_late(sent, reply),
-            State::Answered => record.duplicates += 1,
+        if let Some(answered) = self.asked.get_mut(&probe) {
+            *answered = true;
+            self.learn(probe.ttl, &reply);
         }
     }
 }
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
-/// For so many rounds late and duplicate answers are still recognised.
+/// For so many rounds late answers still tell where the target is.
 const REMEMBERED_ROUNDS: u32 = 8;
 
 /// After so many rounds in which the target answered one hop farther only, it is there.

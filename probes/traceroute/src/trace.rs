@@ -8,15 +8,20 @@ use std::sync::Arc;
 
 use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
 use leadsman_wire::{EchoOptions, OpenError, SendError};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep_until;
 
 use crate::account::{Account, Past};
 use crate::discovery::Limits;
 use crate::enumeration::{Enumeration, scope};
 use crate::line::Line;
 use crate::multipath::Confidence;
+use crate::observe::Observation;
 use crate::options::TraceOptions;
+use crate::routers::Routers;
 use crate::sounding::{Sounding, Way};
 use crate::step::Flow;
+use crate::systems::Systems;
 use crate::walk::Walk;
 
 /// What is to be found out beside the path of one flow.
@@ -41,6 +46,7 @@ pub(crate) struct Trace {
     flow: Flow,
     line: Option<Line>,
     past: Past,
+    systems: Option<Arc<Systems>>,
 }
 
 impl Trace {
@@ -58,7 +64,19 @@ impl Trace {
             flow: Flow::default(),
             line: None,
             past: Past::default(),
+            systems: None,
         }
+    }
+
+    /// The database of systems, if there is to be one; read by the first run.
+    async fn systems(&mut self) -> Result<Option<Arc<Systems>>, Fault> {
+        if let (None, Some(path)) = (&self.systems, &self.options.as_database) {
+            let path = path.clone();
+            let read = spawn_blocking(move || Systems::shared(&path)).await;
+            let read = read.map_err(Fault::own)?;
+            self.systems = Some(read.map_err(Fault::own)?);
+        }
+        Ok(self.systems.clone())
     }
 
     /// Makes sure that `address` is where the line leads.
@@ -78,28 +96,42 @@ impl Trace {
 #[async_trait]
 impl Probe for Trace {
     async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
-        let preference = self.options.preference();
-        let address = cx.resolve(&cx.target().address, preference).await?;
+        let options = Arc::clone(&self.options);
+        let address = cx
+            .resolve(&cx.target().address, options.preference())
+            .await?;
+        let systems = self.systems().await?;
         let (limits, wanted, flow) = (self.limits, self.wanted, self.flow);
-        let shown = self.options.hops;
         self.flow = Flow((flow.0 + 1) % wanted.flows);
         let (line, past) = self.aim_at(address)?;
-        let account = Account::new(cx, shown, flow, past);
+        let account = Account::new(cx, options.hops, flow, past);
         let mut walk = Walk::new(cx, limits, flow, line, account);
         let outcome = walk.run().await;
-        let found = walk.discovery();
-        let scope = wanted
-            .all_paths
-            .and_then(|confidence| scope(found, limits, confidence));
-        let way = Some(found).filter(|_| wanted.mtu);
-        let way = way.and_then(|found| Way::of(found, flow, limits));
-        drop(walk);
+        let discovery = walk.end();
+        let mut routers = Routers::new(cx, !options.numeric, systems);
+        for address in discovery.path().hops().iter().flatten() {
+            routers.meet(*address);
+        }
+        let is_known = discovery.verdict().is_some();
+        if options.goes_on() && is_known && !matches!(outcome, Err(Fault::Own(..))) {
+            let observation = Observation::new(cx, line, routers, &options, &discovery);
+            return observation.run(outcome).await;
+        }
+        let way = Way::of(&discovery, flow, limits).filter(|_| wanted.mtu);
         if let Some(way) = way {
             Sounding::new(cx, way, line).run().await?;
         }
-        if let Some(scope) = scope {
+        let sure = wanted.all_paths;
+        if let Some(scope) = sure.and_then(|sure| scope(&discovery, limits, sure)) {
             Enumeration::new(cx, scope, line).run().await?;
             line.keep(wanted.flows);
+        }
+        // A name that nobody tells in time makes no failure of what is known.
+        tokio::select! {
+            biased;
+            () = cx.stopped() => {}
+            () = sleep_until(cx.deadline()) => {}
+            () = routers.learn_all() => {}
         }
         outcome
     }

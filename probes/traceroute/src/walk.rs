@@ -8,17 +8,17 @@ use std::net::IpAddr;
 use std::pin::pin;
 
 use leadsman_core::{Blocker, Cause, Context, Fault};
-use leadsman_wire::{Answer, Arrived, Heard, Protocol, RttSource};
+use leadsman_wire::{Answer, Arrived, Heard, RttSource};
 use tokio::time::{Instant, sleep_until};
 
 use crate::account::Account;
-use crate::answer::{listens, reply, translation};
+use crate::answer::reply;
 use crate::budget::may_ask;
 use crate::discovery::{Discovery, Limits, Verdict};
-use crate::events::{Hop, Other, Sent, Translated, interfaces, labels};
+use crate::events::{DISCOVERY, Hop, Other, Sent, label};
 use crate::line::Line;
 use crate::metrics::{REVERSE_HOPS, RTT, RTT_SOURCE, SENT, SPARED};
-use crate::reply::{Reply, Says};
+use crate::reply::Says;
 use crate::reverse::reverse_hops;
 use crate::step::{Flow, Machine, Probe, Step};
 
@@ -87,9 +87,9 @@ impl<'a> Walk<'a> {
         self.outcome()
     }
 
-    /// What it has found.
-    pub(crate) fn discovery(&self) -> &Discovery {
-        &self.discovery
+    /// Makes the accounts of the run, and hands out what was found.
+    pub(crate) fn end(self) -> Discovery {
+        self.discovery.clone()
     }
 
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
@@ -101,13 +101,8 @@ impl<'a> Walk<'a> {
         }
         self.line.send(probe, self.limits.wait)?;
         self.cx.add(&SENT, 1);
-        self.cx.event(Sent::NAME, || Sent {
-            ttl: probe.ttl.hops(),
-            to: self.line.address(),
-            bytes: self.line.bytes(),
-            protocol: name(self.line.protocol()).into(),
-            port: self.line.port(),
-        });
+        self.cx
+            .event(Sent::NAME, || Sent::new(probe, DISCOVERY, self.line));
         Ok(())
     }
 
@@ -155,34 +150,10 @@ impl<'a> Walk<'a> {
                 self.cx.set(&REVERSE_HOPS, reverse_hops(hop_limit).into());
             }
         }
-        self.cx
-            .event(Hop::NAME, || self.hop(probe, answer, &reply, arrived));
+        self.cx.event(Hop::NAME, || {
+            Hop::new(probe, DISCOVERY, answer, &reply, self.line)
+        });
         self.discovery.hear(probe, reply, self.begin.elapsed());
-    }
-
-    fn hop(&self, probe: Probe, answer: &Answer, reply: &Reply, arrived: bool) -> Hop {
-        let quote = reply.quote;
-        let listens = listens(self.line.protocol(), answer);
-        Hop {
-            ttl: probe.ttl.hops(),
-            from: reply.from,
-            rtt: reply.rtt,
-            rtt_source: label(answer.rtt_source).into(),
-            arrived,
-            what: match reply.says {
-                Says::Unreachable { .. } => Some(answer.to_string()),
-                Says::Arrived | Says::TimeExceeded => None,
-            },
-            ttl_left: reply.hop_limit,
-            quoted_ttl: quote.map(|quote| quote.ttl),
-            changed_tos: quote
-                .map(|quote| quote.tos)
-                .filter(|tos| *tos != self.line.tos()),
-            port: listens.map(|listens| if listens { "open" } else { "closed" }.into()),
-            translated: translation(answer).map(Translated::from),
-            labels: labels(&reply.extensions),
-            interfaces: interfaces(&reply.extensions),
-        }
     }
 
     fn outcome(&self) -> Result<(), Fault> {
@@ -229,24 +200,6 @@ impl<'a> Walk<'a> {
 impl Drop for Walk<'_> {
     fn drop(&mut self) {
         self.account.close(&self.discovery);
-    }
-}
-
-/// A protocol as the option is written.
-fn name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Icmp => "icmp",
-        Protocol::Udp => "udp",
-        Protocol::Tcp => "tcp",
-    }
-}
-
-/// The value of the label `source`.
-fn label(source: RttSource) -> &'static str {
-    match source {
-        RttSource::User => "user",
-        RttSource::KernelReceive => "kernel_receive",
-        RttSource::Kernel => "kernel",
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use leadsman_lab::{Chain, or_skip};
 use serde_json::Value;
 
-use super::{TARGETS, events, named, page, trace};
+use super::{TARGETS, events, named, once, page};
 use crate::netns::without;
 
 #[test]
@@ -21,7 +21,7 @@ fn the_path_is_the_same_by_every_protocol() {
         let routers = (1..=3).map(|n| chain.addresses(n)[family]);
         let path: Vec<_> = routers.chain([arrived]).map(Some).collect();
         for (protocol, port) in [("-I", None), ("-U", Some("closed")), ("-T", Some("closed"))] {
-            let events = events(&trace(chain.prober(), &["--json", protocol, target]));
+            let events = events(&once(chain.prober(), &["--json", protocol, target]));
             let found = (1..=4).map(|ttl| hop(&events, ttl)["from"].as_str()?.parse().ok());
             assert_eq!(found.collect::<Vec<_>>(), path, "{protocol} {target}");
             let last = hop(&events, 4);
@@ -71,7 +71,7 @@ fn what_is_too_large_for_a_link_is_fragmented() {
     };
     for target in TARGETS {
         let arguments = ["--json", "-U", "--payload-size", "3000", target];
-        let events = events(&trace(chain.prober(), &arguments));
+        let events = events(&once(chain.prober(), &arguments));
         assert_eq!(named(&events, "sent")["bytes"], 3_008);
         assert_eq!(named(&events, "ended")["hops"], 2, "{target}");
     }
@@ -83,7 +83,7 @@ fn a_target_may_say_from_another_address_that_a_port_is_closed() {
     let Some(chain) = or_skip(Chain::new(1)) else {
         return;
     };
-    let events = events(&trace(chain.prober(), &["--json", "-U", TARGETS[1]]));
+    let events = events(&once(chain.prober(), &["--json", "-U", TARGETS[1]]));
     let from = chain.addresses(2)[1].to_string();
     assert_eq!(hop(&events, 2)["from"], from);
     assert_eq!(named(&events, "ended")["result"], "reached");
@@ -117,10 +117,10 @@ fn an_open_port_is_told_from_a_closed_one() {
         let serving = thread::spawn(move || answer_with_two_bytes(&service));
         for protocol in ["-U", "-T"] {
             let arguments = ["--json", protocol, "-p", "8080", target];
-            let events = events(&trace(chain.prober(), &arguments));
+            let events = events(&once(chain.prober(), &arguments));
             assert_eq!(hop(&events, 2)["port"], "open", "{protocol} {target}");
             assert_eq!(named(&events, "ended")["hops"], 2, "{protocol} {target}");
-            let (page, _) = page(&trace(chain.prober(), &arguments[1..]));
+            let (page, _) = page(&once(chain.prober(), &arguments[1..]));
             assert!(page.contains("port open"), "{page}");
             assert!(page.contains("to port 8080"), "{page}");
         }
@@ -165,7 +165,7 @@ fn a_translator_that_leaves_no_trace_is_passed_unseen() {
     chain.router(1).filter(rules).expect("it is a router");
     for target in TARGETS {
         for protocol in ["-I", "-U", "-T"] {
-            let (page, status) = page(&trace(chain.prober(), &[protocol, target]));
+            let (page, status) = page(&once(chain.prober(), &[protocol, target]));
             assert!(page.contains("reached in 3 hops"), "{page}");
             assert_eq!((page.contains("NAT"), status), (false, Some(0)), "{page}");
         }
@@ -194,7 +194,7 @@ fn a_translator_of_addresses_is_shown_at_the_first_hop_behind_it() {
     chain.router(2).ip(neighbours).expect("it is a router");
     for (target, outside) in TARGETS.into_iter().zip(["10.77.1.9", "fd77:1::9"]) {
         for protocol in ["-I", "-U", "-T"] {
-            let events = events(&trace(chain.prober(), &["--json", protocol, target]));
+            let events = events(&once(chain.prober(), &["--json", protocol, target]));
             assert_eq!(
                 hop(&events, 1)["translated"],
                 Value::Null,
@@ -204,7 +204,7 @@ fn a_translator_of_addresses_is_shown_at_the_first_hop_behind_it() {
                 let source = &hop(&events, ttl)["translated"]["source"];
                 assert_eq!(source, outside, "{protocol} {target} {ttl}: {events:?}");
             }
-            let (page, _) = page(&trace(chain.prober(), &[protocol, target]));
+            let (page, _) = page(&once(chain.prober(), &[protocol, target]));
             let marked = page.lines().filter(|line| line.ends_with("  NAT"));
             let places: Vec<_> = marked.map(|line| line[..5].trim()).collect();
             assert_eq!(places, ["2"], "{page}");

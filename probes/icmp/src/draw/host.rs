@@ -5,10 +5,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use leadsman_core::draw::{Mark, Strip};
 use leadsman_core::{Run, Target};
 use serde_json::{Map, Value, json};
 
-use super::strip::{Mark, Strip};
 use crate::events::Said;
 use crate::exchange::{Arrival, Outcome};
 use crate::statistics::{Fate, Statistics};

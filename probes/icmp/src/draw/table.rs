@@ -6,11 +6,10 @@
 
 use std::fmt::Write as _;
 
-use leadsman_core::draw::{Draw, Stage};
+use leadsman_core::draw::{Draw, Scale, Stage, WIDEST_STRIP};
 use leadsman_core::{Blocker, Event, Fault, Run};
 use serde_json::{Map, Value};
 
-use super::strip::{Scale, WIDEST};
 use super::{Host, INFALLIBLE, milliseconds, red};
 use crate::events::Said;
 
@@ -78,7 +77,7 @@ impl Table {
         let names = longest.min(room / 2).max(LEAST_NAME);
         match room.saturating_sub(names + 1) {
             ..LEAST_STRIP => (longest.min(room.max(LEAST_NAME)), 0),
-            strips => (names, strips.min(WIDEST)),
+            strips => (names, strips.min(WIDEST_STRIP)),
         }
     }
 

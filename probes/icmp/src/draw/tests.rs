@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use leadsman_core::{Blocker, Cause, Event, Fault, Recording, Run, Target};
 use serde::Serialize;

@@ -1,5 +1,7 @@
 //! What does a person see?
 
+mod rounds;
+
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -88,30 +90,41 @@ TRACE example.com (203.0.113.9), 44 bytes of ICMP
 }
 
 fn drawing() -> Box<dyn Draw> {
+    on(80)
+}
+
+/// On a terminal with so many columns.
+fn on(width: usize) -> Box<dyn Draw> {
     draw(Stage {
         targets: vec![Arc::new(Target::new("example.com"))],
-        width: 80,
+        width,
         color: false,
         utf8: true,
     })
 }
 
 fn said(drawing: &mut dyn Draw, name: &'static str, fields: Value) {
+    said_at(Duration::ZERO, drawing, name, fields);
+}
+
+fn said_at(after: Duration, drawing: &mut dyn Draw, name: &'static str, fields: Value) {
     let Value::Object(fields) = fields else {
         panic!("{fields}");
     };
-    let at = SystemTime::UNIX_EPOCH;
+    let at = SystemTime::UNIX_EPOCH + after;
     let event = Event { at, name, fields };
     drawing.event(0, &event, &mut String::new());
 }
 
 fn sent(ttl: u8) -> Value {
-    json!({ "ttl": ttl, "to": "203.0.113.9", "bytes": 44, "protocol": "icmp" })
+    json!({ "round": 0, "ttl": ttl, "to": "203.0.113.9", "bytes": 44, "protocol": "icmp" })
 }
 
 fn hop(ttl: u8, more: Value) -> Value {
     let mut hop = json!({
+        "round": 0,
         "ttl": ttl,
+        "arrival": "in_time",
         "from": format!("10.0.0.{ttl}"),
         "rtt_seconds": 0.00325,
         "rtt_source": "kernel",

@@ -11,18 +11,24 @@ use super::{milliseconds, red};
 
 /// What is shown of one request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Mark {
+pub enum Mark {
+    /// It has not ended.
     Waiting,
+    /// It was answered after this time.
     Reply(Duration),
+    /// It was not.
     Lost,
+    /// Somebody said that it could not be.
     Error,
+    /// Nothing is known of it, by a fault of this host.
     Unknown,
+    /// This host did not send it.
     NotSent,
 }
 
 /// The recent requests to one host.
 #[derive(Debug, Default)]
-pub(super) struct Strip {
+pub struct Strip {
     /// Sequence number of the first one kept.
     first: u64,
     marks: VecDeque<Mark>,
@@ -30,8 +36,8 @@ pub(super) struct Strip {
 
 impl Strip {
     /// A request was sent; they are told in ascending order.
-    pub(super) fn sent(&mut self, sequence: u64) {
-        if self.marks.len() == WIDEST {
+    pub fn sent(&mut self, sequence: u64) {
+        if self.marks.len() == WIDEST_STRIP {
             self.marks.pop_front();
             self.first += 1;
         }
@@ -43,7 +49,7 @@ impl Strip {
     }
 
     /// A request has ended; one that is not kept any more is ignored.
-    pub(super) fn ended(&mut self, sequence: u64, mark: Mark) {
+    pub fn ended(&mut self, sequence: u64, mark: Mark) {
         let place = sequence.checked_sub(self.first);
         let place = place.and_then(|place| self.marks.get_mut(usize::try_from(place).ok()?));
         if let Some(place) = place {
@@ -52,7 +58,7 @@ impl Strip {
     }
 
     /// The last `width` of them, on as many columns.
-    pub(super) fn drawn(&self, width: usize, scale: &Scale, color: bool) -> String {
+    pub fn drawn(&self, width: usize, scale: &Scale, color: bool) -> String {
         let shown = self.recent(width);
         let empty = " ".repeat(width.saturating_sub(shown.len()));
         let glyphs = shown.map(|mark| match mark {
@@ -67,7 +73,7 @@ impl Strip {
     }
 
     /// The round trips among the last `width`.
-    pub(super) fn replies(&self, width: usize) -> impl Iterator<Item = Duration> {
+    pub fn replies(&self, width: usize) -> impl Iterator<Item = Duration> {
         self.recent(width).filter_map(|mark| match mark {
             Mark::Reply(rtt) => Some(*rtt),
             _ => None,
@@ -81,7 +87,7 @@ impl Strip {
 
 /// Which round trip has which height.
 #[derive(Debug)]
-pub(super) struct Scale {
+pub struct Scale {
     glyphs: [char; LEVELS],
     /// The shortest round trip, in seconds.
     bottom: f64,
@@ -91,7 +97,7 @@ pub(super) struct Scale {
 
 impl Scale {
     /// A scale for these round trips.
-    pub(super) fn of(trips: impl Iterator<Item = Duration>, utf8: bool) -> Self {
+    pub fn of(trips: impl Iterator<Item = Duration>, utf8: bool) -> Self {
         let (mut bottom, mut top) = (f64::INFINITY, 0.0_f64);
         for trip in trips {
             let seconds = trip.as_secs_f64().max(1e-9);
@@ -107,7 +113,7 @@ impl Scale {
 
     /// What the lowest and the highest glyph stand for, in milliseconds; empty while there is no
     /// round trip.
-    pub(super) fn legend(&self) -> String {
+    pub fn legend(&self) -> String {
         if self.bottom.is_infinite() {
             return String::new();
         }
@@ -134,7 +140,7 @@ const DIGITS: [char; LEVELS] = ['1', '2', '3', '4', '5', '6', '7', '8'];
 const LEAST_FACTOR: f64 = 1.25;
 
 /// Requests that are kept, and so the most that are shown.
-pub(super) const WIDEST: usize = 60;
+pub const WIDEST_STRIP: usize = 60;
 
 #[cfg(test)]
 mod tests {
@@ -187,7 +193,7 @@ mod tests {
             strip.sent(sequence);
         }
         strip.ended(0, Lost);
-        assert_eq!(strip.marks.len(), WIDEST);
+        assert_eq!(strip.marks.len(), WIDEST_STRIP);
         assert!(strip.marks.iter().all(|mark| *mark == Waiting));
     }
 

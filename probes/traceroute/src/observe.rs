@@ -1,0 +1,166 @@
+//! How is a path measured in rounds once it is known?
+//!
+//! What to send is decided by [`crate::rounds`]; here it is carried out, and every answer and every
+//! silence becomes an event. What they come to is for whoever reads the events: nothing is counted
+//! here but whether the target answered.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use leadsman_core::{Context, Fault};
+use leadsman_wire::{Answer, Heard, Ttl};
+use tokio::time::{Instant, sleep_until};
+
+use crate::answer::reply;
+use crate::discovery::{Discovery, Verdict};
+use crate::events::{Hop, Lost, NotSent, Other, Round, Sent};
+use crate::line::Line;
+use crate::metrics::SENT;
+use crate::options::TraceOptions;
+use crate::rounds::{Plan, Rounds};
+use crate::routers::Routers;
+use crate::step::{Flow, Machine, Probe, Step};
+
+/// A path under observation.
+pub(crate) struct Observation<'a> {
+    cx: &'a Context<'a>,
+    line: &'a mut Line,
+    routers: Routers<'a>,
+    rounds: Rounds,
+    wait: Duration,
+    begin: Instant,
+    /// The last round whose begin was told.
+    told: Option<u32>,
+    reached: bool,
+}
+
+impl<'a> Observation<'a> {
+    /// Prepares to observe what `discovery` has found.
+    pub(crate) fn new(
+        cx: &'a Context<'a>,
+        line: &'a mut Line,
+        routers: Routers<'a>,
+        options: &TraceOptions,
+        discovery: &Discovery,
+    ) -> Self {
+        line.begin();
+        let limits = discovery.limits();
+        let plan = Plan {
+            first: limits.first,
+            max: limits.max,
+            interval: *options.interval,
+            rounds: Some(options.report).filter(|rounds| *rounds > 0),
+            flows: (0..options.flows).map(Flow).collect(),
+        };
+        let replies = discovery.hops().iter();
+        let replies = replies.filter_map(|hop| hop.reply.as_ref());
+        let slowest = replies.map(|reply| reply.rtt).max().unwrap_or_default();
+        Self {
+            cx,
+            routers,
+            rounds: Rounds::new(line.address(), reach(discovery), plan),
+            line,
+            wait: limits.wait.max(slowest * 2),
+            begin: Instant::now(),
+            told: None,
+            reached: discovery.arrived().is_some(),
+        }
+    }
+
+    /// Asks all rounds, or until the deadline or a stop. `outcome` is that of the discovery: its
+    /// failure stands unless the target has answered since.
+    pub(crate) async fn run(mut self, outcome: Result<(), Fault>) -> Result<(), Fault> {
+        let cx = self.cx;
+        let mut ended = pin!(async {
+            tokio::select! {
+                () = cx.stopped() => {}
+                () = sleep_until(cx.deadline()) => {}
+            }
+        });
+        loop {
+            let next = match self.rounds.poll(self.begin.elapsed()) {
+                Step::Send(probe) => {
+                    self.ask(probe)?;
+                    continue;
+                }
+                Step::Done if self.line.in_flight() == 0 => break,
+                // Whatever was asked ends by itself.
+                Step::Done => Instant::now() + self.wait,
+                Step::Wait(until) => self.begin + until,
+            };
+            tokio::select! {
+                biased;
+                () = ended.as_mut() => break,
+                (probe, heard) = self.line.heard() => self.hear(probe, &heard),
+                () = self.routers.learn() => {}
+                () = sleep_until(next) => {}
+            }
+        }
+        outcome.or_else(|fault| if self.reached { Ok(()) } else { Err(fault) })
+    }
+
+    fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
+        let round = number(probe);
+        if self.told != Some(round) {
+            self.told = Some(round);
+            let reach = self.rounds.reach().hops();
+            self.cx.event(Round::NAME, || Round { round, reach });
+        }
+        self.line.send(probe, self.wait)?;
+        self.cx.add(&SENT, 1);
+        self.cx
+            .event(Sent::NAME, || Sent::new(probe, round, self.line));
+        Ok(())
+    }
+
+    fn hear(&mut self, probe: Probe, heard: &Heard) {
+        let (round, ttl) = (number(probe), probe.ttl.hops());
+        match heard {
+            Heard::Answer(answer) => self.answer(probe, answer),
+            Heard::Silence(silence) => self.cx.event(Lost::NAME, || Lost {
+                round,
+                ttl,
+                local_suspect: silence.suspect,
+            }),
+            // What cannot be sent now may well be sent again in the next round.
+            Heard::NotSent(refused) => self.cx.event(NotSent::NAME, || NotSent {
+                round,
+                ttl,
+                error: self.line.not_sent(refused.refusal).to_string(),
+            }),
+        }
+    }
+
+    fn answer(&mut self, probe: Probe, answer: &Answer) {
+        let Some(reply) = reply(answer) else {
+            self.cx.event(Other::NAME, || Other {
+                ttl: probe.ttl.hops(),
+                from: answer.from,
+                what: answer.to_string(),
+            });
+            return;
+        };
+        self.reached |= reply.arrived_at(self.line.address());
+        self.routers.meet(reply.from);
+        self.cx.event(Hop::NAME, || {
+            Hop::new(probe, number(probe), answer, &reply, self.line)
+        });
+        self.rounds.hear(probe, reply, self.begin.elapsed());
+    }
+}
+
+/// The TTL at which the target is, or would be if it answered.
+fn reach(discovery: &Discovery) -> Ttl {
+    let limits = discovery.limits();
+    let reach = match (discovery.arrived(), discovery.verdict()) {
+        (Some(arrived), _) => Some(arrived),
+        (None, Some(Verdict::Blocked { hops, .. })) if hops.is_some() => hops.and_then(Ttl::new),
+        (None, _) => Ttl::new(discovery.path().hops().len() as u8 + 1),
+    };
+    reach.unwrap_or(limits.max).clamp(limits.first, limits.max)
+}
+
+/// As people count, the discovery being before the first.
+fn number(probe: Probe) -> u32 {
+    probe.round + 1
+}
