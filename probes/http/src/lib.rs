@@ -17,3 +17,4 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod server;
