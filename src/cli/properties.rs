@@ -7,18 +7,22 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 use leadsman_core::options::Node;
 use leadsman_core::schemars::Schema;
-use leadsman_core::{Command, Plugin, Preference};
+use leadsman_core::{Command, Plugin, Preference, ResponderPlugin, ServeCommand};
 use serde_json::Value;
 
 use super::assign::{Assignment, assignment};
 use super::word::{Word, brief};
 use super::{required, sweep};
 
-/// The options of a plugin that has a command.
+/// The options of a plugin that has a command, or of a responder.
 pub(super) struct Properties {
-    plugin: &'static Plugin,
-    offer: &'static Command,
+    /// Whose they are.
+    owner: &'static str,
     schema: Schema,
+    defaults: &'static [(&'static str, &'static str)],
+    shorts: &'static [(char, &'static str)],
+    /// The option that is the argument of the command, and so no flag.
+    argument: Option<&'static str>,
     /// Whether its command has the flags of a sweep.
     pub(super) sweeps: bool,
 }
@@ -26,10 +30,27 @@ pub(super) struct Properties {
 impl Properties {
     pub(super) fn new(plugin: &'static Plugin, offer: &'static Command) -> Self {
         Self {
-            plugin,
-            offer,
+            owner: plugin.name(),
             schema: plugin.schema(),
+            defaults: offer.defaults,
+            shorts: offer.shorts,
+            argument: None,
             sweeps: sweep::is_offered(plugin),
+        }
+    }
+
+    /// The same for a responder.
+    pub(super) fn of_responder(
+        responder: &'static ResponderPlugin,
+        offer: &'static ServeCommand,
+    ) -> Self {
+        Self {
+            owner: responder.name(),
+            schema: responder.schema(),
+            defaults: &[],
+            shorts: &[],
+            argument: Some(offer.option),
+            sweeps: false,
         }
     }
 
@@ -41,7 +62,7 @@ impl Properties {
             .filter_map(|(name, property)| self.flag(name, property));
         let help = format!(
             "Set any option, such as one inside another; see `leadsman explain {}`",
-            self.plugin.name()
+            self.owner
         );
         let any = Arg::new("option")
             .short('o')
@@ -63,7 +84,7 @@ impl Properties {
     /// The tree of all that was given, above the command's own defaults.
     pub(super) fn options(&self, given: &ArgMatches) -> Node {
         let mut tree = Node::empty();
-        for (name, value) in self.offer.defaults {
+        for (name, value) in self.defaults {
             Assignment::word(name, value).plant(&mut tree);
         }
         for (name, property) in self.all() {
@@ -102,14 +123,17 @@ impl Properties {
     /// The flag of one option.
     fn flag(&self, name: &str, property: &Value) -> Option<Arg> {
         let word = Word::of(&self.schema, property)?;
-        let short = self.offer.shorts.iter().find(|(_, of)| *of == name);
+        if self.argument == Some(name) {
+            return None;
+        }
+        let short = self.shorts.iter().find(|(_, of)| *of == name);
         let long = name.replace('_', "-");
         let of_sweep = self.sweeps && sweep::NAMES.contains(&long.as_str());
         let is_free = !of_sweep && !RESERVED.contains(&long.as_str());
         if !is_free && short.is_none() {
             return None;
         }
-        let by_hand = self.offer.defaults.iter().find(|(of, _)| *of == name);
+        let by_hand = self.defaults.iter().find(|(of, _)| *of == name);
         let default = match (by_hand, &property["default"]) {
             (Some((_, value)), _) => (*value).to_owned(),
             (None, Value::Null) => String::new(),

@@ -28,10 +28,18 @@ mod representation;
 mod request;
 mod responder;
 
-use leadsman_core::{ResponderPlugin, inventory};
+#[cfg(test)]
+mod tests;
+
+use leadsman_core::{ResponderPlugin, ServeCommand, inventory};
 
 use options::ServerOptions;
 
 inventory::submit! {
     ResponderPlugin::new::<ServerOptions>("http", "Files of a directory, with a cookie for each visit")
+        .command(ServeCommand {
+            name: "serve",
+            argument: "DIR",
+            option: "directory",
+        })
 }
