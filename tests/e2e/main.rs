@@ -13,6 +13,7 @@
 //! - `netns`: what it says of networks whose truth is known (privileged).
 //! - `ping`: the command, by hand and for programs.
 //! - `http`: an HTTP server, measured in every way.
+//! - `serve`: a directory, served by hand.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
@@ -29,5 +30,6 @@ mod netns;
 mod ping;
 mod program;
 mod reload;
+mod serve;
 mod sweep;
 mod trace;

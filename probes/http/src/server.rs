@@ -37,6 +37,7 @@ use options::ServerOptions;
 
 inventory::submit! {
     ResponderPlugin::new::<ServerOptions>("http", "Files of a directory, with a cookie for each visit")
+        .docs(include_str!("../SERVER.md"))
         .command(ServeCommand {
             name: "serve",
             argument: "DIR",

@@ -226,3 +226,57 @@ fn content_range(file: &Representation, part: &Range<u64>) -> String {
 
 /// The file that stands for a directory.
 const INDEX: &str = "index.html";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::server::directory::Symlinks;
+
+    fn site(directory: &TempDir) -> Site {
+        let directory = Directory::open(directory.path().into(), Symlinks::Inside).unwrap();
+        Site::new(Arc::new(directory), 1 << 20)
+    }
+
+    async fn status(site: &Site, target: &str) -> StatusCode {
+        let request = Request::get(target).header("host", "a").body(()).unwrap();
+        site.answer(&request).await.status()
+    }
+
+    #[tokio::test]
+    async fn memory_is_taken_by_files_and_not_by_ways_to_ask_for_them() {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("index.html");
+        fs::write(&file, "content").unwrap();
+        let long_ago = std::time::UNIX_EPOCH;
+        let opened = fs::File::open(&file).unwrap();
+        opened.set_modified(long_ago).unwrap();
+        let site = site(&directory);
+        for n in 0..1000 {
+            let asked = status(&site, &format!("/index.html?{n}")).await;
+            assert_eq!(asked, StatusCode::OK);
+            let asked = status(&site, &format!("/none/{n}")).await;
+            assert_eq!(asked, StatusCode::NOT_FOUND);
+        }
+        for same in ["/%69ndex.html", "//index.html", "/index.htm%6C"] {
+            assert_eq!(status(&site, same).await, StatusCode::OK);
+        }
+        assert_eq!(site.memory().cache.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_in_memory_is_not_found_by_a_path_that_is_encoded_once_more() {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("%61");
+        fs::write(&file, "content").unwrap();
+        let opened = fs::File::open(&file).unwrap();
+        opened.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let site = site(&directory);
+        assert_eq!(status(&site, "/%2561").await, StatusCode::OK);
+        assert_eq!(site.memory().cache.len(), 1);
+        assert_eq!(status(&site, "/%61").await, StatusCode::NOT_FOUND);
+    }
+}

@@ -84,6 +84,11 @@ impl Cache {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Forgets every second file in the order of the map, which is as good as any.
     fn halve(&mut self) {
         let mut goes = false;
@@ -109,3 +114,79 @@ fn weight(key: &[u8], file: &Representation) -> usize {
 const FRESH: Duration = Duration::from_secs(1);
 /// Bytes of what is kept beside the content and the path: fields, map, allocations.
 const OVERHEAD: usize = 1500;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use rustix::fs::ftruncate;
+    use tempfile::tempfile;
+
+    use super::*;
+    use crate::server::directory::Stamp;
+
+    /// Some file of so many bytes.
+    async fn file(size: u64) -> Arc<Representation> {
+        let file: File = tempfile().unwrap();
+        ftruncate(&file, size).unwrap();
+        let stamp = Stamp::of_file(&file).unwrap();
+        let path = Path::parse("/file").unwrap();
+        Arc::new(Representation::of(path, file, stamp).await.unwrap())
+    }
+
+    fn path(n: usize) -> Path {
+        Path::parse(&format!("/{n:04}")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn bytes_in_memory_are_bounded_and_counted() {
+        let mut cache = Cache::new(100_000);
+        let file = file(5000).await;
+        let now = Instant::now();
+        for n in 0..1000 {
+            cache.keep(&path(n), &file, now);
+            // The same again takes no more.
+            cache.keep(&path(n), &file, now);
+            let counted: usize = cache
+                .kept
+                .iter()
+                .map(|(key, kept)| weight(key, &kept.file))
+                .sum();
+            assert!(cache.bytes == counted && counted <= 100_000 && cache.len() > 0);
+        }
+        let kept: Vec<_> = (0..1000)
+            .filter(|n| cache.find(path(*n).as_bytes(), now).is_some())
+            .collect();
+        for n in kept {
+            cache.forget(path(n).as_bytes());
+        }
+        assert_eq!((cache.len(), cache.bytes), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn file_too_large_for_all_memory_puts_nothing_out_of_it() {
+        let mut cache = Cache::new(10_000);
+        let now = Instant::now();
+        cache.keep(&path(1), &file(1000).await, now);
+        cache.keep(&path(2), &file(20_000).await, now);
+        assert_eq!(cache.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_one_is_told_in_a_second_that_a_file_is_stale() {
+        let mut cache = Cache::new(10_000);
+        let begin = Instant::now();
+        cache.keep(&path(1), &file(0).await, begin);
+        for (millis, stale) in [
+            (0, false),
+            (999, false),
+            (1000, true),
+            (1001, false),
+            (2001, true),
+        ] {
+            let hit = cache.find(path(1).as_bytes(), begin + Duration::from_millis(millis));
+            assert_eq!(matches!(hit, Some(Hit::Stale(_))), stale, "{millis}");
+        }
+        assert!(cache.find(path(2).as_bytes(), begin).is_none());
+    }
+}

@@ -279,6 +279,15 @@ fn copy_that_is_still_good_is_not_sent_again() {
 }
 
 #[test]
+fn manual_tells_every_option() {
+    let options = serde_json::to_value(ServerOptions::default()).unwrap();
+    for option in options.as_object().unwrap().keys() {
+        let row = format!("\n| `{option}` |");
+        assert!(include_str!("../../SERVER.md").contains(&row), "{option}");
+    }
+}
+
+#[test]
 fn address_in_use_and_missing_directory_are_errors() {
     let server = Server::start();
     let options = ServerOptions {
