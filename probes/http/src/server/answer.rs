@@ -143,17 +143,15 @@ impl Site {
         Ok(match ranges {
             Wanted::Whole => whole(file, file.content.clone().into()),
             Wanted::Nothing => return Err(Refusal::out_of_range(file.length())),
-            Wanted::Parts(parts) => match parts.as_slice() {
-                [part] => single(file, part),
-                _ => {
-                    let boundary = self
-                        .memory()
-                        .visits
-                        .unguessable()
-                        .map_err(io::Error::from)?;
+            Wanted::Parts(parts) => {
+                if let [part] = parts.as_slice() {
+                    single(file, part)
+                } else {
+                    let boundary = self.memory().visits.unguessable();
+                    let boundary = boundary.map_err(io::Error::from)?;
                     several(file, &parts, &String::from_utf8_lossy(&boundary))
                 }
-            },
+            }
         })
     }
 

@@ -29,12 +29,11 @@ impl Visits {
     /// The `Set-Cookie` that begins or renews the visit of whoever sent `headers`.
     pub(super) fn renew(&mut self, headers: &HeaderMap) -> io::Result<HeaderValue> {
         let fresh;
-        let visit = match brought(headers) {
-            Some(visit) => visit,
-            None => {
-                fresh = self.unguessable()?;
-                &fresh
-            }
+        let visit = if let Some(visit) = brought(headers) {
+            visit
+        } else {
+            fresh = self.unguessable()?;
+            &fresh
         };
         let cookie = [NAME, b"=", visit, ATTRIBUTES].concat();
         Ok(HeaderValue::try_from(cookie).expect("base64 fits in a header"))

@@ -61,7 +61,8 @@ impl Path {
 
     /// The same, relative to the directory that is served, as the system wants it.
     pub(super) fn relative(&self) -> CString {
-        let inside = self.0[1..].strip_suffix(b"/").unwrap_or(&self.0[1..]);
+        let inside = &self.0[1..];
+        let inside = inside.strip_suffix(b"/").unwrap_or(inside);
         let inside = if inside.is_empty() { b"." } else { inside };
         CString::new(inside).expect("a control character was refused")
     }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, ErrorKind, IoSliceMut};
+use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
@@ -167,8 +167,7 @@ pub(super) async fn read(file: Arc<File>, at: u64, mut buffer: BytesMut) -> io::
         file.read_exact_at(&mut buffer[cached..], at + cached as u64)?;
         Ok(buffer)
     });
-    rest.await
-        .unwrap_or_else(|why| Err(io::Error::new(ErrorKind::Other, why)))
+    rest.await.unwrap_or_else(|why| Err(io::Error::other(why)))
 }
 
 /// Bytes of a big file that are read at once.
@@ -211,6 +210,6 @@ mod tests {
         payload.frame().await.unwrap().unwrap();
         file.set_len(300_000).unwrap();
         let why = payload.frame().await.unwrap().unwrap_err();
-        assert_eq!(why.kind(), ErrorKind::UnexpectedEof);
+        assert_eq!(why.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

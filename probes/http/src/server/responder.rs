@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use super::patience::Limits;
 #[derive(Debug)]
 pub(super) struct FileServer {
     address: SocketAddr,
-    listeners: Vec<TcpListener>,
+    pub(super) listeners: Vec<TcpListener>,
     directory: Arc<Directory>,
     seats: Arc<Seats>,
     limits: Limits,
@@ -72,7 +73,7 @@ impl FileServer {
         let address = options.listen;
         let (address, listeners) = listen(address, options.thread_count())
             .map_err(|source| OpenError::Listen { address, source })?;
-        let most_of_one = options.max_connections_per_ip.map(|most| most.get());
+        let most_of_one = options.max_connections_per_ip.map(NonZeroUsize::get);
         Ok(Self {
             address,
             listeners,
@@ -165,9 +166,14 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     socket.set_reuse_address(true)?;
     // Inherited by every connection.
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(MOST_UNSENT)?;
     Ok(socket)
 }
 
+/// Bytes that the kernel holds of an answer beyond what is on its way. Half of it has to leave
+/// before a stalled write goes on, so that a peer that takes 1 KiB a second is not given up within
+/// a minute; otherwise it were a third of a buffer of megabytes.
+const MOST_UNSENT: u32 = 128 << 10;
 /// Bytes of files in memory, over all threads.
 const MOST_IN_MEMORY: usize = 64 << 20;
 /// Connections of a thread that may wait to be accepted.

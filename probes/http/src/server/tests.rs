@@ -17,6 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use leadsman_core::{Responder as _, Stopper};
+use socket2::SockRef;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
 
@@ -238,10 +239,8 @@ fn requests_in_a_row_are_answered_in_their_order() {
     let server = Server::start();
     fs::write(server.root().join("big"), vec![b'x'; 3 << 20]).unwrap();
     let paths = ["/big", "/index.html", "/none", "/index.html"];
-    let sent: String = paths
-        .iter()
-        .map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
-        .collect();
+    let sent = paths.map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let sent = sent.concat();
     let answers = server.ask(sent.as_bytes());
     let lengths: Vec<_> = answers.iter().map(|answer| answer.body.len()).collect();
     assert_eq!(lengths, [3 << 20, 10, 14, 10]);
@@ -276,6 +275,24 @@ fn copy_that_is_still_good_is_not_sent_again() {
         ("304", Some(etag.as_str()))
     );
     assert!(answer.field("set-cookie").is_none() && answer.field("content-length").is_none());
+}
+
+#[test]
+fn connection_inherits_what_was_set_for_its_listener() {
+    let options = ServerOptions {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        directory: ".".into(),
+        threads: Some(NonZeroUsize::MIN),
+        ..ServerOptions::default()
+    };
+    let server = FileServer::open(&options).unwrap();
+    let _peer = TcpStream::connect(server.address()).unwrap();
+    let listener = &server.listeners[0];
+    listener.set_nonblocking(false).unwrap();
+    let (connection, _) = listener.accept().unwrap();
+    let connection = SockRef::from(&connection);
+    assert!(connection.tcp_nodelay().unwrap());
+    assert_eq!(connection.tcp_notsent_lowat().unwrap(), 128 << 10);
 }
 
 #[test]

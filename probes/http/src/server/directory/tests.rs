@@ -98,7 +98,7 @@ fn every_change_of_a_file_is_noticed() {
             File::open(root.join("file"))
                 .unwrap()
                 .set_modified(std::time::UNIX_EPOCH)
-                .unwrap()
+                .unwrap();
         },
         |root| fs::remove_file(root.join("file")).unwrap(),
     ];

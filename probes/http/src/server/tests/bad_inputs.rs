@@ -48,12 +48,11 @@ fn check(server: &Server, rows: impl IntoIterator<Item = (u32, Vec<u8>, &'static
                 .iter()
                 .map(|answer| answer.status.as_str())
                 .collect();
-            let (statuses, mut got) = (statuses.join(" "), String::new());
-            got.push_str(&statuses);
+            let mut got = statuses.join(" ");
             if let Some((_, field)) = expected.split_once("; ") {
                 let (name, _) = field.split_once(": ").unwrap();
                 let value = answers.first().and_then(|answer| answer.field(name));
-                got.push_str(&format!("; {name}: {}", value.unwrap_or("absent")));
+                got = format!("{got}; {name}: {}", value.unwrap_or("absent"));
             }
             let leaks = answers
                 .iter()
@@ -161,7 +160,7 @@ fn what_is_no_regular_file_inside_is_not_there() {
     }
     let unreadable = server.root().join("unreadable");
     fs::write(&unreadable, "secret").unwrap();
-    fs::set_permissions(&unreadable, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&unreadable, Permissions::from_mode(0o0)).unwrap();
     if fs::read(&unreadable).is_ok() {
         eprintln!("SKIPPED row 27: root may read any file");
     } else {
