@@ -10,8 +10,10 @@ mod json;
 mod page;
 mod plain;
 mod quiet;
+mod serve;
 mod sweep;
 
+use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,6 +33,7 @@ use self::plain::Plain;
 use self::quiet::Quiet;
 use crate::terminal::{self, Keys, Terminal};
 
+pub(crate) use self::serve::serve_by_hand;
 pub(crate) use self::sweep::{Range, Shown, SweepByHand, Targets, sweep_by_hand};
 
 /// What is to be probed, and how that is shown.
@@ -79,6 +82,12 @@ pub(crate) enum ByHandError {
     /// The plugin's sweep panicked; the panic itself was told when it happened.
     #[error("the sweep of {0} panicked; please report it")]
     Sweeping(&'static str),
+    /// A responder could not be opened.
+    #[error("cannot open the {0} responder: {1}")]
+    Open(&'static str, Box<dyn Error + Send + Sync>),
+    /// A responder has ended by itself.
+    #[error("the {0} responder has ended: {1}")]
+    Serve(&'static str, Box<dyn Error + Send + Sync>),
 }
 
 /// Probes until all runs have ended or SIGINT or SIGTERM asks them to, and shows it on `terminal`.

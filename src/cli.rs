@@ -14,6 +14,7 @@ mod markdown;
 mod needs;
 mod properties;
 mod run;
+mod serve;
 mod sweep;
 mod word;
 
@@ -23,9 +24,10 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
-use leadsman_core::{Plugin, Registry};
+use leadsman_core::{Plugin, Registry, ResponderPlugin, ServeCommand};
 
 use crate::by_hand::{ByHand, SweepByHand};
+use crate::responders::Wanted;
 
 pub(crate) use self::about::About;
 pub(crate) use self::run::{LogFormat, LogLevel, RunArgs};
@@ -43,6 +45,8 @@ pub(crate) enum Ask {
     ByHand(ByHand),
     /// Probe very many targets now and list them.
     Sweep(SweepByHand),
+    /// Run a responder until a person ends it.
+    Serve(Wanted),
     /// Tell something about this program.
     About(About),
 }
@@ -81,11 +85,14 @@ pub(crate) fn ask(
         "completions" => Ask::About(About::Completions(required::<Shell>(given, "shell"))),
         "man" => Ask::About(About::Man(given.get_one("directory").cloned())),
         verb => {
-            let (plugin, offer) = offered(registry)
-                .find(|(_, offer)| offer.name == verb)
-                .expect("every other subcommand was made from a plugin");
             let command = subcommand(&mut tree, verb);
-            return flags::read(plugin, offer, command, given, audience);
+            if let Some((plugin, offer)) = offered(registry).find(|(_, offer)| offer.name == verb) {
+                return flags::read(plugin, offer, command, given, audience);
+            }
+            let (responder, offer) = served(registry)
+                .find(|(_, offer)| offer.name == verb)
+                .expect("every other subcommand was made from a probe or a responder");
+            return serve::read(responder, offer, command, given);
         }
     })
 }
@@ -116,6 +123,7 @@ fn tree(registry: &Registry) -> Command {
             .arg(file()),
     ];
     let by_hand = offered(registry).map(|(plugin, offer)| flags::command(plugin, offer));
+    let served = served(registry).map(|(responder, offer)| serve::command(responder, offer));
     let about = [
         Command::new("list")
             .about("Show what this program can probe, and whether it may do so here")
@@ -138,6 +146,7 @@ fn tree(registry: &Registry) -> Command {
     ];
     root.subcommands(daemon)
         .subcommands(by_hand)
+        .subcommands(served)
         .subcommands(about)
 }
 
@@ -151,6 +160,14 @@ fn offered(
 ) -> impl Iterator<Item = (&'static Plugin, &'static leadsman_core::Command)> {
     let probes = registry.probes().iter().copied();
     probes.filter_map(|plugin| Some((plugin, plugin.by_hand()?)))
+}
+
+/// The responders that have a command, with it.
+fn served(
+    registry: &Registry,
+) -> impl Iterator<Item = (&'static ResponderPlugin, &'static ServeCommand)> {
+    let responders = registry.responders().iter().copied();
+    responders.filter_map(|responder| Some((responder, responder.by_hand()?)))
 }
 
 fn file() -> Arg {

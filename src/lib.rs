@@ -4,7 +4,7 @@
 //! the arguments to the answer:
 //!
 //! - `cli` reads the command line, which is made from the linked plugins; `by_hand` probes some
-//!   targets or sweeps very many for a person, `terminal` is where they look.
+//!   targets, sweeps very many or serves for a person, `terminal` is where they look.
 //! - `config` reads the configuration, `source` knows where it lies, `check` says what it costs,
 //!   `demonstration` stands in for it.
 //! - `daemon` starts and ends everything; `host` is what is in force, and reloads it; `services` are
@@ -53,9 +53,12 @@ use leadsman_icmp as _;
 #[cfg(feature = "traceroute")]
 use leadsman_traceroute as _;
 
-use crate::by_hand::{ByHand, ByHandError, Outcome, SweepByHand, by_hand, sweep_by_hand};
-use crate::cli::{Ask, Audience};
+use crate::by_hand::{
+    ByHand, ByHandError, Outcome, SweepByHand, by_hand, serve_by_hand, sweep_by_hand,
+};
+use crate::cli::{Ask, Audience, LogFormat, LogLevel};
 use crate::resolver::Resolver;
+use crate::responders::Wanted;
 use crate::source::Source;
 use crate::terminal::{Terminal, color_on};
 
@@ -100,6 +103,7 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
         }
         Ask::ByHand(request) => Ok(measure(request)?),
         Ask::Sweep(request) => Ok(sweep(request)?),
+        Ask::Serve(wanted) => Ok(serve(wanted)?),
         Ask::About(about) => {
             about.tell(&registry, &mut Terminal::stdout())?;
             Ok(ExitCode::SUCCESS)
@@ -147,6 +151,16 @@ fn sweep(mut request: SweepByHand) -> Result<ExitCode, Box<dyn Error>> {
     let swept = runtime.block_on(sweep_by_hand(request, resolver, out, err));
     runtime.shutdown_background();
     Ok(status(swept))
+}
+
+fn serve(wanted: Wanted) -> Result<ExitCode, Box<dyn Error>> {
+    log::start(LogLevel::Warn, LogFormat::Logfmt);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(serve_by_hand(wanted, Terminal::stdout()));
+    runtime.shutdown_background();
+    Ok(status(served))
 }
 
 fn status(measured: Result<Outcome, ByHandError>) -> ExitCode {

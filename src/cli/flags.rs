@@ -154,7 +154,7 @@ fn parse(
 }
 
 /// A mistake, beginning with the flag that made it.
-fn spoken(properties: &Properties, error: &OptionsError) -> String {
+pub(super) fn spoken(properties: &Properties, error: &OptionsError) -> String {
     let flag = match error.path.as_slice() {
         [] => return error.to_string(),
         [Step::Key(option)] => properties.written(option),

@@ -25,8 +25,11 @@ pub(super) fn table(registry: &Registry, met: impl Fn(Need) -> bool, width: usiz
     let mut page = columns(&rows, width);
     let responders = registry.responders();
     if !responders.is_empty() {
-        let head = std::iter::once(row(["RESPONDER", "SERVES"]));
-        let rows = head.chain(responders.iter().map(|r| row([r.name(), r.summary()])));
+        let head = std::iter::once(row(["RESPONDER", "SERVES", "COMMAND"]));
+        let rows = head.chain(responders.iter().map(|r| {
+            let command = r.by_hand().map_or("", |command| command.name);
+            row([r.name(), r.summary(), command])
+        }));
         page.push('\n');
         page.push_str(&columns(&rows.collect::<Vec<_>>(), width));
     }
@@ -75,6 +78,7 @@ pub(super) fn json(registry: &Registry, met: impl Fn(Need) -> bool) -> String {
             "kind": "responder",
             "name": responder.name(),
             "summary": responder.summary(),
+            "command": responder.by_hand().map(|command| command.name),
         })
     });
     let all: Value = probes.chain(responders).collect();

@@ -7,18 +7,22 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 use leadsman_core::options::Node;
 use leadsman_core::schemars::Schema;
-use leadsman_core::{Command, Plugin, Preference};
+use leadsman_core::{Command, Plugin, Preference, ResponderPlugin, ServeCommand};
 use serde_json::Value;
 
 use super::assign::{Assignment, assignment};
 use super::word::{Word, brief};
 use super::{required, sweep};
 
-/// The options of a plugin that has a command.
+/// The options of a plugin that has a command, or of a responder.
 pub(super) struct Properties {
-    plugin: &'static Plugin,
-    offer: &'static Command,
+    /// Whose they are.
+    owner: &'static str,
     schema: Schema,
+    /// In which ways options can be said besides.
+    ways: &'static Command,
+    /// The option that is the argument of the command, and so no flag.
+    argument: Option<&'static str>,
     /// Whether its command has the flags of a sweep.
     pub(super) sweeps: bool,
     /// What takes the place of the defaults that stand in the help.
@@ -28,9 +32,10 @@ pub(super) struct Properties {
 impl Properties {
     pub(super) fn new(plugin: &'static Plugin, offer: &'static Command) -> Self {
         Self {
-            plugin,
-            offer,
+            owner: plugin.name(),
             schema: plugin.schema(),
+            ways: offer,
+            argument: None,
             sweeps: sweep::is_offered(plugin),
             instead: &[],
         }
@@ -39,8 +44,23 @@ impl Properties {
     /// The same for a run that nobody watches.
     pub(super) fn unwatched(self) -> Self {
         Self {
-            instead: self.offer.unwatched,
+            instead: self.ways.unwatched,
             ..self
+        }
+    }
+
+    /// The same for a responder.
+    pub(super) fn of_responder(
+        responder: &'static ResponderPlugin,
+        offer: &'static ServeCommand,
+    ) -> Self {
+        Self {
+            owner: responder.name(),
+            schema: responder.schema(),
+            ways: &PLAIN,
+            argument: Some(offer.option),
+            sweeps: false,
+            instead: &[],
         }
     }
 
@@ -52,7 +72,7 @@ impl Properties {
             .filter_map(|(name, property)| self.flag(name, property));
         let help = format!(
             "Set any option, such as one inside another; see `leadsman explain {}`",
-            self.plugin.name()
+            self.owner
         );
         let any = Arg::new("option")
             .short('o')
@@ -79,7 +99,7 @@ impl Properties {
     /// The tree of all that was given, above the command's own defaults.
     pub(super) fn options(&self, given: &ArgMatches) -> Node {
         let mut tree = Node::empty();
-        for (name, value) in self.offer.defaults.iter().chain(self.instead) {
+        for (name, value) in self.ways.defaults.iter().chain(self.instead) {
             Assignment::word(name, value).plant(&mut tree);
         }
         for (name, property) in self.all() {
@@ -92,7 +112,7 @@ impl Properties {
                 Assignment::word(name, &required::<String>(given, &id(name))).plant(&mut tree);
             }
         }
-        for (letter, option, words) in self.offer.words {
+        for (letter, option, words) in self.ways.words {
             let typed = given.get_one::<String>(&letter.to_string());
             let said = words
                 .iter()
@@ -101,12 +121,12 @@ impl Properties {
                 Assignment::word(option, value).plant(&mut tree);
             }
         }
-        for (letter, name, value) in self.offer.choices {
+        for (letter, name, value) in self.ways.choices {
             if given.get_flag(&choice(*letter)) {
                 Assignment::word(name, value).plant(&mut tree);
             }
         }
-        for (long, name, value) in self.offer.phrases {
+        for (long, name, value) in self.ways.phrases {
             if given.get_flag(&phrase(long)) {
                 Assignment::word(name, value).plant(&mut tree);
             }
@@ -137,14 +157,17 @@ impl Properties {
     /// The flag of one option.
     fn flag(&self, name: &str, property: &Value) -> Option<Arg> {
         let word = Word::of(&self.schema, property)?;
-        let short = self.offer.shorts.iter().find(|(_, of)| *of == name);
+        if self.argument == Some(name) {
+            return None;
+        }
+        let short = self.ways.shorts.iter().find(|(_, of)| *of == name);
         let long = name.replace('_', "-");
         let of_sweep = self.sweeps && sweep::NAMES.contains(&long.as_str());
         let is_free = !of_sweep && !RESERVED.contains(&long.as_str());
         if !is_free && short.is_none() {
             return None;
         }
-        let by_hand = self.offer.defaults.iter().find(|(of, _)| *of == name);
+        let by_hand = self.ways.defaults.iter().find(|(of, _)| *of == name);
         let default = match (by_hand, &property["default"]) {
             (Some((_, value)), _) => (*value).to_owned(),
             (None, Value::Null) => String::new(),
@@ -167,7 +190,7 @@ impl Properties {
 
     /// The flags that say options in words of their own.
     fn worded(&self) -> impl Iterator<Item = Arg> {
-        self.offer.words.iter().map(|(letter, option, words)| {
+        self.ways.words.iter().map(|(letter, option, words)| {
             let name = option.replace('_', "-");
             let help = words
                 .iter()
@@ -185,8 +208,8 @@ impl Properties {
 
     /// Those that stand for an option with its value, of which the last given counts.
     fn choices(&self) -> impl Iterator<Item = Arg> {
-        self.offer.choices.iter().map(|(letter, name, value)| {
-            let others = self.offer.choices.iter().filter(|(_, of, _)| of == name);
+        self.ways.choices.iter().map(|(letter, name, value)| {
+            let others = self.ways.choices.iter().filter(|(_, of, _)| of == name);
             let others = others.map(|(other, ..)| choice(*other)).chain([id(name)]);
             Arg::new(choice(*letter))
                 .short(*letter)
@@ -198,7 +221,7 @@ impl Properties {
 
     /// The same in full words.
     fn phrases(&self) -> impl Iterator<Item = Arg> {
-        self.offer.phrases.iter().map(|(long, name, value)| {
+        self.ways.phrases.iter().map(|(long, name, value)| {
             Arg::new(phrase(long))
                 .long(*long)
                 .action(ArgAction::SetTrue)
@@ -249,6 +272,9 @@ fn choice(letter: char) -> String {
 fn phrase(long: &str) -> String {
     format!("phrase {long}")
 }
+
+/// Options are said by their names alone.
+static PLAIN: Command = Command::new("", "");
 
 /// Flags that every command has, so that an option of that name has only its letter, or `-o`.
 const RESERVED: [&str; 3] = ["help", "json", "timeout"];

@@ -11,8 +11,8 @@ use std::time::Duration;
 use leadsman_core::options::{OptionsError, Period};
 use leadsman_core::schemars::JsonSchema;
 use leadsman_core::{
-    Context, Fault, Need, Options, Probe, Responder, ResponderOptions, ResponderPlugin, Sweep,
-    SweepOrder, Target, async_trait,
+    Context, Fault, Need, Options, Probe, Responder, ResponderOptions, ResponderPlugin,
+    ServeCommand, Sweep, SweepOrder, Target, async_trait,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,16 @@ struct Lead {
 struct Line {
     /// Its length in fathoms.
     length: u16,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(crate = "leadsman_core::schemars")]
+struct Buoy {
+    /// Fathoms below it.
+    depth: u16,
+    /// Links of its chain.
+    links: u16,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -112,7 +122,7 @@ impl Options for Lead {
 }
 
 #[async_trait]
-impl ResponderOptions for Line {
+impl ResponderOptions for Buoy {
     async fn open(&self) -> Result<Box<dyn Responder>, Box<dyn std::error::Error + Send + Sync>> {
         Err("never opened".into())
     }
@@ -192,7 +202,12 @@ static SONAR: Plugin =
         open_ended: true,
         ..leadsman_core::Command::new("listen", "SHIP")
     });
-static BUOY: ResponderPlugin = ResponderPlugin::new::<Line>("buoy", "Something to be sounded");
+static BUOY: ResponderPlugin = ResponderPlugin::new::<Buoy>("buoy", "Something to be sounded")
+    .command(ServeCommand {
+        name: "moor",
+        argument: "DEPTH",
+        option: "depth",
+    });
 
 fn registry() -> Registry {
     Registry::of([&LEAD, &LOG, &ECHO, &SONAR], [&BUOY]).unwrap()
@@ -289,6 +304,7 @@ fn what_people_read_is_as_checked_in() {
     golden("help.txt", &help("--help"));
     golden("help-command.txt", &help("heave -h"));
     golden("help-command-long.txt", &help("heave --help"));
+    golden("help-serve.txt", &help("moor -h"));
     golden("help-sweep.txt", &help("listen -h"));
     golden("list.txt", &list::table(&registry(), |_| false, 80));
     golden("list.json", &list::json(&registry(), |_| true));
@@ -302,6 +318,19 @@ fn what_people_read_is_as_checked_in() {
     );
     golden("explain.md", &explain::manual(&registry(), "heave", &file));
     golden("explain.txt", &explain::manual(&registry(), "log", &screen));
+}
+
+#[test]
+fn argument_of_a_responder_is_one_of_its_options() {
+    let Ok(Ask::Serve(wanted)) = given("moor 7 --links 30") else {
+        panic!("it is a responder's command");
+    };
+    let expected = serde_json::json!({ "depth": 7, "links": 30 });
+    assert_eq!(wanted.options.shown(), expected);
+    assert!(complaint("moor").contains("<DEPTH>"));
+    assert!(complaint("moor 7 --depth 8").contains("'--depth'"));
+    assert!(complaint("moor 7 --links many").contains("--links: "));
+    assert!(complaint("moor deep").contains("depth: "));
 }
 
 #[test]

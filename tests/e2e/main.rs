@@ -14,6 +14,7 @@
 //! - `simulated`: traces through simulated networks, against their record (privileged).
 //! - `ping`: the command, by hand and for programs.
 //! - `http`: an HTTP server, measured in every way.
+//! - `serve`: a directory, served by hand.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
 //! - `paths`: the same where they share their load (privileged).
@@ -35,6 +36,7 @@ mod paths;
 mod ping;
 mod program;
 mod reload;
+mod serve;
 mod simulated;
 mod sweep;
 mod trace;

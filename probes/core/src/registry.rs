@@ -56,10 +56,13 @@ impl Registry {
         // By place as well as name, so that a complaint is the same at every start.
         probes.sort_by_key(|p| (p.name(), p.declared_at()));
         responders.sort_by_key(|r| (r.name(), r.declared_at()));
-        let mut commands: Vec<_> = probes
+        let of_probes = probes
             .iter()
-            .filter_map(|p| p.by_hand().map(|command| (command.name, p.declared_at())))
-            .collect();
+            .filter_map(|p| p.by_hand().map(|command| (command.name, p.declared_at())));
+        let of_responders = responders
+            .iter()
+            .filter_map(|r| r.by_hand().map(|command| (command.name, r.declared_at())));
+        let mut commands: Vec<_> = of_probes.chain(of_responders).collect();
         commands.sort_unstable();
         unique("probes", probes.iter().map(|p| (p.name(), p.declared_at())))?;
         unique(

@@ -70,12 +70,24 @@ pub struct ResponderPlugin {
     name: &'static str,
     summary: &'static str,
     docs: &'static str,
+    command: Option<ServeCommand>,
     declared_at: &'static Location<'static>,
     parse: fn(&Node) -> Result<Arc<dyn Open>, Vec<OptionsError>>,
     schema: fn() -> Schema,
 }
 
 inventory::collect!(ResponderPlugin);
+
+/// How a responder is run by hand: a verb, what it serves, and its options as flags.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeCommand {
+    /// The verb.
+    pub name: &'static str,
+    /// What is served, as the help calls it: `DIR`.
+    pub argument: &'static str,
+    /// The option that the argument sets.
+    pub option: &'static str,
+}
 
 impl ResponderPlugin {
     /// Describes the responder that `O` opens. `name` becomes its key in the configuration;
@@ -86,6 +98,7 @@ impl ResponderPlugin {
             name,
             summary,
             docs: "",
+            command: None,
             declared_at: Location::caller(),
             parse: |node| {
                 let options: O = read(node)?;
@@ -102,6 +115,13 @@ impl ResponderPlugin {
         self
     }
 
+    /// Offers it on the command line.
+    #[must_use]
+    pub const fn command(mut self, command: ServeCommand) -> Self {
+        self.command = Some(command);
+        self
+    }
+
     /// Its key in the configuration.
     pub fn name(&self) -> &'static str {
         self.name
@@ -115,6 +135,11 @@ impl ResponderPlugin {
     /// Its manual, Markdown; empty if it has none.
     pub fn manual(&self) -> &'static str {
         self.docs
+    }
+
+    /// How it is offered on the command line, if it is.
+    pub fn by_hand(&self) -> Option<&ServeCommand> {
+        self.command.as_ref()
     }
 
     /// File and line of its descriptor.

@@ -1,5 +1,8 @@
 //! Does an HTTP server answer as it should, and where does the time go?
 //!
+//! `client` is the probe, `server` the file server that is there to be probed; neither knows the
+//! other.
+//!
 //! The way of one run of the probe, file by file:
 //!
 //! ```text
@@ -17,3 +20,4 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod server;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::ping::Ping;
 use crate::sweep::PingSweep;
 
-use words::{HexPattern, InterfaceName, Label, Timestamps};
+use words::{HexPattern, InterfaceName, Label, PayloadSize, Timestamps};
 
 /// Options of the ICMP echo probe.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -36,8 +36,8 @@ pub(crate) struct PingOptions {
     /// Firewall mark of the requests, by which `ip rule` may route them; takes the capability to administer networks.
     pub(crate) mark: Option<u32>,
     /// Bytes of payload after the ICMP header; 0 stands for 28.
-    #[schemars(range(max = 65_507))]
-    pub(crate) payload_size: u32,
+    #[schemars(with = "u32", range(max = 65_507))]
+    pub(crate) payload_size: PayloadSize,
     /// Forbid fragmentation, so that too large a request is reported rather than split.
     pub(crate) dont_fragment: bool,
     /// Hops that a request may travel; 0 is the system's default.
@@ -68,7 +68,7 @@ impl Default for PingOptions {
             source_ip_address: None,
             interface: None,
             mark: None,
-            payload_size: 0,
+            payload_size: PayloadSize::default(),
             dont_fragment: false,
             ttl: 64,
             tos: 0,
@@ -87,11 +87,6 @@ impl Options for PingOptions {
 
     fn aim(self: &Arc<Self>, target: &Target) -> Result<Ping, OptionsError> {
         target.host()?;
-        if self.payload_size as usize > EchoOptions::MAX_PAYLOAD_SIZE {
-            let most = EchoOptions::MAX_PAYLOAD_SIZE;
-            let message = format!("an echo request holds at most {most} bytes");
-            return Err(OptionsError::field("payload_size", message));
-        }
         if *self.interval < SHORTEST_INTERVAL {
             return Err(OptionsError::field("interval", "must be at least 1ms"));
         }
@@ -131,8 +126,8 @@ impl PingOptions {
             flow_label: self.flow_label.map(|label| label.0),
             dont_fragment: self.dont_fragment,
             payload_size: match self.payload_size {
-                0 => DEFAULT_PAYLOAD_SIZE,
-                size => size as usize,
+                PayloadSize(0) => DEFAULT_PAYLOAD_SIZE,
+                PayloadSize(size) => size,
             },
             pattern: self.pattern.map(|pattern| pattern.0),
             stamps: self.timestamps.into(),
@@ -284,7 +279,7 @@ mod tests {
     #[test]
     fn no_payload_size_means_that_of_blackbox_exporter() {
         let options = PingOptions {
-            payload_size: 0,
+            payload_size: PayloadSize::default(),
             ttl: 0,
             ..PingOptions::default()
         };

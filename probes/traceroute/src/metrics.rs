@@ -131,6 +131,7 @@ pub(crate) const OF_HOPS: [&(dyn Declared + Sync); 6] = [
     &HOP_RELUCTANCE,
     &HOP_RESPONDERS,
 ];
+
 pub(crate) static HOP_ADDRESSES: Gauge = Gauge::new(
     "probe_traceroute_hop_addresses",
     "How many routers were found at this TTL; with `paths: all` only.",

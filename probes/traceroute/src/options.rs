@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leadsman_core::metric::Metric;
+use leadsman_core::metric::{Declared as _, Metric};
 use leadsman_core::options::{OptionsError, Period};
 use leadsman_core::{Options, Preference, Target};
 use leadsman_wire::{EchoOptions, FlowLabel, Interface, Protocol, Ttl};
@@ -192,10 +192,13 @@ impl Options for TraceOptions {
     }
 
     fn series(&self, metric: &Metric) -> Option<usize> {
+        let asked = usize::from(self.max_ttl.saturating_sub(self.first_ttl) + 1);
+        if std::ptr::eq(metrics::HOP_ADDRESSES.metric(), metric) {
+            return Some(if self.paths == Paths::All { asked } else { 0 });
+        }
         let mut of_hops = metrics::OF_HOPS.into_iter();
         of_hops.find(|declared| std::ptr::eq(declared.metric(), metric))?;
-        let asked = self.max_ttl.saturating_sub(self.first_ttl) + 1;
-        Some(self.hops.at_most(asked.into()))
+        Some(self.hops.at_most(asked))
     }
 }
 
@@ -365,7 +368,9 @@ mod tests {
             };
             for metric in metrics::ALL {
                 let is_of_hop = metric.metric().labels == ["ttl"];
-                let expected = is_of_hop.then_some(expected);
+                // Found only where all paths are wanted.
+                let is_found = std::ptr::eq(metric.metric(), metrics::HOP_ADDRESSES.metric());
+                let expected = is_of_hop.then_some(if is_found { 0 } else { expected });
                 assert_eq!(options.series(metric.metric()), expected, "{metric:?}");
             }
         }

@@ -3,7 +3,7 @@
 //! Each is read from its text once, so that an option that exists can be used. Whether there is
 //! such an interface shows only when it is used.
 
-use leadsman_wire::{FlowLabel, Interface, Pattern, Stamps};
+use leadsman_wire::{EchoOptions, FlowLabel, Interface, Pattern, Stamps};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,28 @@ impl From<HexPattern> for String {
             .flat_map(|byte| [byte >> 4, byte & 0xf]);
         let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
         digits.collect()
+    }
+}
+
+/// Bytes of payload; 0 stands for the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub(crate) struct PayloadSize(pub(crate) usize);
+
+impl TryFrom<u64> for PayloadSize {
+    type Error = String;
+
+    fn try_from(bytes: u64) -> Result<Self, String> {
+        let most = EchoOptions::MAX_PAYLOAD_SIZE;
+        let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= most);
+        let size = bytes.map(Self);
+        size.ok_or_else(|| format!("an echo request holds at most {most} bytes"))
+    }
+}
+
+impl From<PayloadSize> for u64 {
+    fn from(size: PayloadSize) -> Self {
+        size.0 as Self
     }
 }
 

@@ -1,0 +1,46 @@
+//! The file server: everything about being asked, and nothing about asking.
+//!
+//! The way of a request, file by file:
+//!
+//! ```text
+//! options ──▶ responder ──▶ accept ──▶ connection ──▶ answer ──▶ payload
+//!              threads        seats      patience        │
+//!                                                        ├──▶ request, refusal          may it be answered at all
+//!                                                        ├──▶ path, directory           which file is meant
+//!                                                        ├──▶ representation, cache     what is sent of it
+//!                                                        └──▶ conditional, range, cookie   and to whom
+//! ```
+
+mod accept;
+mod answer;
+mod cache;
+mod conditional;
+mod connection;
+mod cookie;
+mod directory;
+mod options;
+mod path;
+mod patience;
+mod payload;
+mod range;
+mod refusal;
+mod representation;
+mod request;
+mod responder;
+
+#[cfg(test)]
+mod tests;
+
+use leadsman_core::{ResponderPlugin, ServeCommand, inventory};
+
+use options::ServerOptions;
+
+inventory::submit! {
+    ResponderPlugin::new::<ServerOptions>("http", "Files of a directory, with a cookie for each visit")
+        .docs(include_str!("../SERVER.md"))
+        .command(ServeCommand {
+            name: "serve",
+            argument: "DIR",
+            option: "directory",
+        })
+}

@@ -1,0 +1,280 @@
+//! What is the answer to a request?
+//!
+//! Decides between all that the other files know: the rules of a request, the path, the file, the
+//! conditions, the ranges, the cookie. It sends nothing and knows no connection.
+
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use hyper::header::{
+    ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE, SET_COOKIE,
+};
+use hyper::{Request, Response, StatusCode};
+use tokio::time::Instant;
+
+use super::cache::{Cache, Hit};
+use super::conditional::Outcome;
+use super::cookie::Visits;
+use super::directory::{Directory, Found};
+use super::path::Path;
+use super::payload::{Payload, Piece};
+use super::range::{Wanted, wanted};
+use super::refusal::{Refusal, allowed};
+use super::representation::Representation;
+use super::request::{Verb, verb};
+
+/// A directory, as one thread serves it.
+#[derive(Debug)]
+pub(super) struct Site {
+    directory: Arc<Directory>,
+    // Only ever locked by the one thread that has this site, and never for long.
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    cache: Cache,
+    visits: Visits,
+}
+
+impl Site {
+    /// Serves a directory, with at most so many bytes of it in memory.
+    pub(super) fn new(directory: Arc<Directory>, most_in_memory: usize) -> Self {
+        let memory = Memory {
+            cache: Cache::new(most_in_memory),
+            visits: Visits::new(),
+        };
+        Self {
+            directory,
+            memory: Mutex::new(memory),
+        }
+    }
+
+    /// Answers a request; its content is not read.
+    pub(super) async fn answer<B>(&self, request: &Request<B>) -> Response<Payload> {
+        let answer = self.try_answer(request).await;
+        answer.unwrap_or_else(Refusal::response)
+    }
+
+    async fn try_answer<B>(&self, request: &Request<B>) -> Result<Response<Payload>, Refusal> {
+        let (uri, headers) = (request.uri(), request.headers());
+        let verb = verb(request)?;
+        if verb == Verb::Options {
+            if uri.path() != "*" {
+                Path::parse(uri.path())?;
+            }
+            return Ok(options());
+        }
+        let file = self.find(uri.path(), uri.query()).await?;
+        match file.validators.evaluate(headers) {
+            Outcome::Proceed => {}
+            Outcome::NotModified => return Ok(not_modified(&file)),
+            Outcome::Failed => return Err(StatusCode::PRECONDITION_FAILED.into()),
+        }
+        let mut response = match verb {
+            Verb::Get => self.content(&file, headers)?,
+            _ => whole(&file, Payload::EMPTY),
+        };
+        let cookie = self.memory().visits.renew(headers);
+        let cookie = cookie.map_err(io::Error::from)?;
+        response.headers_mut().insert(SET_COOKIE, cookie);
+        Ok(response)
+    }
+
+    /// The file at the path of a request, from memory if it is there.
+    async fn find(&self, raw: &str, query: Option<&str>) -> Result<Arc<Representation>, Refusal> {
+        let now = Instant::now();
+        // What is kept was found by its decoded path. Without an escape this is one.
+        if !raw.contains('%')
+            && let Some(file) = self.remembered(raw.as_bytes(), now)
+        {
+            return Ok(file);
+        }
+        let path = Path::parse(raw)?;
+        if let Some(file) = self.remembered(path.as_bytes(), now) {
+            return Ok(file);
+        }
+        let at = if path.is_directory() {
+            path.join(INDEX)
+        } else {
+            path.clone()
+        };
+        let (file, stamp) = match self.directory.find(&at)? {
+            Found::File(file, stamp) => (file, stamp),
+            Found::Directory if !path.is_directory() => {
+                return Err(Refusal::moved(path.with_slash(query)));
+            }
+            Found::Directory | Found::Missing => return Err(StatusCode::NOT_FOUND.into()),
+        };
+        let file = Arc::new(Representation::of(at, file, stamp).await?);
+        if file.is_lasting() {
+            self.memory().cache.keep(&path, &file, now);
+        }
+        Ok(file)
+    }
+
+    /// What is in memory for a path, unless it has changed since.
+    fn remembered(&self, path: &[u8], now: Instant) -> Option<Arc<Representation>> {
+        let file = match self.memory().cache.find(path, now)? {
+            Hit::Fresh(file) => return Some(file),
+            Hit::Stale(file) => file,
+        };
+        if self.directory.is_still(&file.path, &file.stamp) {
+            return Some(file);
+        }
+        self.memory().cache.forget(path);
+        None
+    }
+
+    /// Answers GET, with all of the file or with the parts that were asked for.
+    fn content(
+        &self,
+        file: &Representation,
+        headers: &HeaderMap,
+    ) -> Result<Response<Payload>, Refusal> {
+        let ranges = match headers.get(RANGE) {
+            Some(field) if file.validators.allow_range(headers) => {
+                wanted(field.as_bytes(), file.length())
+            }
+            _ => Wanted::Whole,
+        };
+        Ok(match ranges {
+            Wanted::Whole => whole(file, file.content.clone().into()),
+            Wanted::Nothing => return Err(Refusal::out_of_range(file.length())),
+            Wanted::Parts(parts) => {
+                if let [part] = parts.as_slice() {
+                    single(file, part)
+                } else {
+                    let boundary = self.memory().visits.unguessable();
+                    let boundary = boundary.map_err(io::Error::from)?;
+                    several(file, &parts, &String::from_utf8_lossy(&boundary))
+                }
+            }
+        })
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        // What a panic leaves behind here is at worst a file less.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn options() -> Response<Payload> {
+    let mut response = Response::new(Payload::EMPTY);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, allowed());
+    response
+}
+
+fn not_modified(file: &Representation) -> Response<Payload> {
+    let mut response = Response::new(Payload::EMPTY);
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    *response.headers_mut() = file.headers_of_copy();
+    response
+}
+
+fn whole(file: &Representation, payload: Payload) -> Response<Payload> {
+    let mut response = Response::new(payload);
+    *response.headers_mut() = file.headers.clone();
+    response
+}
+
+/// One part (RFC 9110, section 15.3.7.1).
+fn single(file: &Representation, part: &Range<u64>) -> Response<Payload> {
+    let mut response = whole(file, file.content.slice(part.clone()).into());
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let range = HeaderValue::try_from(content_range(file, part)).expect("numbers are ASCII");
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_RANGE, range);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
+    response
+}
+
+/// Several parts (RFC 9110, sections 14.6 and 15.3.7.2), between boundaries that no file can have.
+fn several(file: &Representation, parts: &[Range<u64>], boundary: &str) -> Response<Payload> {
+    let media = file.headers[CONTENT_TYPE]
+        .to_str()
+        .expect("a media type is ASCII");
+    let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
+    for part in parts {
+        let range = content_range(file, part);
+        let head =
+            format!("\r\n--{boundary}\r\nContent-Type: {media}\r\nContent-Range: {range}\r\n\r\n");
+        pieces.push(Piece::Memory(Bytes::from(head)));
+        pieces.push(file.content.slice(part.clone()));
+    }
+    let end = format!("\r\n--{boundary}--\r\n");
+    pieces.push(Piece::Memory(Bytes::from(end)));
+    let mut response = whole(file, Payload::pieces(pieces));
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let media = format!("multipart/byteranges; boundary={boundary}");
+    let media = HeaderValue::try_from(media).expect("a boundary is ASCII");
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, media);
+    // Hyper counts the pieces.
+    headers.remove(CONTENT_LENGTH);
+    response
+}
+
+fn content_range(file: &Representation, part: &Range<u64>) -> String {
+    format!("bytes {}-{}/{}", part.start, part.end - 1, file.length())
+}
+
+/// The file that stands for a directory.
+const INDEX: &str = "index.html";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::server::directory::Symlinks;
+
+    fn site(directory: &TempDir) -> Site {
+        let directory = Directory::open(directory.path().into(), Symlinks::Inside).unwrap();
+        Site::new(Arc::new(directory), 1 << 20)
+    }
+
+    async fn status(site: &Site, target: &str) -> StatusCode {
+        let request = Request::get(target).header("host", "a").body(()).unwrap();
+        site.answer(&request).await.status()
+    }
+
+    #[tokio::test]
+    async fn memory_is_taken_by_files_and_not_by_ways_to_ask_for_them() {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("index.html");
+        fs::write(&file, "content").unwrap();
+        let long_ago = std::time::UNIX_EPOCH;
+        let opened = fs::File::open(&file).unwrap();
+        opened.set_modified(long_ago).unwrap();
+        let site = site(&directory);
+        for n in 0..1000 {
+            let asked = status(&site, &format!("/index.html?{n}")).await;
+            assert_eq!(asked, StatusCode::OK);
+            let asked = status(&site, &format!("/none/{n}")).await;
+            assert_eq!(asked, StatusCode::NOT_FOUND);
+        }
+        for same in ["/%69ndex.html", "//index.html", "/index.htm%6C"] {
+            assert_eq!(status(&site, same).await, StatusCode::OK);
+        }
+        assert_eq!(site.memory().cache.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_in_memory_is_not_found_by_a_path_that_is_encoded_once_more() {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("%61");
+        fs::write(&file, "content").unwrap();
+        let opened = fs::File::open(&file).unwrap();
+        opened.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let site = site(&directory);
+        assert_eq!(status(&site, "/%2561").await, StatusCode::OK);
+        assert_eq!(site.memory().cache.len(), 1);
+        assert_eq!(status(&site, "/%61").await, StatusCode::NOT_FOUND);
+    }
+}

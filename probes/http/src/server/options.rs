@@ -1,0 +1,77 @@
+//! What does a person say of a file server?
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use leadsman_core::options::Period;
+use leadsman_core::{Responder, ResponderOptions, async_trait};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::directory::Symlinks;
+use super::responder::FileServer;
+
+/// What is served, where, and to how many.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ServerOptions {
+    /// Address and port to listen on.
+    pub(super) listen: SocketAddr,
+    /// The directory whose files are served. It has no default, so that nothing is served by
+    /// mistake.
+    pub(super) directory: PathBuf,
+    /// Which symbolic links are followed: those that stay `inside` the directory, or none, `deny`.
+    pub(super) symlinks: Symlinks,
+    /// Threads that serve, each with a runtime and a listener of its own. By default as many as
+    /// there are processors, but at most 4.
+    pub(super) threads: Option<NonZeroUsize>,
+    /// Connections at once; one more is answered with 503.
+    pub(super) max_connections: NonZeroUsize,
+    /// Connections at once of one address; no limit if absent.
+    pub(super) max_connections_per_ip: Option<NonZeroUsize>,
+    /// How long a peer may take for the head of a request.
+    pub(super) header_timeout: Period,
+    /// How long a connection may wait for the next request.
+    pub(super) idle_timeout: Period,
+    /// How long a peer may take nothing of an answer.
+    pub(super) stall_timeout: Period,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        let seconds = |seconds| Period(Duration::from_secs(seconds));
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            directory: PathBuf::new(),
+            symlinks: Symlinks::default(),
+            threads: None,
+            max_connections: const { NonZeroUsize::new(10_000).expect("it is not zero") },
+            max_connections_per_ip: None,
+            header_timeout: seconds(5),
+            idle_timeout: seconds(60),
+            stall_timeout: seconds(60),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// How many threads serve.
+    pub(super) fn thread_count(&self) -> usize {
+        let most = || available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS));
+        self.threads.map_or_else(most, NonZeroUsize::get)
+    }
+}
+
+#[async_trait]
+impl ResponderOptions for ServerOptions {
+    async fn open(&self) -> Result<Box<dyn Responder>, Box<dyn Error + Send + Sync>> {
+        Ok(Box::new(FileServer::open(self)?))
+    }
+}
+
+/// Threads beyond which a file server profits from no more unless somebody says so.
+const MOST_THREADS: usize = 4;

@@ -1,0 +1,206 @@
+//! When is a peer given up?
+//!
+//! A peer that does not send or does not take holds a connection, which others may need. It has so
+//! long for the head of a request, so long between two requests, and so long for each bit of an
+//! answer. The stream below errs when that time is over, and at the end waits a moment for what
+//! the peer still sends, since closing before would take the answer away from it (RFC 9112,
+//! section 9.6). How long an answer may take to be made is not decided here.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How long a peer is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// For the whole head of a request, from its first byte; of the first one, from the beginning
+    /// of the connection.
+    pub(super) head: Duration,
+    /// For the next request.
+    pub(super) idle: Duration,
+    /// For room in the peer's window.
+    pub(super) stall: Duration,
+}
+
+/// What whoever answers the requests of a connection says to its stream.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    answering: AtomicBool,
+    unread: AtomicBool,
+}
+
+/// A stream to a peer that is not waited for without end.
+#[derive(Debug)]
+pub(super) struct Patient<S> {
+    stream: S,
+    limits: Limits,
+    turn: Arc<Turn>,
+    phase: Phase,
+    /// When the write that waits is given up.
+    stalled: Option<Instant>,
+    /// Rings no later than the time that is waited for; made when something waits at all.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+/// What the peer has to send.
+#[derive(Debug)]
+enum Phase {
+    /// A request, of which there is nothing yet; until then.
+    Idle(Instant),
+    /// The rest of a head; until then, which is worked out once something is missing.
+    Head(Option<Instant>),
+    /// Nothing: the end was said, and what comes until then is not looked at.
+    Leaving(Instant),
+}
+
+impl Turn {
+    /// A request is being answered. `unread` is whether it has content, which nobody reads.
+    pub(super) fn answer(&self, unread: bool) {
+        self.answering.store(true, Relaxed);
+        if unread {
+            self.unread.store(true, Relaxed);
+        }
+    }
+}
+
+impl<S> Patient<S> {
+    pub(super) fn new(stream: S, limits: Limits, turn: Arc<Turn>) -> Self {
+        Self {
+            stream,
+            limits,
+            turn,
+            phase: Phase::Head(Some(Instant::now() + limits.head)),
+            stalled: None,
+            alarm: None,
+        }
+    }
+
+    /// Waits until `deadline`, or less if something else happens before.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        let alarm = self
+            .alarm
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if alarm.deadline() > deadline {
+            alarm.as_mut().reset(deadline);
+        }
+        // One that was set for something else is left alone, which costs less than to set it for
+        // every request.
+        while alarm.as_mut().poll(cx).is_ready() {
+            if alarm.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+
+    /// Passes on how a write went, or an error if it has waited for too long.
+    fn judge<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if write.is_ready() {
+            self.stalled = None;
+            return write;
+        }
+        let stall = self.limits.stall;
+        let deadline = *self.stalled.get_or_insert_with(|| Instant::now() + stall);
+        ready!(self.poll_alarm(cx, deadline));
+        Poll::Ready(Err(given_up("the peer takes nothing")))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // Hyper reads nothing while a request is answered.
+        if self.turn.answering.swap(false, Relaxed) {
+            self.phase = Phase::Idle(Instant::now() + self.limits.idle);
+        }
+        let before = buf.filled().len();
+        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
+            if buf.filled().len() > before && matches!(self.phase, Phase::Idle(_)) {
+                self.phase = Phase::Head(None);
+            }
+            return Poll::Ready(read);
+        }
+        let head = self.limits.head;
+        let deadline = match &mut self.phase {
+            Phase::Idle(until) | Phase::Leaving(until) => *until,
+            Phase::Head(until) => *until.get_or_insert_with(|| Instant::now() + head),
+        };
+        ready!(self.poll_alarm(cx, deadline));
+        Poll::Ready(Err(given_up("the peer sends no request")))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let write = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.judge(cx, write)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let write = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.judge(cx, write)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flush = Pin::new(&mut self.stream).poll_flush(cx);
+        self.judge(cx, flush)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !matches!(self.phase, Phase::Leaving(_)) {
+            let shutdown = Pin::new(&mut self.stream).poll_shutdown(cx);
+            ready!(self.judge(cx, shutdown))?;
+            let answered = self.turn.answering.swap(false, Relaxed);
+            if !self.turn.unread.load(Relaxed) && (answered || matches!(self.phase, Phase::Idle(_)))
+            {
+                return Poll::Ready(Ok(()));
+            }
+            self.phase = Phase::Leaving(Instant::now() + LINGER);
+        }
+        let mut unwanted = [0; 4096];
+        loop {
+            let mut unwanted = ReadBuf::new(&mut unwanted);
+            match ready!(self.as_mut().poll_read(cx, &mut unwanted)) {
+                Ok(()) if !unwanted.filled().is_empty() => {}
+                // It has ended, or is not waited for any more.
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+fn given_up(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, why)
+}
+
+/// How long a peer may go on sending what nobody reads.
+const LINGER: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! How does the file server start and end?
+//!
+//! Each of its threads has a listener of its own for the same address, between which the kernel
+//! spreads the connections (socket(7), `SO_REUSEPORT`), and a runtime of its own, so that serving
+//! never delays a probe.
+
+use std::error::Error;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use leadsman_core::{Responder, Stop, async_trait};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+use super::accept::{Seats, accept};
+use super::answer::Site;
+use super::directory::{Directory, DirectoryError};
+use super::options::ServerOptions;
+use super::patience::Limits;
+
+/// A file server that is open.
+#[derive(Debug)]
+pub(super) struct FileServer {
+    address: SocketAddr,
+    pub(super) listeners: Vec<TcpListener>,
+    directory: Arc<Directory>,
+    seats: Arc<Seats>,
+    limits: Limits,
+}
+
+/// Why a file server cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    /// Nobody said what to serve.
+    #[error("there is nothing to serve: set `directory`")]
+    NoDirectory,
+    /// The directory is not there, or none.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The address cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address wanted.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why a file server has ended unasked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServeError {
+    /// The system gave no thread or no runtime for one.
+    #[error("cannot start a thread to serve files with")]
+    Start(#[source] io::Error),
+    /// A thread has panicked; the panic itself was told when it happened.
+    #[error("a thread that serves files has panicked; please report it")]
+    Panicked,
+}
+
+impl FileServer {
+    /// Opens the directory and the address.
+    pub(super) fn open(options: &ServerOptions) -> Result<Self, OpenError> {
+        if options.directory.as_os_str().is_empty() {
+            return Err(OpenError::NoDirectory);
+        }
+        let directory = Directory::open(options.directory.clone(), options.symlinks)?;
+        let address = options.listen;
+        let (address, listeners) = listen(address, options.thread_count())
+            .map_err(|source| OpenError::Listen { address, source })?;
+        let most_of_one = options.max_connections_per_ip.map(NonZeroUsize::get);
+        Ok(Self {
+            address,
+            listeners,
+            directory: Arc::new(directory),
+            seats: Arc::new(Seats::new(options.max_connections.get(), most_of_one)),
+            limits: Limits {
+                head: options.header_timeout.0,
+                idle: options.idle_timeout.0,
+                stall: options.stall_timeout.0,
+            },
+        })
+    }
+}
+
+#[async_trait]
+impl Responder for FileServer {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let most_in_memory = MOST_IN_MEMORY / self.listeners.len();
+        let mut ends = Vec::new();
+        for listener in self.listeners {
+            let site = Arc::new(Site::new(Arc::clone(&self.directory), most_in_memory));
+            let (seats, limits, stop) = (Arc::clone(&self.seats), self.limits, stop.clone());
+            let (tell, end) = oneshot::channel();
+            let serve = move || {
+                let run = || -> io::Result<()> {
+                    let runtime = runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build()?;
+                    let served = async {
+                        let listener = tokio::net::TcpListener::from_std(listener)?;
+                        accept(listener, site, seats, limits, stop).await;
+                        Ok(())
+                    };
+                    let ended = runtime.block_on(served);
+                    // A disk that hangs is not waited for.
+                    runtime.shutdown_timeout(Duration::ZERO);
+                    ended
+                };
+                // Who does not listen any more has been dropped, and wants no answer.
+                _ = tell.send(run());
+            };
+            let thread = thread::Builder::new().name("file-server".to_owned());
+            thread.spawn(serve).map_err(ServeError::Start)?;
+            ends.push(end);
+        }
+        for end in ends {
+            let ended = end.await.map_err(|_| ServeError::Panicked)?;
+            ended.map_err(ServeError::Start)?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens an address so many times; port 0 becomes the same port for all.
+fn listen(address: SocketAddr, times: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    let first = socket(address)?;
+    // Not yet shared, so that an address in use is an error, whoever uses it.
+    first.bind(&address.into())?;
+    first.set_reuse_port(true)?;
+    let address = first
+        .local_addr()?
+        .as_socket()
+        .expect("it is an address of the internet");
+    let mut sockets = vec![first];
+    for _ in 1..times {
+        let next = socket(address)?;
+        next.set_reuse_port(true)?;
+        next.bind(&address.into())?;
+        sockets.push(next);
+    }
+    let listeners = sockets.into_iter().map(|socket| {
+        socket.listen(BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    });
+    Ok((address, listeners.collect::<io::Result<_>>()?))
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    // Or a restart would wait for connections of before.
+    socket.set_reuse_address(true)?;
+    // Inherited by every connection.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(MOST_UNSENT)?;
+    Ok(socket)
+}
+
+/// Bytes that the kernel holds of an answer beyond what is on its way. Half of it has to leave
+/// before a stalled write goes on, so that a peer that takes 1 KiB a second is not given up within
+/// a minute; otherwise it were a third of a buffer of megabytes.
+const MOST_UNSENT: u32 = 128 << 10;
+/// Bytes of files in memory, over all threads.
+const MOST_IN_MEMORY: usize = 64 << 20;
+/// Connections of a thread that may wait to be accepted.
+const BACKLOG: i32 = 4096;

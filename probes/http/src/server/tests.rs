@@ -1,0 +1,331 @@
+//! Does the whole server do what HTTP says, to those who mean well and to those who do not?
+//!
+//! - `bad_inputs`: a table of what servers have got wrong, with what this one says to it.
+//! - `changing`: files that change while they are served.
+//! - `crowd`: peers that take too long or are too many.
+
+mod bad_inputs;
+mod changing;
+mod crowd;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use leadsman_core::{Responder as _, Stopper};
+use socket2::SockRef;
+use tempfile::TempDir;
+use tokio::runtime::Builder;
+
+use super::options::ServerOptions;
+use super::responder::FileServer;
+
+/// A server of a directory of its own, beside which lies a secret.
+struct Server {
+    lair: TempDir,
+    address: SocketAddr,
+    stopper: Stopper,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+struct Answer {
+    status: String,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut ServerOptions)) -> Self {
+        let lair = TempDir::new().unwrap();
+        let root = lair.path().join("root");
+        fs::create_dir_all(root.join("sub")).unwrap();
+        fs::write(lair.path().join("secret"), "secret").unwrap();
+        fs::write(root.join("index.html"), "0123456789").unwrap();
+        settle(&root.join("index.html"));
+        let mut options = ServerOptions {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            directory: root,
+            threads: NonZeroUsize::new(2),
+            ..ServerOptions::default()
+        };
+        change(&mut options);
+        let server = FileServer::open(&options).unwrap();
+        let address = server.address();
+        let (stopper, stop) = Stopper::new();
+        let thread = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().build().unwrap();
+            runtime.block_on(Box::new(server).serve(stop)).unwrap();
+        });
+        Self {
+            lair,
+            address,
+            stopper,
+            thread: Some(thread),
+        }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.lair.path().join("root")
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Sends all of this, then the end, and takes what comes.
+    fn ask(&self, sent: &[u8]) -> Vec<Answer> {
+        let mut stream = self.connect();
+        // A server that has had enough may close before it has all.
+        _ = stream.write_all(sent);
+        _ = stream.shutdown(Shutdown::Write);
+        let mut received = Vec::new();
+        _ = stream.read_to_end(&mut received);
+        answers(&received, sent.starts_with(b"HEAD "))
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        let sent = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        only(self.ask(sent.as_bytes()))
+    }
+
+    fn get_with(&self, fields: &str) -> Answer {
+        let sent = format!("GET /index.html HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        only(self.ask(sent.as_bytes()))
+    }
+
+    /// Asks for the end and waits for it.
+    fn end(&mut self) {
+        self.stopper.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.end();
+        }
+    }
+}
+
+impl Answer {
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut lines = self
+            .head
+            .split("\r\n")
+            .filter_map(|line| line.split_once(": "));
+        lines
+            .find(|(of, _)| of.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// Makes a file look as if it had been written long ago, so that its tag is strong.
+fn settle(file: &Path) {
+    let long_ago = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    fs::File::open(file)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
+}
+
+fn only(mut answers: Vec<Answer>) -> Answer {
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    answers.remove(0)
+}
+
+fn answers(mut received: &[u8], to_head: bool) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    while !received.is_empty() {
+        let end = received.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("no head: {:?}", String::from_utf8_lossy(received)));
+        let head = String::from_utf8(received[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().to_owned();
+        let mut answer = Answer {
+            status,
+            head,
+            body: Vec::new(),
+        };
+        received = &received[end + 4..];
+        let length = answer
+            .field("content-length")
+            .map_or(0, |length| length.parse().unwrap());
+        if !to_head && answer.status != "304" {
+            let (body, rest) = received.split_at(length);
+            answer.body = body.to_vec();
+            received = rest;
+        }
+        answers.push(answer);
+    }
+    answers
+}
+
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn file_is_sent_with_all_that_is_known_of_it() {
+    let server = Server::start();
+    fs::write(server.root().join("sub/page.css"), "p{}").unwrap();
+    let answer = server.get("/");
+    assert_eq!(
+        (answer.status.as_str(), answer.text()),
+        ("200", "0123456789")
+    );
+    for (name, expected) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-length", "10"),
+        ("last-modified", "Sun, 09 Sep 2001 01:46:40 GMT"),
+        ("accept-ranges", "bytes"),
+        ("cache-control", "private, no-cache"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(answer.field(name), Some(expected), "{name}");
+    }
+    assert!(answer.field("etag").unwrap().starts_with('"'));
+    assert!(answer.field("date").is_some());
+    let cookie = answer.field("set-cookie").unwrap();
+    assert!(cookie.starts_with("visit=") && cookie.ends_with("; SameSite=Lax"));
+    let style = server.get("/sub/page.css");
+    assert_eq!(style.field("content-type"), Some("text/css; charset=utf-8"));
+    // Just written, so that the next state could have the same time.
+    assert!(style.field("etag").unwrap().starts_with("W/\""));
+}
+
+#[test]
+fn head_says_what_get_would_and_options_what_may_be_done() {
+    let server = Server::start();
+    for path in ["/index.html", "/none", "/sub"] {
+        let get = server.get(path);
+        let sent = format!("HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let head = only(server.ask(sent.as_bytes()));
+        let fields = |answer: &Answer| -> Vec<String> {
+            let lines = answer
+                .head
+                .split("\r\n")
+                .filter(|line| !line.starts_with("set-cookie") && !line.starts_with("date"));
+            lines.map(str::to_owned).collect()
+        };
+        assert_eq!(fields(&head), fields(&get), "{path}");
+    }
+    for target in ["/index.html", "*"] {
+        let sent = format!("OPTIONS {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let answer = only(server.ask(sent.as_bytes()));
+        assert_eq!(answer.status, "204");
+        assert_eq!(answer.field("allow"), Some("GET, HEAD, OPTIONS"));
+    }
+}
+
+#[test]
+fn requests_in_a_row_are_answered_in_their_order() {
+    let server = Server::start();
+    fs::write(server.root().join("big"), vec![b'x'; 3 << 20]).unwrap();
+    let paths = ["/big", "/index.html", "/none", "/index.html"];
+    let sent = paths.map(|path| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let sent = sent.concat();
+    let answers = server.ask(sent.as_bytes());
+    let lengths: Vec<_> = answers.iter().map(|answer| answer.body.len()).collect();
+    assert_eq!(lengths, [3 << 20, 10, 14, 10]);
+}
+
+#[test]
+fn several_ranges_are_sent_between_boundaries() {
+    let server = Server::start();
+    let answer = server.get_with("Range: bytes=0-1,-1\r\n");
+    assert_eq!(answer.status, "206");
+    let media = answer.field("content-type").unwrap();
+    let boundary = media
+        .strip_prefix("multipart/byteranges; boundary=")
+        .unwrap();
+    let part = |range: &str, content: &str| {
+        format!(
+            "\r\n--{boundary}\r\nContent-Type: text/html; charset=utf-8\r\n\
+             Content-Range: bytes {range}/10\r\n\r\n{content}"
+        )
+    };
+    let end = format!("\r\n--{boundary}--\r\n");
+    assert_eq!(answer.text(), part("0-1", "01") + &part("9-9", "9") + &end);
+}
+
+#[test]
+fn copy_that_is_still_good_is_not_sent_again() {
+    let server = Server::start();
+    let etag = server.get("/index.html").field("etag").unwrap().to_owned();
+    let answer = server.get_with(&format!("If-None-Match: {etag}\r\n"));
+    assert_eq!(
+        (answer.status.as_str(), answer.field("etag")),
+        ("304", Some(etag.as_str()))
+    );
+    assert!(answer.field("set-cookie").is_none() && answer.field("content-length").is_none());
+}
+
+#[test]
+fn connection_inherits_what_was_set_for_its_listener() {
+    let options = ServerOptions {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        directory: ".".into(),
+        threads: Some(NonZeroUsize::MIN),
+        ..ServerOptions::default()
+    };
+    let server = FileServer::open(&options).unwrap();
+    let _peer = TcpStream::connect(server.address()).unwrap();
+    let listener = &server.listeners[0];
+    listener.set_nonblocking(false).unwrap();
+    let (connection, _) = listener.accept().unwrap();
+    let connection = SockRef::from(&connection);
+    assert!(connection.tcp_nodelay().unwrap());
+    assert_eq!(connection.tcp_notsent_lowat().unwrap(), 128 << 10);
+}
+
+#[test]
+fn manual_tells_every_option() {
+    let options = serde_json::to_value(ServerOptions::default()).unwrap();
+    for option in options.as_object().unwrap().keys() {
+        let row = format!("\n| `{option}` |");
+        assert!(include_str!("../../SERVER.md").contains(&row), "{option}");
+    }
+}
+
+#[test]
+fn address_in_use_and_missing_directory_are_errors() {
+    let server = Server::start();
+    let options = ServerOptions {
+        listen: server.address,
+        directory: server.root(),
+        ..ServerOptions::default()
+    };
+    let message = |options: &ServerOptions| FileServer::open(options).unwrap_err().to_string();
+    assert!(message(&options).starts_with(&format!("cannot listen on {}: ", server.address)));
+    for (directory, expected) in [
+        (PathBuf::new(), "there is nothing to serve: set `directory`"),
+        (server.root().join("none"), "cannot open the directory "),
+        (
+            server.root().join("index.html"),
+            "cannot open the directory ",
+        ),
+    ] {
+        let options = ServerOptions {
+            directory,
+            ..options.clone()
+        };
+        assert!(message(&options).starts_with(expected));
+    }
+}

@@ -1,0 +1,65 @@
+//! Is a directory served to whoever asks for that by hand?
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::ask::ask;
+use crate::program::{LEADSMAN, signal};
+
+fn serve(arguments: &[&str]) -> Command {
+    let mut command = Command::new(LEADSMAN);
+    command.arg("serve").args(arguments);
+    command
+}
+
+/// Starts to serve a directory, and says where.
+fn served(directory: &TempDir) -> (Child, BufReader<ChildStdout>, SocketAddr) {
+    let path = directory.path().to_str().expect("it has a plain name");
+    let mut command = serve(&[path, "--listen", "127.0.0.1:0", "--threads", "2"]);
+    let mut program = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program was built");
+    let mut output = BufReader::new(program.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("it says where it is");
+    let address = line.trim_end().rsplit(' ').next().unwrap_or_default();
+    let address = address.parse().expect("the address comes last");
+    (program, output, address)
+}
+
+#[test]
+fn directory_is_served_until_a_signal() {
+    let directory = TempDir::new().expect("there is room");
+    fs::write(directory.path().join("file.txt"), "content").expect("there is room");
+    for name in ["INT", "TERM"] {
+        let (mut program, _output, address) = served(&directory);
+        let answer = ask(address, "GET", "/file.txt", "");
+        assert_eq!((answer.status, answer.body.as_str()), (200, "content"));
+        assert_eq!(ask(address, "GET", "/none", "").status, 404);
+        signal(program.id(), name);
+        let ended = program.wait().expect("it is our child");
+        assert_eq!(ended.code(), Some(0), "SIG{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_told() {
+    for (arguments, expected) in [
+        (
+            vec!["/no/such/directory"],
+            "cannot open the directory /no/such/directory to serve",
+        ),
+        (vec!["/", "--listen", "nowhere"], "--listen: "),
+        (vec![], "<DIR>"),
+    ] {
+        let Output { status, stderr, .. } = serve(&arguments).output().expect("it was built");
+        let told = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(2), "{told}");
+        assert!(told.contains(expected), "{told}");
+    }
+}
