@@ -96,10 +96,11 @@ impl Line {
         self.flows.retain(|flow, _| flow.0 < flows);
     }
 
-    /// Sends a probe, whose end will be heard within little more than `wait`.
+    /// Sends a probe, at the latest when [`Line::heard`] is next waited for: all that were sent by
+    /// then leave together. Its end will be heard within little more than `wait`.
     pub(crate) fn send(&mut self, probe: Probe, wait: Duration) -> Result<(), Fault> {
         let strand = self.strand(probe.flow)?;
-        strand.flow.send_to_hop(probe.ttl, wait);
+        strand.flow.ask_hop(probe.ttl, wait);
         strand.remember(probe);
         Ok(())
     }
@@ -114,7 +115,7 @@ impl Line {
         let header = self.headers();
         let strand = self.strand(probe.flow)?;
         let payload = size.saturating_sub(header) as usize;
-        strand.flow.send_sized_to_hop(probe.ttl, payload, wait);
+        strand.flow.ask_hop_sized(probe.ttl, payload, wait);
         strand.remember(probe);
         Ok(())
     }

@@ -108,30 +108,30 @@ impl Flow {
         sequence
     }
 
-    /// As [`Flow::send`], with a TTL of this request's own. All else is as in the flow's other
-    /// requests, so that routers send it the same way.
-    pub fn send_to_hop(&self, ttl: Ttl, wait: Duration) -> u64 {
-        let sequence = self.enqueue(wait, Some(ttl), 0);
-        self.lane.hasten();
-        sequence
-    }
-
-    /// As [`Flow::send_to_hop`], with a payload of this request's own size, and the same checksum:
-    /// at least the flow's, which is extended by zeros, and at most
-    /// [`EchoOptions::MAX_PAYLOAD_SIZE`].
-    pub fn send_sized_to_hop(&self, ttl: Ttl, payload_size: usize, wait: Duration) -> u64 {
-        let size = payload_size.min(EchoOptions::MAX_PAYLOAD_SIZE);
-        let padding = size.saturating_sub(self.options.payload_size) as u16;
-        let sequence = self.enqueue(wait, Some(ttl), padding);
-        self.lane.hasten();
-        sequence
-    }
-
     /// As [`Flow::send`], but the request leaves when this flow is next waited for
     /// ([`Flow::heard`]) or settled, if not before: all that were asked of any flow on the same
     /// sockets by then leave together, on the caller's thread, and no other is woken for it.
     pub fn ask(&self, wait: Duration) -> u64 {
         let sequence = self.enqueue(wait, None, 0);
+        self.asks.store(true, Ordering::Relaxed);
+        sequence
+    }
+
+    /// As [`Flow::ask`], with a TTL of this request's own. All else is as in the flow's other
+    /// requests, so that routers send it the same way.
+    pub fn ask_hop(&self, ttl: Ttl, wait: Duration) -> u64 {
+        let sequence = self.enqueue(wait, Some(ttl), 0);
+        self.asks.store(true, Ordering::Relaxed);
+        sequence
+    }
+
+    /// As [`Flow::ask_hop`], with a payload of this request's own size, and the same checksum: at
+    /// least the flow's, which is extended by zeros, and at most
+    /// [`EchoOptions::MAX_PAYLOAD_SIZE`].
+    pub fn ask_hop_sized(&self, ttl: Ttl, payload_size: usize, wait: Duration) -> u64 {
+        let size = payload_size.min(EchoOptions::MAX_PAYLOAD_SIZE);
+        let padding = size.saturating_sub(self.options.payload_size) as u16;
+        let sequence = self.enqueue(wait, Some(ttl), padding);
         self.asks.store(true, Ordering::Relaxed);
         sequence
     }
