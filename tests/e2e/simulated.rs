@@ -1,8 +1,8 @@
 //! Is a trace through a simulated network what truly happened there?
 //!
 //! Each file in `tests/paths` is a network and what a trace through it must tell. Real packets of
-//! the real program go there and back by a TUN device, over both families, and every address,
-//! count and round trip is held against the network's own record (privileged).
+//! the real program go there and back by a TUN device, over both families, by ICMP, UDP and TCP; every
+//! address, count and round trip is held against the network's own record (privileged).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,6 +23,9 @@ use crate::program::LEADSMAN;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
+    /// By which protocols it is traced; all if none are named.
+    #[serde(default)]
+    protocols: Vec<String>,
     /// What else the program is told.
     #[serde(default)]
     arguments: Vec<String>,
@@ -52,6 +55,7 @@ struct Trace<'a> {
 }
 
 const TARGETS: [&str; 2] = ["10.9.0.1", "fd00:9::1"];
+const PROTOCOLS: [&str; 3] = ["icmp", "udp", "tcp"];
 
 #[test]
 fn every_path_is_told_as_it_is() {
@@ -87,22 +91,39 @@ fn cases() -> Vec<(String, Case)> {
     read.collect()
 }
 
-/// Traces through a network over each family, checks what is told, and returns by how many seconds
-/// the round trips differ from those of the record.
+/// Traces through a network over each family by each protocol, checks what is told, and returns by
+/// how many seconds the round trips differ from those of the record.
 fn errors((name, case): &(String, Case)) -> Vec<f64> {
-    let traces = TARGETS.into_iter().filter_map(|target| {
+    let named: Vec<&str> = case.protocols.iter().map(String::as_str).collect();
+    let protocols = if named.is_empty() {
+        &PROTOCOLS
+    } else {
+        &named[..]
+    };
+    let ways = protocols
+        .iter()
+        .flat_map(|protocol| TARGETS.map(|target| (protocol, target)));
+    let traces = ways.filter_map(|(protocol, target)| {
         let network = Network::new(&case.network).expect("it is a network");
         let tunnel = or_skip(Tunnel::open(network))?;
         let mut command = Command::new(LEADSMAN);
         command
-            .args(["trace", "--json", "--once", "-n", target])
+            .args([
+                "trace",
+                "--json",
+                "--once",
+                "-n",
+                "--protocol",
+                protocol,
+                target,
+            ])
             .args(&case.arguments);
         let output = tunnel.namespace().run(|| command.output());
         let output = output.expect("it was built");
         let told = String::from_utf8(output.stdout).expect("it writes text");
         let read = |line| serde_json::from_str(line).expect("a line is an object");
         let trace = Trace {
-            what: format!("{name}, {target}"),
+            what: format!("{name}, {target} by {protocol}"),
             case,
             target: target.parse().expect("it is an address"),
             events: told.lines().map(read).collect(),
