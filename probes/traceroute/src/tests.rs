@@ -159,7 +159,7 @@ fn silent() -> Bench {
 }
 
 /// Whether there is no way to send echo requests here, which is said loudly.
-fn skips(address: &str) -> bool {
+pub(crate) fn skips(address: &str) -> bool {
     let opened = Flow::open(address.parse().unwrap(), EchoOptions::default());
     let Err(error @ (OpenError::NotPermitted { .. } | OpenError::Socket { .. })) = opened else {
         return false;
@@ -173,7 +173,7 @@ fn skips(address: &str) -> bool {
 }
 
 /// Nobody answers a broadcast, unless `net.ipv4.icmp_echo_ignore_broadcasts` was changed.
-const SILENT: &str = "127.255.255.255";
+pub(crate) const SILENT: &str = "127.255.255.255";
 
 /// Long enough to send all, short enough to wait for.
 const SHORT: Duration = Duration::from_millis(300);
