@@ -72,8 +72,14 @@ impl<'a> Walk<'a> {
                 Step::Wait(until) => tokio::select! {
                     biased;
                     () = stopped.as_mut() => break,
-                    (probe, heard) = self.line.heard() => self.hear(probe, &heard)?,
-                    () = sleep_until(self.begin + until) => self.settle()?,
+                    (probe, heard) = self.line.heard() => {
+                        self.hear(probe, &heard)?;
+                        self.hear_all()?;
+                    }
+                    () = sleep_until(self.begin + until) => {
+                        self.line.settle();
+                        self.hear_all()?;
+                    }
                 },
             }
         }
@@ -106,9 +112,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Hears all that has come.
-    fn settle(&mut self) -> Result<(), Fault> {
-        self.line.settle();
+    /// Hears all that was read, so that no silence is this program's own, however late it is.
+    fn hear_all(&mut self) -> Result<(), Fault> {
         while let Some((probe, heard)) = self.line.heard_already() {
             self.hear(probe, &heard)?;
         }
