@@ -145,11 +145,12 @@ impl Host {
         let wanted = Arc::clone(&config);
         // Series for 100,000 targets take as long as their file.
         let plan = tokio::task::spawn_blocking(move || Plan::new(&wanted, &host.store)).await?;
+        // Before the first run, for only the first failure of a target is told.
+        self.services.follow_ups.adopt(&config);
         if !self.helm.steer(plan).await {
             return Err(ReloadError::Stopping);
         }
         self.services.history.adopt(&config);
-        self.services.follow_ups.adopt(&config);
         self.config.store(config);
         Ok(())
     }

@@ -13,7 +13,7 @@ use leadsman_wire::Ttl;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::discovery::{Discovery, Hop};
+use crate::discovery::{Discovery, Hop, Verdict};
 use crate::events::{Ended, PathChanged, Silent};
 use crate::metrics::{
     ASYMMETRY, FLOW_PATHS, HOP_LOSS, HOP_PROBES, HOP_RELUCTANCE, HOP_REPLIES, HOP_RESPONDERS,
@@ -70,9 +70,10 @@ impl<'a> Account<'a> {
         router.filter(|router| Some(*router) != *last)
     }
 
-    /// Makes them; what the run has found is remembered unless it was cut short.
-    pub(crate) fn close(&mut self, discovery: &Discovery) {
-        let (cx, verdict) = (self.cx, discovery.verdict());
+    /// Makes them. What the run has found is remembered only if it came to a verdict: one that was
+    /// cut short, or that this host has spoilt, tells nothing of the path.
+    pub(crate) fn close(&mut self, discovery: &Discovery, verdict: Option<Verdict>) {
+        let cx = self.cx;
         let arrived = discovery.arrived();
         cx.add_for(&RUNS, result(verdict), 1);
         if let Some(hops) = arrived {

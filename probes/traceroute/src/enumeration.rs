@@ -56,8 +56,14 @@ impl<'a> Enumeration<'a> {
                     biased;
                     () = stopped.as_mut() => break false,
                     () = sleep_until(end) => break false,
-                    (probe, heard) = self.line.heard() => self.hear(probe, &heard)?,
-                    () = sleep_until(self.begin + until) => self.settle()?,
+                    (probe, heard) = self.line.heard() => {
+                        self.hear(probe, &heard)?;
+                        self.hear_all()?;
+                    }
+                    () = sleep_until(self.begin + until) => {
+                        self.line.settle();
+                        self.hear_all()?;
+                    }
                 },
             }
         };
@@ -72,9 +78,8 @@ impl<'a> Enumeration<'a> {
         Ok(())
     }
 
-    /// Hears all that has come, so that no silence is this program's own.
-    fn settle(&mut self) -> Result<(), Fault> {
-        self.line.settle();
+    /// Hears all that was read, so that no silence is this program's own, however late it is.
+    fn hear_all(&mut self) -> Result<(), Fault> {
         while let Some((probe, heard)) = self.line.heard_already() {
             self.hear(probe, &heard)?;
         }

@@ -29,8 +29,9 @@ pub(crate) struct Line {
 #[derive(Debug)]
 struct Strand {
     flow: leadsman_wire::Flow,
-    /// The number within the flow of the first packet that is remembered, which is of this run, and
-    /// what it and all after it were.
+    /// The number within the flow of this run's first packet.
+    begin: u64,
+    /// That of the first packet that is remembered, and what it and all after it were.
     first: u64,
     asked: VecDeque<Probe>,
     in_flight: usize,
@@ -86,6 +87,7 @@ impl Line {
         self.flows.retain(|_, strand| !strand.flow.is_outdated());
         for strand in self.flows.values_mut() {
             strand.first += strand.asked.len() as u64;
+            strand.begin = strand.first;
             strand.asked.clear();
             strand.in_flight = 0;
         }
@@ -197,9 +199,13 @@ impl Line {
     /// Tells which probe of this run it is about; none if it is about an earlier run's.
     fn known(&mut self, flow: Flow, heard: Heard) -> Option<(Probe, Heard)> {
         let strand = self.flows.get_mut(&flow)?;
+        if heard.sequence() < strand.begin {
+            return None;
+        }
+        // Of one that is no longer remembered, too.
+        strand.in_flight -= usize::from(heard.is_end());
         let place = heard.sequence().checked_sub(strand.first)?;
         let probe = *strand.asked.get(usize::try_from(place).ok()?)?;
-        strand.in_flight -= usize::from(heard.is_end());
         Some((probe, heard))
     }
 
@@ -218,6 +224,7 @@ impl Line {
                 let flow = leadsman_wire::Flow::open(address, options).map_err(not_opened)?;
                 Ok(place.insert(Strand {
                     flow,
+                    begin: 0,
                     first: 0,
                     asked: VecDeque::new(),
                     in_flight: 0,
@@ -255,3 +262,32 @@ fn of_flow(options: EchoOptions, flow: Flow) -> EchoOptions {
 /// Packets of a flow whose answers are recognised: far more than there are in the time that any is
 /// waited for.
 const MOST_REMEMBERED: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use leadsman_wire::Ttl;
+
+    use super::*;
+    use crate::tests::skips;
+
+    #[tokio::test]
+    async fn all_packets_of_a_run_end_however_many_there_are() {
+        if skips("127.0.0.1") {
+            return;
+        }
+        let mut line = Line::open([127, 0, 0, 1].into(), EchoOptions::default()).unwrap();
+        let ttl = Ttl::new(1).unwrap();
+        line.begin();
+        for round in 0..MOST_REMEMBERED as u32 + 9 {
+            let flow = Flow::default();
+            line.send(Probe { ttl, flow, round }, WAIT).unwrap();
+        }
+        while line.in_flight() > 0 {
+            let heard = line.heard();
+            let all = tokio::time::timeout(WAIT * 20, heard).await;
+            assert!(all.is_ok() || line.in_flight() == 0, "{}", line.in_flight());
+        }
+    }
+
+    const WAIT: Duration = Duration::from_millis(500);
+}

@@ -102,8 +102,13 @@ impl Record {
         self.note_responder(from);
     }
 
-    /// A probe that was taken for lost was answered after all.
+    /// A probe that was taken for lost was answered after all. One of which nothing was to be
+    /// known, or which 128 others have followed, counts no more.
     pub fn note_late(&mut self, round: u32, from: IpAddr) {
+        let mut known = self.history.iter();
+        if !known.any(|outcome| outcome.round == round && outcome.answered == Some(false)) {
+            return;
+        }
         self.lost -= 1;
         self.late += 1;
         self.settle(round, true);
@@ -154,7 +159,7 @@ mod tests {
                 _ => open.push(ended),
             }
             if random.u8(..3) == 0
-                && let Some(late) = lost.pop()
+                && let Some(late) = lost.pop_if(|lost| *lost + HISTORY as u32 / 2 > round)
             {
                 record.note_late(late, from);
             }
@@ -167,6 +172,25 @@ mod tests {
         assert!(record.late > 100 && record.answered > 1_000);
         let heard: u64 = record.responders.iter().map(|(_, count)| count).sum();
         assert_eq!(heard, record.answered + record.late);
+    }
+
+    #[test]
+    fn an_answer_to_a_probe_of_which_nothing_is_known_counts_nowhere() {
+        let mut record = Record::default();
+        let from = IpAddr::from([192, 0, 2, 1]);
+        record.note_sent(0, Duration::ZERO);
+        record.note_unknown(0);
+        record.note_late(0, from);
+        assert_eq!((record.sent, record.late, record.lost), (0, 0, 0));
+        for round in 1..=HISTORY as u32 + 1 {
+            record.note_sent(round, Duration::ZERO);
+            record.note_lost(round);
+        }
+        record.note_late(1, from);
+        record.note_late(2, from);
+        record.note_late(2, from);
+        assert_eq!((record.late, record.lost), (1, HISTORY as u64));
+        assert_eq!(record.responders, [(from, 1)]);
     }
 
     #[test]

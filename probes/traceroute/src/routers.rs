@@ -1,7 +1,8 @@
 //! Who is it that answers at an address?
 //!
 //! Names and numbers are for people to read, so nothing waits for them: a look-up goes on beside the
-//! measuring, and what it finds is an event. Every address is looked up once in a run.
+//! measuring, and what it finds is an event. Every address is looked up once in a run, if somebody
+//! is there to read it.
 
 use std::collections::BTreeSet;
 use std::future::{Future, pending};
@@ -40,7 +41,7 @@ impl<'a> Routers<'a> {
 
     /// Tells the system of an address and begins to look up its name, if it is new.
     pub(crate) fn meet(&mut self, address: IpAddr) {
-        if self.met.len() >= MOST_MET || !self.met.insert(address) {
+        if !self.cx.is_watched() || self.met.len() >= MOST_MET || !self.met.insert(address) {
             return;
         }
         let cx = self.cx;

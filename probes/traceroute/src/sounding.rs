@@ -5,6 +5,7 @@
 //! turned out too narrow, the router before it: by the address that refused, or if that is none of
 //! the path's, by how far such a packet gets. A search that is cut short leaves nothing.
 
+use std::iter;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -240,15 +241,22 @@ impl<'a> Sounding<'a> {
         Ok(())
     }
 
-    /// What is heard until then, if anything: all that has come is read before it is nothing.
+    /// What is heard until then, if anything but silence: all that has come is read before it is
+    /// nothing.
     async fn heard(&mut self, until: Duration) -> Option<(Probe, Heard)> {
-        tokio::select! {
-            biased;
-            heard = self.line.heard() => return Some(heard),
-            () = sleep_until(self.begin + until) => {}
+        let end = sleep_until(self.begin + until);
+        let mut end = pin!(end);
+        loop {
+            tokio::select! {
+                biased;
+                heard = self.line.heard() => if !is_silence(&heard) {
+                    return Some(heard);
+                },
+                () = end.as_mut() => break,
+            }
         }
         self.line.settle();
-        self.line.heard_already()
+        iter::from_fn(|| self.line.heard_already()).find(|heard| !is_silence(heard))
     }
 
     fn told(&self, heard: &Heard) -> Result<Told, Fault> {
@@ -284,6 +292,10 @@ impl<'a> Sounding<'a> {
         let sent = sizes.filter(|size| *size < self.refused_here);
         sent.max().unwrap_or(0)
     }
+}
+
+fn is_silence((_, heard): &(Probe, Heard)) -> bool {
+    matches!(heard, Heard::Silence(_))
 }
 
 /// What became of a packet.

@@ -3,12 +3,18 @@
 //! On loopback only, where every TTL gets to the target, and requests to the broadcast address are
 //! ignored: that is the silent target. Paths need routers and are tested in namespaces.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use std::{env, fs};
 
 use leadsman_core::testing::Bench;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::{Plugin, inventory, manual};
+use leadsman_core::{
+    Family, Order, Plugin, Resolve, ResolveError, Run, Sink, Stop, Target, async_trait, inventory,
+    manual, perform,
+};
 use leadsman_wire::{EchoOptions, Flow, OpenError};
 
 use crate::metrics::{
@@ -43,6 +49,27 @@ async fn loopback_is_one_hop_away_over_both_families() {
         let ended = &found.said("ended").next().unwrap().fields;
         assert_eq!(ended["packets"], found.counter(&SENT, None));
     }
+}
+
+#[tokio::test]
+async fn no_name_is_looked_up_that_nobody_would_read() {
+    if skips("127.0.0.1") {
+        return;
+    }
+    let target = Arc::new(Target::new("127.0.0.1"));
+    let mut probe = bench().option("numeric", false).aim(&target).unwrap();
+    let names = Names::default();
+    let order = Order {
+        plugin: plugin(),
+        layout: plugin().layout(),
+        target: &target,
+        timeout: Duration::from_secs(5),
+        stop: &Stop::never(),
+        resolver: &names,
+        sink: &Deaf,
+    };
+    perform(&mut *probe, order).await.result.unwrap();
+    assert_eq!(names.0.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
@@ -158,8 +185,31 @@ fn silent() -> Bench {
     bench().option("wait", "50ms")
 }
 
+/// Counts how often it was asked for a name.
+#[derive(Debug, Default)]
+struct Names(AtomicU32);
+
+#[async_trait]
+impl Resolve for Names {
+    async fn addresses(&self, name: &str, _: Family) -> Result<Vec<IpAddr>, ResolveError> {
+        Err(ResolveError::NoRecord(name.into()))
+    }
+
+    async fn name_of(&self, _: IpAddr) -> Option<String> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+/// Wants no events.
+struct Deaf;
+
+impl Sink for Deaf {
+    fn finished(&self, _: &Run) {}
+}
+
 /// Whether there is no way to send echo requests here, which is said loudly.
-fn skips(address: &str) -> bool {
+pub(crate) fn skips(address: &str) -> bool {
     let opened = Flow::open(address.parse().unwrap(), EchoOptions::default());
     let Err(error @ (OpenError::NotPermitted { .. } | OpenError::Socket { .. })) = opened else {
         return false;
@@ -173,7 +223,7 @@ fn skips(address: &str) -> bool {
 }
 
 /// Nobody answers a broadcast, unless `net.ipv4.icmp_echo_ignore_broadcasts` was changed.
-const SILENT: &str = "127.255.255.255";
+pub(crate) const SILENT: &str = "127.255.255.255";
 
 /// Long enough to send all, short enough to wait for.
 const SHORT: Duration = Duration::from_millis(300);

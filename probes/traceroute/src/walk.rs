@@ -72,8 +72,14 @@ impl<'a> Walk<'a> {
                 Step::Wait(until) => tokio::select! {
                     biased;
                     () = stopped.as_mut() => break,
-                    (probe, heard) = self.line.heard() => self.hear(probe, &heard)?,
-                    () = sleep_until(self.begin + until) => self.settle()?,
+                    (probe, heard) = self.line.heard() => {
+                        self.hear(probe, &heard)?;
+                        self.hear_all()?;
+                    }
+                    () = sleep_until(self.begin + until) => {
+                        self.line.settle();
+                        self.hear_all()?;
+                    }
                 },
             }
         }
@@ -106,9 +112,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Hears all that has come.
-    fn settle(&mut self) -> Result<(), Fault> {
-        self.line.settle();
+    /// Hears all that was read, so that no silence is this program's own, however late it is.
+    fn hear_all(&mut self) -> Result<(), Fault> {
         while let Some((probe, heard)) = self.line.heard_already() {
             self.hear(probe, &heard)?;
         }
@@ -156,6 +161,12 @@ impl<'a> Walk<'a> {
         self.discovery.hear(probe, reply, self.begin.elapsed());
     }
 
+    /// How it ended, if that is not this host's fault.
+    fn verdict(&self) -> Option<Verdict> {
+        let verdict = self.discovery.verdict();
+        verdict.filter(|verdict| !(self.suspect && matches!(verdict, Verdict::Unreached { .. })))
+    }
+
     fn outcome(&self) -> Result<(), Fault> {
         let target = self.line.address();
         let (cause, detail) = match self.discovery.verdict() {
@@ -199,10 +210,71 @@ impl<'a> Walk<'a> {
 
 impl Drop for Walk<'_> {
     fn drop(&mut self) {
-        self.account.close(&self.discovery);
+        self.account.close(&self.discovery, self.verdict());
     }
 }
 
 const DROPPED: &str = "this host was late to send, or dropped packets for want of room to receive \
                        them, so that nothing is known of the answers: give it more time, or allow \
                        more (`sysctl -w net.core.rmem_max=16777216`)";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, LazyLock};
+    use std::time::Duration;
+
+    use leadsman_core::options::OptionsError;
+    use leadsman_core::testing::Bench;
+    use leadsman_core::{Options, Plugin, Target, async_trait};
+    use leadsman_wire::EchoOptions;
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::account::{Past, Shown};
+    use crate::metrics::{ALL, PATH, RUNS};
+    use crate::tests::{SILENT, skips};
+
+    /// Walks towards a silent host from one that drops answers.
+    #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+    struct Spoilt {}
+
+    impl Options for Spoilt {
+        type Probe = Self;
+
+        fn aim(self: &Arc<Self>, _: &Target) -> Result<Self, OptionsError> {
+            Ok(Self {})
+        }
+    }
+
+    #[async_trait]
+    impl leadsman_core::Probe for Spoilt {
+        async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
+            let address = SILENT.parse().expect("it is an address");
+            let mut line = Line::open(address, EchoOptions::default())?;
+            let limits = Limits {
+                wait: Duration::from_millis(50),
+                ..Limits::default()
+            };
+            let mut past = Past::default();
+            let account = Account::new(cx, Shown::All, Flow(0), &mut past);
+            let mut walk = Walk::new(cx, limits, Flow(0), &mut line, account);
+            walk.suspect = true;
+            walk.run().await
+        }
+    }
+
+    #[tokio::test]
+    async fn silence_that_this_host_is_at_fault_for_is_no_path() {
+        static SPOILT: LazyLock<Plugin> =
+            LazyLock::new(|| Plugin::new::<Spoilt>("spoilt", "A walk").metrics(ALL));
+        if skips("127.0.0.1") {
+            return;
+        }
+        let found = Bench::of(&SPOILT).run(SILENT).await;
+        assert_eq!(found.reason(), Some("resources"));
+        assert_eq!(found.counter(&RUNS, Some("unfinished")), 1);
+        assert_eq!(found.counter(&RUNS, Some("unreached")), 0);
+        assert_eq!(found.text(&PATH), None);
+    }
+}

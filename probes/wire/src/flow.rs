@@ -61,7 +61,7 @@ impl Flow {
         let way = Way::new(Family::of(destination), &options);
         let lane = lane(way)?;
         let source = if needs_source(&options) {
-            port::source(way, destination)
+            port::source(way, destination)?
         } else {
             options.source
         };
@@ -96,7 +96,8 @@ impl Flow {
     /// opened. Over IPv4, the checksum of UDP and TCP depends on that: open another.
     pub fn is_outdated(&self) -> bool {
         let way = Way::new(Family::of(self.destination), &self.options);
-        needs_source(&self.options) && port::source(way, self.destination) != self.source
+        let source = || port::source(way, self.destination);
+        needs_source(&self.options) && source().is_ok_and(|source| source != self.source)
     }
 
     /// Has one echo request sent and waits for nothing; returns its number within the flow, from

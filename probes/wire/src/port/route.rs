@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::{Socket, Type};
 
 use super::socket::{Way, plain};
-use crate::{Family, sys};
+use crate::{Family, OpenError, sys};
 
 /// Asks the kernel how large an IP packet it believes to fit on the way to `destination`.
 pub(crate) fn path_mtu(destination: IpAddr) -> Option<u32> {
@@ -23,18 +23,39 @@ pub(crate) fn path_mtu(destination: IpAddr) -> Option<u32> {
     u32::try_from(sys::option(&socket, level, name).ok()?).ok()
 }
 
-/// Asks the routing table from which address packets to `destination` leave.
-pub(crate) fn source(way: Way, destination: IpAddr) -> Option<IpAddr> {
+/// Asks the routing table from which address packets to `destination` leave; none if there is no
+/// route. An error is that it could not be asked, which says nothing of the way.
+pub(crate) fn source(way: Way, destination: IpAddr) -> Result<Option<IpAddr>, OpenError> {
+    let socket = plain(way, Type::DGRAM, None, 0)?;
     // Connecting sends nothing; any port but 0 will do.
-    let socket = plain(way, Type::DGRAM, None, 0).ok()?;
-    socket
-        .connect(&SocketAddr::new(destination, 9).into())
-        .ok()?;
-    let source = socket.local_addr().ok()?.as_socket()?;
-    Some(source.ip())
+    let connected = socket.connect(&SocketAddr::new(destination, 9).into());
+    let local = connected.and_then(|()| socket.local_addr()).ok();
+    let source = local.and_then(|local| local.as_socket());
+    Ok(source.map(|source| source.ip()))
 }
 
 /// Whether `address` is one that this host can send from.
 pub(crate) fn is_local(address: IpAddr) -> bool {
     std::net::UdpSocket::bind((address, 0)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EchoOptions, Interface};
+
+    #[test]
+    fn that_the_routing_table_cannot_be_asked_is_no_missing_route() {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let source = |interface| {
+            let options = EchoOptions {
+                interface,
+                ..EchoOptions::default()
+            };
+            source(Way::new(Family::V4, &options), loopback)
+        };
+        assert_eq!(source(None).unwrap(), Some(loopback));
+        let nowhere = Interface::new("nowhere");
+        assert!(nowhere.is_some() && source(nowhere).is_err());
+    }
 }
