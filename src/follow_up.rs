@@ -11,6 +11,7 @@
 mod round;
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -240,11 +241,11 @@ impl Followed {
     }
 
     /// The configuration was checked by aiming, so this fails only where a plugin contradicts
-    /// itself.
+    /// itself. One that panics is caught, for else its target would never be idle again.
     fn aim(&self) -> Option<Held> {
         let (_, options) = self.module.options.as_ref()?;
-        let aimed = options.aim(&self.target);
-        aimed.map(Held::new).ok()
+        let aimed = catch_unwind(AssertUnwindSafe(|| options.aim(&self.target)));
+        aimed.ok()?.map(Held::new).ok()
     }
 }
 
@@ -254,7 +255,7 @@ async fn carry_out(
     occasion: Occasion,
     services: Arc<Services>,
 ) -> (Followed, Option<Held>) {
-    // Here and not before, for a plugin that panics takes only this run with it.
+    // Here and not before, for it may take its time.
     let Some(mut probe) = probe.or_else(|| followed.aim()) else {
         return (followed, None);
     };
@@ -331,6 +332,11 @@ const MOST_EVENTS: usize = 1000;
 
 #[cfg(test)]
 mod tests {
+    use leadsman_core::options::{Kind, Node, OptionsError};
+    use leadsman_core::schemars::{self, JsonSchema};
+    use leadsman_core::{Context, Fault, Options, Plugin, Probe, async_trait};
+    use serde::{Deserialize, Serialize};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -362,6 +368,35 @@ mod tests {
         follower.take_back(&other, None);
         assert!(follower.jobs[&before.key].is_running);
         assert!(!follower.jobs[&other.key].is_running);
+    }
+
+    #[test]
+    fn a_plugin_that_panics_is_only_not_aimed() {
+        static SINKING: Plugin = Plugin::new::<Sinking>("sinking", "Goes down");
+        let options = SINKING.parse(&Node::new(Kind::Map(Vec::new()))).unwrap();
+        let mut followed = followed(0, "paths");
+        let module = Arc::get_mut(&mut followed.module).unwrap();
+        module.options = Some((&SINKING, options));
+        assert!(followed.aim().is_none());
+    }
+
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[schemars(crate = "schemars")]
+    struct Sinking {}
+
+    #[async_trait]
+    impl Probe for Sinking {
+        async fn measure(&mut self, _: &Context<'_>) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    impl Options for Sinking {
+        type Probe = Self;
+
+        fn aim(self: &Arc<Self>, _: &Target) -> Result<Self, OptionsError> {
+            panic!("it sank")
+        }
     }
 
     /// Follows so many targets.
