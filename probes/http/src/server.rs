@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! options ──▶ responder ──▶ accept ──▶ connection ──▶ answer ──▶ payload
-//!              threads        seats      patience        │
+//!              threads        seats      tls, patience   │
 //!                                                        ├──▶ request, refusal          may it be answered at all
 //!                                                        ├──▶ path, directory           which file is meant
 //!                                                        ├──▶ representation, cache     what is sent of it
@@ -27,6 +27,7 @@ mod refusal;
 mod representation;
 mod request;
 mod responder;
+mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::cache::{Cache, Hit};
 use super::conditional::Outcome;
-use super::cookie::Visits;
+use super::cookie::{Cookie, Visits};
 use super::directory::{Directory, Found};
 use super::path::Path;
 use super::payload::{Payload, Piece};
@@ -41,10 +41,10 @@ struct Memory {
 
 impl Site {
     /// Serves a directory, with at most so many bytes of it in memory.
-    pub(super) fn new(directory: Arc<Directory>, most_in_memory: usize) -> Self {
+    pub(super) fn new(directory: Arc<Directory>, most_in_memory: usize, cookie: Cookie) -> Self {
         let memory = Memory {
             cache: Cache::new(most_in_memory),
-            visits: Visits::new(),
+            visits: Visits::new(cookie),
         };
         Self {
             directory,
@@ -236,7 +236,7 @@ mod tests {
 
     fn site(directory: &TempDir) -> Site {
         let directory = Directory::open(directory.path().into(), Symlinks::Inside).unwrap();
-        Site::new(Arc::new(directory), 1 << 20)
+        Site::new(Arc::new(directory), 1 << 20, Cookie::PLAIN)
     }
 
     async fn status(site: &Site, target: &str) -> StatusCode {

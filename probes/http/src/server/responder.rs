@@ -19,9 +19,12 @@ use tokio::sync::oneshot;
 
 use super::accept::{Seats, accept};
 use super::answer::Site;
+use super::connection::Door;
+use super::cookie::Cookie;
 use super::directory::{Directory, DirectoryError};
 use super::options::ServerOptions;
 use super::patience::Limits;
+use super::tls::{Tls, TlsError, follow};
 
 /// A file server that is open.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ pub(super) struct FileServer {
     address: SocketAddr,
     pub(super) listeners: Vec<TcpListener>,
     directory: Arc<Directory>,
+    tls: Option<Tls>,
     seats: Arc<Seats>,
     limits: Limits,
 }
@@ -42,6 +46,9 @@ pub(super) enum OpenError {
     /// The directory is not there, or none.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// The certificate cannot be shown.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be had.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -70,6 +77,7 @@ impl FileServer {
             return Err(OpenError::NoDirectory);
         }
         let directory = Directory::open(options.directory.clone(), options.symlinks)?;
+        let tls = options.tls.clone().map(Tls::open).transpose()?;
         let address = options.listen;
         let (address, listeners) = listen(address, options.thread_count())
             .map_err(|source| OpenError::Listen { address, source })?;
@@ -78,6 +86,7 @@ impl FileServer {
             address,
             listeners,
             directory: Arc::new(directory),
+            tls,
             seats: Arc::new(Seats::new(options.max_connections.get(), most_of_one)),
             limits: Limits {
                 head: options.header_timeout.0,
@@ -96,10 +105,20 @@ impl Responder for FileServer {
 
     async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>> {
         let most_in_memory = MOST_IN_MEMORY / self.listeners.len();
+        let (cookie, acceptor) = match &self.tls {
+            None => (Cookie::PLAIN, None),
+            Some(tls) => (Cookie::SECURE, Some(tls.acceptor())),
+        };
         let mut ends = Vec::new();
         for listener in self.listeners {
-            let site = Arc::new(Site::new(Arc::clone(&self.directory), most_in_memory));
-            let (seats, limits, stop) = (Arc::clone(&self.seats), self.limits, stop.clone());
+            let site = Site::new(Arc::clone(&self.directory), most_in_memory, cookie);
+            let door = Door {
+                site: Arc::new(site),
+                tls: acceptor.clone(),
+                limits: self.limits,
+                stop: stop.clone(),
+            };
+            let seats = Arc::clone(&self.seats);
             let (tell, end) = oneshot::channel();
             let serve = move || {
                 let run = || -> io::Result<()> {
@@ -108,7 +127,7 @@ impl Responder for FileServer {
                         .build()?;
                     let served = async {
                         let listener = tokio::net::TcpListener::from_std(listener)?;
-                        accept(listener, site, seats, limits, stop).await;
+                        accept(listener, door, seats).await;
                         Ok(())
                     };
                     let ended = runtime.block_on(served);
@@ -123,11 +142,17 @@ impl Responder for FileServer {
             thread.spawn(serve).map_err(ServeError::Start)?;
             ends.push(end);
         }
-        for end in ends {
-            let ended = end.await.map_err(|_| ServeError::Panicked)?;
-            ended.map_err(ServeError::Start)?;
+        let ended = async {
+            for end in ends {
+                let ended = end.await.map_err(|_| ServeError::Panicked)?;
+                ended.map_err(ServeError::Start)?;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            ended = ended => ended,
+            never = follow(self.tls) => match never {},
         }
-        Ok(())
     }
 }
 

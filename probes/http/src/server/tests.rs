@@ -3,10 +3,12 @@
 //! - `bad_inputs`: a table of what servers have got wrong, with what this one says to it.
 //! - `changing`: files that change while they are served.
 //! - `crowd`: peers that take too long or are too many.
+//! - `encrypted`: the same with TLS.
 
 mod bad_inputs;
 mod changing;
 mod crowd;
+mod encrypted;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -63,7 +65,7 @@ impl Server {
         let address = server.address();
         let (stopper, stop) = Stopper::new();
         let thread = thread::spawn(move || {
-            let runtime = Builder::new_current_thread().build().unwrap();
+            let runtime = Builder::new_current_thread().enable_time().build().unwrap();
             runtime.block_on(Box::new(server).serve(stop)).unwrap();
         });
         Self {
