@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! options ──▶ responder ──▶ accept ──▶ connection ──▶ answer ──▶ payload
-//!              threads        seats      tls, patience   │
+//!              threads        seats      tls, patience,  │
+//!                                        http2           │
 //!                                                        ├──▶ request, refusal          may it be answered at all
 //!                                                        ├──▶ path, directory           which file is meant
 //!                                                        ├──▶ representation, cache     what is sent of it
@@ -18,6 +19,7 @@ mod conditional;
 mod connection;
 mod cookie;
 mod directory;
+mod http2;
 mod options;
 mod path;
 mod patience;

@@ -1,9 +1,10 @@
 //! How is a connection served?
 //!
-//! Rustls speaks TLS with the peer, if at all, and hyper HTTP/1; here is how strictly, and how it is
-//! told to end.
+//! Rustls speaks TLS with the peer, if at all, and hyper HTTP; here is which, how strictly in
+//! version 1, and how it is told to end.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::Site;
+use super::http2;
 use super::patience::{Limits, Patient, Turn};
 
 /// What is behind the door by which the peers come.
@@ -38,20 +40,34 @@ impl Door {
     /// Answers the requests of a peer until one of both has had enough, or the door is closed and
     /// the request that is being answered then is answered.
     pub(super) async fn serve(self, stream: TcpStream) {
-        let Some(tls) = &self.tls else {
-            return self.speak(stream).await;
-        };
-        // Why a handshake fails is the peer's affair.
-        let handshake = timeout(self.limits.head, tls.accept(stream));
-        let stream = tokio::select! {
-            stream = handshake => stream,
-            () = self.stop.requested() => return,
-        };
-        if let Ok(Ok(stream)) = stream {
-            self.speak(stream).await;
+        if let Some(tls) = &self.tls {
+            if let Some(stream) = self.agree(tls.accept(stream)).await {
+                let alpn = stream.get_ref().1.alpn_protocol();
+                if alpn == Some(http2::ALPN) {
+                    // Or those who speak version 1 would take as much memory.
+                    Box::pin(http2::serve(stream, &self)).await;
+                } else {
+                    self.speak(stream).await;
+                }
+            }
+        } else {
+            match self.agree(http2::is_spoken(&stream)).await {
+                Some(true) => Box::pin(http2::serve(stream, &self)).await,
+                Some(false) => self.speak(stream).await,
+                None => {}
+            }
         }
     }
 
+    /// What is agreed on with a peer in time; why nothing is, is the peer's affair.
+    async fn agree<T>(&self, agreement: impl Future<Output = io::Result<T>>) -> Option<T> {
+        tokio::select! {
+            agreed = timeout(self.limits.head, agreement) => agreed.ok()?.ok(),
+            () = self.stop.requested() => None,
+        }
+    }
+
+    /// Speaks HTTP/1 with a peer.
     async fn speak<S>(&self, stream: S)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -81,7 +97,7 @@ fn protocol() -> http1::Builder {
     protocol
         // How long a peer is waited for is the affair of its stream.
         .header_read_timeout(None)
-        .max_header_size(LARGEST_HEAD)
+        .max_header_size(LARGEST_HEAD as usize)
         .max_buf_size(BUFFER)
         // Some say the end of what they send before they have what they asked for.
         .half_close(true);
@@ -89,6 +105,6 @@ fn protocol() -> http1::Builder {
 }
 
 /// Bytes of a request's head.
-const LARGEST_HEAD: usize = 16 << 10;
+pub(super) const LARGEST_HEAD: u32 = 16 << 10;
 /// Bytes that are read ahead of the requests that are answered.
 const BUFFER: usize = 64 << 10;

@@ -4,11 +4,13 @@
 //! - `changing`: files that change while they are served.
 //! - `crowd`: peers that take too long or are too many.
 //! - `encrypted`: the same with TLS.
+//! - `multiplexed`: the same with HTTP/2, and what is made of its frames.
 
 mod bad_inputs;
 mod changing;
 mod crowd;
 mod encrypted;
+mod multiplexed;
 
 use std::fs;
 use std::io::{Read as _, Write as _};

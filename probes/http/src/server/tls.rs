@@ -27,6 +27,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tracing::{info, warn};
 
 use super::directory::Stamp;
+use super::http2;
 
 /// Where the certificate and its key lie.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -91,7 +92,7 @@ impl Tls {
             .expect("the provider knows what every client knows")
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&shown) as _);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![http2::ALPN.to_vec(), b"http/1.1".to_vec()];
         Ok(Self {
             files,
             seen,

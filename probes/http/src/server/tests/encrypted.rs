@@ -9,13 +9,13 @@ use super::*;
 use crate::server::tls::TlsOptions;
 
 /// A server with a certificate, and who trusts it.
-struct Encrypted {
-    server: Server,
+pub(super) struct Encrypted {
+    pub(super) server: Server,
     trusted: CertificateDer<'static>,
 }
 
 impl Encrypted {
-    fn start(change: impl FnOnce(&mut ServerOptions)) -> Self {
+    pub(super) fn start(change: impl FnOnce(&mut ServerOptions)) -> Self {
         let generated = generate_simple_self_signed(["name.test".to_owned()]).unwrap();
         let CertifiedKey { cert, signing_key } = generated;
         let server = Server::with(|options| {
@@ -34,7 +34,8 @@ impl Encrypted {
         }
     }
 
-    fn connect(&self, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
+    /// How to speak TLS with the server, and one of these protocols.
+    pub(super) fn client(&self, alpn: &[&str]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.trusted.clone()).unwrap();
         let mut config = ClientConfig::builder_with_provider(ring::default_provider().into())
@@ -43,8 +44,13 @@ impl Encrypted {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config
+    }
+
+    fn connect(&self, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
         let name = "name.test".try_into().unwrap();
-        let connection = ClientConnection::new(config.into(), name).unwrap();
+        let config = self.client(alpn).into();
+        let connection = ClientConnection::new(config, name).unwrap();
         StreamOwned::new(connection, self.server.connect())
     }
 }
