@@ -9,12 +9,13 @@
 //!                                                        ├──▶ request, refusal          may it be answered at all
 //!                                                        ├──▶ path, directory           which file is meant
 //!                                                        ├──▶ representation, cache     what is sent of it
-//!                                                        └──▶ conditional, range, cookie   and to whom
+//!                                                        └──▶ conditional, range, coding, cookie   and to whom
 //! ```
 
 mod accept;
 mod answer;
 mod cache;
+mod coding;
 mod conditional;
 mod connection;
 mod cookie;
@@ -24,6 +25,7 @@ mod options;
 mod path;
 mod patience;
 mod payload;
+mod quality;
 mod range;
 mod refusal;
 mod representation;

@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hyper::header::{
-    ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE, SET_COOKIE,
+    ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue,
+    RANGE, SET_COOKIE,
 };
 use hyper::{Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::cache::{Cache, Hit};
+use super::coding::Coding;
 use super::conditional::Outcome;
 use super::cookie::{Cookie, Visits};
 use super::directory::{Directory, Found};
@@ -68,14 +70,15 @@ impl Site {
             return Ok(options());
         }
         let file = self.find(uri.path(), uri.query()).await?;
+        let file = file.preferred(headers);
         match file.validators.evaluate(headers) {
             Outcome::Proceed => {}
-            Outcome::NotModified => return Ok(not_modified(&file)),
+            Outcome::NotModified => return Ok(not_modified(file)),
             Outcome::Failed => return Err(StatusCode::PRECONDITION_FAILED.into()),
         }
         let mut response = match verb {
-            Verb::Get => self.content(&file, headers)?,
-            _ => whole(&file, Payload::EMPTY),
+            Verb::Get => self.content(file, headers)?,
+            _ => whole(file, Payload::EMPTY),
         };
         let cookie = self.memory().visits.renew(headers);
         let cookie = cookie.map_err(io::Error::from)?;
@@ -108,7 +111,14 @@ impl Site {
             }
             Found::Directory | Found::Missing => return Err(StatusCode::NOT_FOUND.into()),
         };
-        let file = Arc::new(Representation::of(at, file, stamp).await?);
+        let mut file = Representation::of(at, file, stamp).await?;
+        for coding in Coding::ALL {
+            let beside = file.path.join(coding.suffix());
+            if let Found::File(opened, stamp) = self.directory.find(&beside)? {
+                file.offer(coding, Representation::of(beside, opened, stamp).await?);
+            }
+        }
+        let file = Arc::new(file);
         if file.is_lasting() {
             self.memory().cache.keep(&path, &file, now);
         }
@@ -121,11 +131,24 @@ impl Site {
             Hit::Fresh(file) => return Some(file),
             Hit::Stale(file) => file,
         };
-        if self.directory.is_still(&file.path, &file.stamp) {
+        if self.is_still(&file) {
             return Some(file);
         }
         self.memory().cache.forget(path);
         None
+    }
+
+    /// Whether nothing has changed of a file, nor of what lies beside it.
+    fn is_still(&self, file: &Representation) -> bool {
+        let is_new = |coding: &Coding| {
+            let found = self.directory.find(&file.path.join(coding.suffix()));
+            matches!(found, Ok(Found::File(..)))
+        };
+        let is_offered = |coding: &Coding| file.compressed.iter().any(|(has, _)| has == coding);
+        let mut others = Coding::ALL.iter().filter(|coding| !is_offered(coding));
+        file.all()
+            .all(|file| self.directory.is_still(&file.path, &file.stamp))
+            && !others.any(is_new)
     }
 
     /// Answers GET, with all of the file or with the parts that were asked for.
@@ -146,6 +169,9 @@ impl Site {
             Wanted::Parts(parts) => {
                 if let [part] = parts.as_slice() {
                     single(file, part)
+                } else if file.headers.contains_key(CONTENT_ENCODING) {
+                    // It would be said of the boundaries as well.
+                    whole(file, file.content.clone().into())
                 } else {
                     let boundary = self.memory().visits.unguessable();
                     let boundary = boundary.map_err(io::Error::from)?;
@@ -228,8 +254,10 @@ const INDEX: &str = "index.html";
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Duration;
 
     use tempfile::TempDir;
+    use tokio::time::advance;
 
     use super::*;
     use crate::server::directory::Symlinks;
@@ -263,6 +291,33 @@ mod tests {
             assert_eq!(status(&site, same).await, StatusCode::OK);
         }
         assert_eq!(site.memory().cache.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_and_goes_beside_a_file_in_memory_is_noticed() {
+        let directory = TempDir::new().unwrap();
+        let settled = |name| {
+            let file = directory.path().join(name);
+            fs::write(&file, name).unwrap();
+            let opened = fs::File::open(&file).unwrap();
+            opened.set_modified(std::time::UNIX_EPOCH).unwrap();
+            file
+        };
+        settled("file");
+        let site = site(&directory);
+        let is_compressed = async || {
+            advance(Duration::from_secs(1)).await;
+            let request = Request::get("/file").header("host", "a");
+            let request = request.header("accept-encoding", "gzip").body(());
+            let answer = site.answer(&request.unwrap()).await;
+            assert_eq!(site.memory().cache.len(), 1);
+            answer.headers().contains_key(CONTENT_ENCODING)
+        };
+        assert!(!is_compressed().await);
+        let beside = settled("file.gz");
+        assert!(is_compressed().await);
+        fs::remove_file(beside).unwrap();
+        assert!(!is_compressed().await);
     }
 
     #[tokio::test]

@@ -270,6 +270,41 @@ fn several_ranges_are_sent_between_boundaries() {
 }
 
 #[test]
+fn file_is_sent_as_it_lies_beside_itself_compressed_to_whom_that_suits() {
+    let server = Server::start();
+    let root = server.root();
+    for (name, content) in [("index.html.gz", "gzipped"), ("index.html.br", "brotli")] {
+        fs::write(root.join(name), content).unwrap();
+        settle(&root.join(name));
+    }
+    let check = |fields: &str, status: &str, coding: Option<&str>, content: &str| {
+        let answer = server.get_with(fields);
+        let got = (answer.status.as_str(), answer.field("content-encoding"));
+        assert_eq!(got, (status, coding), "{fields:?}");
+        assert_eq!(answer.text(), content, "{fields:?}");
+        assert_eq!(answer.field("vary"), Some("accept-encoding"), "{fields:?}");
+        if status != "304" {
+            let media = answer.field("content-type");
+            assert_eq!(media, Some("text/html; charset=utf-8"), "{fields:?}");
+        }
+        answer.field("etag").unwrap().to_owned()
+    };
+    let plain = check("", "200", None, "0123456789");
+    let gzip = check("Accept-Encoding: gzip\r\n", "200", Some("gzip"), "gzipped");
+    let brotli = check("Accept-Encoding: gzip, br\r\n", "200", Some("br"), "brotli");
+    assert!(plain != gzip && gzip != brotli && plain != brotli);
+    let known = format!("Accept-Encoding: gzip\r\nIf-None-Match: {gzip}\r\n");
+    check(&known, "304", None, "");
+    let known = format!("If-None-Match: {gzip}\r\n");
+    check(&known, "200", None, "0123456789");
+    let part = "Accept-Encoding: br\r\nRange: bytes=1-2\r\n";
+    check(part, "206", Some("br"), "ro");
+    let parts = "Accept-Encoding: br\r\nRange: bytes=0-0,2-2\r\n";
+    check(parts, "200", Some("br"), "brotli");
+    assert_eq!(server.get("/index.html.gz").field("vary"), None);
+}
+
+#[test]
 fn copy_that_is_still_good_is_not_sent_again() {
     let server = Server::start();
     let etag = server.get("/index.html").field("etag").unwrap().to_owned();
