@@ -9,6 +9,7 @@
 //!                                                        ├──▶ request, refusal          may it be answered at all
 //!                                                        ├──▶ path, directory           which file is meant
 //!                                                        ├──▶ representation, cache     what is sent of it
+//!                                                        ├──▶ listing                   or of a directory
 //!                                                        └──▶ conditional, range, coding, cookie   and to whom
 //! ```
 
@@ -21,6 +22,7 @@ mod connection;
 mod cookie;
 mod directory;
 mod http2;
+mod listing;
 mod options;
 mod path;
 mod patience;

@@ -13,6 +13,7 @@ use hyper::header::{
     RANGE, SET_COOKIE,
 };
 use hyper::{Request, Response, StatusCode};
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::cache::{Cache, Hit};
@@ -20,6 +21,7 @@ use super::coding::Coding;
 use super::conditional::Outcome;
 use super::cookie::{Cookie, Visits};
 use super::directory::{Directory, Found};
+use super::listing::listing;
 use super::path::Path;
 use super::payload::{Payload, Piece};
 use super::range::{Wanted, wanted};
@@ -31,8 +33,26 @@ use super::request::{Verb, verb};
 #[derive(Debug)]
 pub(super) struct Site {
     directory: Arc<Directory>,
+    manners: Manners,
     // Only ever locked by the one thread that has this site, and never for long.
     memory: Mutex<Memory>,
+}
+
+/// What is done beside sending files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manners {
+    /// The cookie that visitors get.
+    pub(super) cookie: Cookie,
+    /// Whether it is told what lies in a directory without an index.
+    pub(super) listing: bool,
+}
+
+/// What a path means.
+enum Meant {
+    /// A file.
+    File(Arc<Representation>),
+    /// What lies in a directory.
+    Directory(Path),
 }
 
 #[derive(Debug)]
@@ -43,13 +63,14 @@ struct Memory {
 
 impl Site {
     /// Serves a directory, with at most so many bytes of it in memory.
-    pub(super) fn new(directory: Arc<Directory>, most_in_memory: usize, cookie: Cookie) -> Self {
+    pub(super) fn new(directory: Arc<Directory>, most_in_memory: usize, manners: Manners) -> Self {
         let memory = Memory {
             cache: Cache::new(most_in_memory),
-            visits: Visits::new(cookie),
+            visits: Visits::new(manners.cookie),
         };
         Self {
             directory,
+            manners,
             memory: Mutex::new(memory),
         }
     }
@@ -69,16 +90,17 @@ impl Site {
             }
             return Ok(options());
         }
-        let file = self.find(uri.path(), uri.query()).await?;
-        let file = file.preferred(headers);
-        match file.validators.evaluate(headers) {
-            Outcome::Proceed => {}
-            Outcome::NotModified => return Ok(not_modified(file)),
-            Outcome::Failed => return Err(StatusCode::PRECONDITION_FAILED.into()),
-        }
-        let mut response = match verb {
-            Verb::Get => self.content(file, headers)?,
-            _ => whole(file, Payload::EMPTY),
+        let mut response = match self.find(uri.path(), uri.query()).await? {
+            Meant::File(file) => {
+                let file = file.preferred(headers);
+                match file.validators.evaluate(headers) {
+                    Outcome::Proceed if verb == Verb::Get => self.content(file, headers)?,
+                    Outcome::Proceed => whole(file, Payload::EMPTY),
+                    Outcome::NotModified => return Ok(not_modified(file)),
+                    Outcome::Failed => return Err(StatusCode::PRECONDITION_FAILED.into()),
+                }
+            }
+            Meant::Directory(path) => self.list(path, headers).await?,
         };
         let cookie = self.memory().visits.renew(headers);
         let cookie = cookie.map_err(io::Error::from)?;
@@ -86,18 +108,18 @@ impl Site {
         Ok(response)
     }
 
-    /// The file at the path of a request, from memory if it is there.
-    async fn find(&self, raw: &str, query: Option<&str>) -> Result<Arc<Representation>, Refusal> {
+    /// What the path of a request means; a file comes from memory if it is there.
+    async fn find(&self, raw: &str, query: Option<&str>) -> Result<Meant, Refusal> {
         let now = Instant::now();
         // What is kept was found by its decoded path. Without an escape this is one.
         if !raw.contains('%')
             && let Some(file) = self.remembered(raw.as_bytes(), now)
         {
-            return Ok(file);
+            return Ok(Meant::File(file));
         }
         let path = Path::parse(raw)?;
         if let Some(file) = self.remembered(path.as_bytes(), now) {
-            return Ok(file);
+            return Ok(Meant::File(file));
         }
         let at = if path.is_directory() {
             path.join(INDEX)
@@ -106,10 +128,13 @@ impl Site {
         };
         let (file, stamp) = match self.directory.find(&at)? {
             Found::File(file, stamp) => (file, stamp),
-            Found::Directory if !path.is_directory() => {
+            Found::Directory(_) if !path.is_directory() => {
                 return Err(Refusal::moved(path.with_slash(query)));
             }
-            Found::Directory | Found::Missing => return Err(StatusCode::NOT_FOUND.into()),
+            _ if self.manners.listing && path.is_directory() => {
+                return Ok(Meant::Directory(path));
+            }
+            Found::Directory(_) | Found::Missing => return Err(StatusCode::NOT_FOUND.into()),
         };
         let mut file = Representation::of(at, file, stamp).await?;
         for coding in Coding::ALL {
@@ -122,7 +147,19 @@ impl Site {
         if file.is_lasting() {
             self.memory().cache.keep(&path, &file, now);
         }
-        Ok(file)
+        Ok(Meant::File(file))
+    }
+
+    /// Tells what lies in a directory.
+    async fn list(&self, path: Path, headers: &HeaderMap) -> Result<Response<Payload>, Refusal> {
+        let directory = Arc::clone(&self.directory);
+        let list = move || (directory.list(&path), path);
+        let listed = spawn_blocking(list).await.map_err(io::Error::other)?;
+        match listed {
+            (Ok(Some(entries)), path) => Ok(listing(&path, &entries, headers)),
+            (Ok(None), _) => Err(StatusCode::NOT_FOUND.into()),
+            (Err(why), _) => Err(why.into()),
+        }
     }
 
     /// What is in memory for a path, unless it has changed since.
@@ -264,7 +301,11 @@ mod tests {
 
     fn site(directory: &TempDir) -> Site {
         let directory = Directory::open(directory.path().into(), Symlinks::Inside).unwrap();
-        Site::new(Arc::new(directory), 1 << 20, Cookie::PLAIN)
+        let manners = Manners {
+            cookie: Cookie::PLAIN,
+            listing: false,
+        };
+        Site::new(Arc::new(directory), 1 << 20, manners)
     }
 
     async fn status(site: &Site, target: &str) -> StatusCode {

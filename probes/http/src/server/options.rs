@@ -27,6 +27,8 @@ pub(super) struct ServerOptions {
     pub(super) directory: PathBuf,
     /// Which symbolic links are followed: those that stay `inside` the directory, or none, `deny`.
     pub(super) symlinks: Symlinks,
+    /// Whether it is told what lies in a directory that has no `index.html`.
+    pub(super) listing: bool,
     /// The certificate to speak TLS with, and its key; without it, TLS is not spoken. Both files are
     /// read again when they have changed.
     pub(super) tls: Option<TlsOptions>,
@@ -52,6 +54,7 @@ impl Default for ServerOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             directory: PathBuf::new(),
             symlinks: Symlinks::default(),
+            listing: false,
             tls: None,
             threads: None,
             max_connections: const { NonZeroUsize::new(10_000).expect("it is not zero") },

@@ -18,7 +18,7 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use super::accept::{Seats, accept};
-use super::answer::Site;
+use super::answer::{Manners, Site};
 use super::connection::Door;
 use super::cookie::Cookie;
 use super::directory::{Directory, DirectoryError};
@@ -32,6 +32,7 @@ pub(super) struct FileServer {
     address: SocketAddr,
     pub(super) listeners: Vec<TcpListener>,
     directory: Arc<Directory>,
+    manners: Manners,
     tls: Option<Tls>,
     seats: Arc<Seats>,
     limits: Limits,
@@ -86,6 +87,10 @@ impl FileServer {
             address,
             listeners,
             directory: Arc::new(directory),
+            manners: Manners {
+                cookie: tls.as_ref().map_or(Cookie::PLAIN, |_| Cookie::SECURE),
+                listing: options.listing,
+            },
             tls,
             seats: Arc::new(Seats::new(options.max_connections.get(), most_of_one)),
             limits: Limits {
@@ -105,13 +110,10 @@ impl Responder for FileServer {
 
     async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>> {
         let most_in_memory = MOST_IN_MEMORY / self.listeners.len();
-        let (cookie, acceptor) = match &self.tls {
-            None => (Cookie::PLAIN, None),
-            Some(tls) => (Cookie::SECURE, Some(tls.acceptor())),
-        };
+        let acceptor = self.tls.as_ref().map(Tls::acceptor);
         let mut ends = Vec::new();
         for listener in self.listeners {
-            let site = Site::new(Arc::clone(&self.directory), most_in_memory, cookie);
+            let site = Site::new(Arc::clone(&self.directory), most_in_memory, self.manners);
             let door = Door {
                 site: Arc::new(site),
                 tls: acceptor.clone(),

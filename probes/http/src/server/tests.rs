@@ -305,6 +305,52 @@ fn file_is_sent_as_it_lies_beside_itself_compressed_to_whom_that_suits() {
 }
 
 #[test]
+fn what_lies_in_a_directory_is_told_only_where_that_is_wanted() {
+    assert_eq!(Server::start().get("/sub/").status, "404");
+    let server = Server::with(|options| options.listing = true);
+    let root = server.root();
+    // Row 47.
+    fs::write(root.join("sub/<img src=x onerror=1>"), "abc").unwrap();
+    settle(&root.join("sub/<img src=x onerror=1>"));
+    fs::write(root.join("sub/.hidden"), "secret").unwrap();
+    let page = server.get("/sub/");
+    assert_eq!(page.status, "200");
+    for (name, expected) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", "default-src 'none'"),
+        ("vary", "accept"),
+    ] {
+        assert_eq!(page.field(name), Some(expected));
+    }
+    assert!(page.field("set-cookie").is_some());
+    assert!(
+        page.text()
+            .contains(">&lt;img src=x onerror=1&gt;</a><td>3<td>")
+    );
+    assert!(!page.text().contains("<img") && !page.text().contains("hidden"));
+    let sent = "GET /sub/ HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n";
+    let json = only(server.ask(sent.as_bytes()));
+    assert_eq!(json.field("content-type"), Some("application/json"));
+    let expected = serde_json::json!([{
+        "name": "<img src=x onerror=1>",
+        "type": "file",
+        "size": 3,
+        "mtime": "Sun, 09 Sep 2001 01:46:40 GMT",
+    }]);
+    let listed: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
+    assert_eq!(listed, expected);
+    assert_eq!(server.get("/").text(), "0123456789");
+    for (path, status) in [
+        ("/sub", "308"),
+        ("/none/", "404"),
+        ("/index.html/", "404"),
+        ("/.git/", "404"),
+    ] {
+        assert_eq!(server.get(path).status, status, "{path}");
+    }
+}
+
+#[test]
 fn copy_that_is_still_good_is_not_sent_again() {
     let server = Server::start();
     let etag = server.get("/index.html").field("etag").unwrap().to_owned();
