@@ -21,6 +21,8 @@ mod conditional;
 mod connection;
 mod cookie;
 mod directory;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod http2;
 mod listing;
 mod options;
