@@ -4,29 +4,38 @@
 //!
 //! ```text
 //! options ──▶ responder ──▶ accept ──▶ connection ──▶ answer ──▶ payload
-//!              threads        seats      patience        │
+//!              threads        seats      tls, patience,  │
+//!                                        http2           │
 //!                                                        ├──▶ request, refusal          may it be answered at all
 //!                                                        ├──▶ path, directory           which file is meant
 //!                                                        ├──▶ representation, cache     what is sent of it
-//!                                                        └──▶ conditional, range, cookie   and to whom
+//!                                                        ├──▶ listing                   or of a directory
+//!                                                        └──▶ conditional, range, coding, cookie   and to whom
 //! ```
 
 mod accept;
 mod answer;
 mod cache;
+mod coding;
 mod conditional;
 mod connection;
 mod cookie;
 mod directory;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod http2;
+mod listing;
 mod options;
 mod path;
 mod patience;
 mod payload;
+mod quality;
 mod range;
 mod refusal;
 mod representation;
 mod request;
 mod responder;
+mod tls;
 
 #[cfg(test)]
 mod tests;

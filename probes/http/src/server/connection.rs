@@ -1,8 +1,10 @@
 //! How is a connection served?
 //!
-//! Hyper speaks HTTP/1 with the peer; here is how strictly, and how it is told to end.
+//! Rustls speaks TLS with the peer, if at all, and hyper HTTP; here is which, how strictly in
+//! version 1, and how it is told to end.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -13,32 +15,80 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use leadsman_core::Stop;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::answer::Site;
+use super::http2;
 use super::patience::{Limits, Patient, Turn};
 
-/// Answers the requests of a peer until one of both has had enough, or `stop` is requested and the
-/// request that is being answered then is answered.
-pub(super) async fn serve<S>(stream: S, site: Arc<Site>, limits: Limits, stop: Stop)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let turn = Arc::new(Turn::default());
-    let stream = Patient::new(stream, limits, Arc::clone(&turn));
-    let service = service_fn(|request: Request<Incoming>| {
-        turn.answer(!request.body().is_end_stream());
-        let site = Arc::clone(&site);
-        async move { Ok::<_, Infallible>(site.answer(&request).await) }
-    });
-    let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), service));
-    // Why a connection ended is the peer's affair: it was reset, or spoke no HTTP.
-    tokio::select! {
-        biased;
-        _ = &mut connection => return,
-        () = stop.requested() => {}
+/// What is behind the door by which the peers come.
+#[derive(Clone)]
+pub(super) struct Door {
+    /// What is there to see.
+    pub(super) site: Arc<Site>,
+    /// How TLS is spoken at the door, if at all.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// How long a peer is waited for.
+    pub(super) limits: Limits,
+    /// When the door is closed.
+    pub(super) stop: Stop,
+}
+
+impl Door {
+    /// Answers the requests of a peer until one of both has had enough, or the door is closed and
+    /// the request that is being answered then is answered.
+    pub(super) async fn serve(self, stream: TcpStream) {
+        if let Some(tls) = &self.tls {
+            if let Some(stream) = self.agree(tls.accept(stream)).await {
+                let alpn = stream.get_ref().1.alpn_protocol();
+                if alpn == Some(http2::ALPN) {
+                    // Or those who speak version 1 would take as much memory.
+                    Box::pin(http2::serve(stream, &self)).await;
+                } else {
+                    self.speak(stream).await;
+                }
+            }
+        } else {
+            match self.agree(http2::is_spoken(&stream)).await {
+                Some(true) => Box::pin(http2::serve(stream, &self)).await,
+                Some(false) => self.speak(stream).await,
+                None => {}
+            }
+        }
     }
-    connection.as_mut().graceful_shutdown();
-    _ = connection.await;
+
+    /// What is agreed on with a peer in time; why nothing is, is the peer's affair.
+    async fn agree<T>(&self, agreement: impl Future<Output = io::Result<T>>) -> Option<T> {
+        tokio::select! {
+            agreed = timeout(self.limits.head, agreement) => agreed.ok()?.ok(),
+            () = self.stop.requested() => None,
+        }
+    }
+
+    /// Speaks HTTP/1 with a peer.
+    async fn speak<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let turn = Arc::new(Turn::default());
+        let stream = Patient::new(stream, self.limits, Arc::clone(&turn));
+        let service = service_fn(|request: Request<Incoming>| {
+            turn.answer(!request.body().is_end_stream());
+            let site = Arc::clone(&self.site);
+            async move { Ok::<_, Infallible>(site.answer(&request).await) }
+        });
+        let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), service));
+        // Why a connection ended is the peer's affair: it was reset, or spoke no HTTP.
+        tokio::select! {
+            biased;
+            _ = &mut connection => return,
+            () = self.stop.requested() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        _ = connection.await;
+    }
 }
 
 /// HTTP/1 as it is spoken here.
@@ -47,7 +97,7 @@ fn protocol() -> http1::Builder {
     protocol
         // How long a peer is waited for is the affair of its stream.
         .header_read_timeout(None)
-        .max_header_size(LARGEST_HEAD)
+        .max_header_size(LARGEST_HEAD as usize)
         .max_buf_size(BUFFER)
         // Some say the end of what they send before they have what they asked for.
         .half_close(true);
@@ -55,6 +105,6 @@ fn protocol() -> http1::Builder {
 }
 
 /// Bytes of a request's head.
-const LARGEST_HEAD: usize = 16 << 10;
+pub(super) const LARGEST_HEAD: u32 = 16 << 10;
 /// Bytes that are read ahead of the requests that are answered.
 const BUFFER: usize = 64 << 10;

@@ -18,10 +18,13 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use super::accept::{Seats, accept};
-use super::answer::Site;
+use super::answer::{Manners, Site};
+use super::connection::Door;
+use super::cookie::Cookie;
 use super::directory::{Directory, DirectoryError};
 use super::options::ServerOptions;
 use super::patience::Limits;
+use super::tls::{Tls, TlsError, follow};
 
 /// A file server that is open.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(super) struct FileServer {
     address: SocketAddr,
     pub(super) listeners: Vec<TcpListener>,
     directory: Arc<Directory>,
+    manners: Manners,
+    tls: Option<Tls>,
     seats: Arc<Seats>,
     limits: Limits,
 }
@@ -42,6 +47,9 @@ pub(super) enum OpenError {
     /// The directory is not there, or none.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// The certificate cannot be shown.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be had.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -70,6 +78,7 @@ impl FileServer {
             return Err(OpenError::NoDirectory);
         }
         let directory = Directory::open(options.directory.clone(), options.symlinks)?;
+        let tls = options.tls.clone().map(Tls::open).transpose()?;
         let address = options.listen;
         let (address, listeners) = listen(address, options.thread_count())
             .map_err(|source| OpenError::Listen { address, source })?;
@@ -78,6 +87,11 @@ impl FileServer {
             address,
             listeners,
             directory: Arc::new(directory),
+            manners: Manners {
+                cookie: tls.as_ref().map_or(Cookie::PLAIN, |_| Cookie::SECURE),
+                listing: options.listing,
+            },
+            tls,
             seats: Arc::new(Seats::new(options.max_connections.get(), most_of_one)),
             limits: Limits {
                 head: options.header_timeout.0,
@@ -96,10 +110,17 @@ impl Responder for FileServer {
 
     async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>> {
         let most_in_memory = MOST_IN_MEMORY / self.listeners.len();
+        let acceptor = self.tls.as_ref().map(Tls::acceptor);
         let mut ends = Vec::new();
         for listener in self.listeners {
-            let site = Arc::new(Site::new(Arc::clone(&self.directory), most_in_memory));
-            let (seats, limits, stop) = (Arc::clone(&self.seats), self.limits, stop.clone());
+            let site = Site::new(Arc::clone(&self.directory), most_in_memory, self.manners);
+            let door = Door {
+                site: Arc::new(site),
+                tls: acceptor.clone(),
+                limits: self.limits,
+                stop: stop.clone(),
+            };
+            let seats = Arc::clone(&self.seats);
             let (tell, end) = oneshot::channel();
             let serve = move || {
                 let run = || -> io::Result<()> {
@@ -108,7 +129,7 @@ impl Responder for FileServer {
                         .build()?;
                     let served = async {
                         let listener = tokio::net::TcpListener::from_std(listener)?;
-                        accept(listener, site, seats, limits, stop).await;
+                        accept(listener, door, seats).await;
                         Ok(())
                     };
                     let ended = runtime.block_on(served);
@@ -123,11 +144,17 @@ impl Responder for FileServer {
             thread.spawn(serve).map_err(ServeError::Start)?;
             ends.push(end);
         }
-        for end in ends {
-            let ended = end.await.map_err(|_| ServeError::Panicked)?;
-            ended.map_err(ServeError::Start)?;
+        let ended = async {
+            for end in ends {
+                let ended = end.await.map_err(|_| ServeError::Panicked)?;
+                ended.map_err(ServeError::Start)?;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            ended = ended => ended,
+            never = follow(self.tls) => match never {},
         }
-        Ok(())
     }
 }
 
