@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::ask::ask;
-use crate::program::{LEADSMAN, signal};
+use crate::program::{LEADSMAN, Program, signal};
 
 fn serve(arguments: &[&str]) -> Command {
     let mut command = Command::new(LEADSMAN);
@@ -45,6 +46,29 @@ fn directory_is_served_until_a_signal() {
         let ended = program.wait().expect("it is our child");
         assert_eq!(ended.code(), Some(0), "SIG{name}");
     }
+}
+
+#[test]
+fn what_is_served_beside_the_probes_is_counted_until_it_is_not_wanted_any_more() {
+    let directory = TempDir::new().expect("there is room");
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let address = free.expect("a port is free");
+    let program = Program::configured(&format!(
+        "responders:\n- http: {{ listen: '{address}', directory: {:?} }}\n",
+        directory.path()
+    ));
+    assert_eq!(ask(address, "GET", "/none", "").status, 404);
+    let series = format!(
+        "leadsman_http_server_requests_total\
+         {{responder=\"http\",listen=\"{address}\",code=\"404\",method=\"GET\"}}"
+    );
+    let patience = Duration::from_secs(20);
+    program.wait(patience, |metrics| metrics.value(&series) == Some(1.0));
+    program.write("responders: []\n");
+    program.signal("HUP");
+    program.wait(patience, |metrics| {
+        !metrics.body.contains("leadsman_http_server")
+    });
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod context;
 pub mod draw;
 mod fault;
 pub mod manual;
+mod meter;
 pub mod metric;
 pub mod options;
 mod perform;
@@ -37,6 +38,7 @@ pub use schemars;
 
 pub use context::Context;
 pub use fault::{Blocker, Cause, Fault};
+pub use meter::{Count, Meter, Sample};
 pub use metric::{Counter, Gauge, Histogram, Info};
 pub use options::OptionsError;
 pub use perform::{Order, perform};

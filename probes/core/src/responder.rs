@@ -14,14 +14,20 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Stop;
+use crate::metric::Metric;
 use crate::options::{Node, OptionsError, read};
+use crate::{Meter, Stop};
 
 /// A service that is open and ready to answer.
 #[async_trait]
 pub trait Responder: Send {
     /// Where it can be reached, port 0 already replaced by the real one.
     fn address(&self) -> SocketAddr;
+
+    /// What it counts while it serves, if it counts anything; its descriptor declares what.
+    fn meter(&self) -> Option<Arc<dyn Meter>> {
+        None
+    }
 
     /// Serves until `stop` is requested, then ends what it has begun and returns.
     async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>>;
@@ -71,6 +77,7 @@ pub struct ResponderPlugin {
     summary: &'static str,
     docs: &'static str,
     command: Option<ServeCommand>,
+    metrics: &'static [&'static Metric],
     declared_at: &'static Location<'static>,
     parse: fn(&Node) -> Result<Arc<dyn Open>, Vec<OptionsError>>,
     schema: fn() -> Schema,
@@ -99,6 +106,7 @@ impl ResponderPlugin {
             summary,
             docs: "",
             command: None,
+            metrics: &[],
             declared_at: Location::caller(),
             parse: |node| {
                 let options: O = read(node)?;
@@ -122,6 +130,14 @@ impl ResponderPlugin {
         self
     }
 
+    /// Declares what its [`Meter`] reads; see [`Metric::of_responder`]. The host adds the labels
+    /// `responder` and `listen`.
+    #[must_use]
+    pub const fn metrics(mut self, metrics: &'static [&'static Metric]) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Its key in the configuration.
     pub fn name(&self) -> &'static str {
         self.name
@@ -140,6 +156,11 @@ impl ResponderPlugin {
     /// How it is offered on the command line, if it is.
     pub fn by_hand(&self) -> Option<&ServeCommand> {
         self.command.as_ref()
+    }
+
+    /// What it counts.
+    pub fn counted(&self) -> &'static [&'static Metric] {
+        self.metrics
     }
 
     /// File and line of its descriptor.

@@ -9,6 +9,8 @@
 //!                                                        ├──▶ path, directory           which file is meant
 //!                                                        ├──▶ representation, cache     what is sent of it
 //!                                                        └──▶ conditional, range, cookie   and to whom
+//!
+//! exchange ──▶ counts                                              what has come of it all
 //! ```
 
 mod accept;
@@ -17,7 +19,9 @@ mod cache;
 mod conditional;
 mod connection;
 mod cookie;
+mod counts;
 mod directory;
+mod exchange;
 mod options;
 mod path;
 mod patience;
@@ -38,6 +42,7 @@ use options::ServerOptions;
 inventory::submit! {
     ResponderPlugin::new::<ServerOptions>("http", "Files of a directory, with a cookie for each visit")
         .docs(include_str!("../SERVER.md"))
+        .metrics(&counts::METRICS)
         .command(ServeCommand {
             name: "serve",
             argument: "DIR",

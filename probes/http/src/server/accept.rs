@@ -17,6 +17,7 @@ use tracing::warn;
 
 use super::answer::Site;
 use super::connection::serve;
+use super::counts::Rejected;
 use super::patience::Limits;
 
 /// How many connections there are, of how many there may be.
@@ -113,12 +114,16 @@ pub(super) async fn accept(
             }
         };
         let Some(seat) = seats.take(peer) else {
+            site.counts.reject(Rejected::Full);
             turn_away(&stream);
             continue;
         };
         let (site, stop, presence) = (Arc::clone(&site), stop.clone(), presence.clone());
         tokio::spawn(async move {
+            let counts = Arc::clone(&site.counts);
+            counts.come();
             serve(stream, site, limits, stop).await;
+            counts.go();
             drop((seat, presence));
         });
     }

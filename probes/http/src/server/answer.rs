@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::cache::{Cache, Hit};
 use super::conditional::Outcome;
 use super::cookie::Visits;
+use super::counts::Counts;
 use super::directory::{Directory, Found};
 use super::path::Path;
 use super::payload::{Payload, Piece};
@@ -29,6 +30,8 @@ use super::request::{Verb, verb};
 #[derive(Debug)]
 pub(super) struct Site {
     directory: Arc<Directory>,
+    /// What the thread has done.
+    pub(super) counts: Arc<Counts>,
     // Only ever locked by the one thread that has this site, and never for long.
     memory: Mutex<Memory>,
 }
@@ -41,13 +44,18 @@ struct Memory {
 
 impl Site {
     /// Serves a directory, with at most so many bytes of it in memory.
-    pub(super) fn new(directory: Arc<Directory>, most_in_memory: usize) -> Self {
+    pub(super) fn new(
+        directory: Arc<Directory>,
+        most_in_memory: usize,
+        counts: Arc<Counts>,
+    ) -> Self {
         let memory = Memory {
             cache: Cache::new(most_in_memory),
             visits: Visits::new(),
         };
         Self {
             directory,
+            counts,
             memory: Mutex::new(memory),
         }
     }
@@ -236,7 +244,7 @@ mod tests {
 
     fn site(directory: &TempDir) -> Site {
         let directory = Directory::open(directory.path().into(), Symlinks::Inside).unwrap();
-        Site::new(Arc::new(directory), 1 << 20)
+        Site::new(Arc::new(directory), 1 << 20, Arc::default())
     }
 
     async fn status(site: &Site, target: &str) -> StatusCode {

@@ -3,6 +3,8 @@
 //! Hyper speaks HTTP/1 with the peer; here is how strictly, and how it is told to end.
 
 use std::convert::Infallible;
+use std::error::Error as _;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -15,7 +17,9 @@ use leadsman_core::Stop;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::Site;
-use super::patience::{Limits, Patient, Turn};
+use super::counts::Rejected;
+use super::exchange::Exchange;
+use super::patience::{GivenUp, Limits, Patient, Turn};
 
 /// Answers the requests of a peer until one of both has had enough, or `stop` is requested and the
 /// request that is being answered then is answered.
@@ -23,22 +27,43 @@ pub(super) async fn serve<S>(stream: S, site: Arc<Site>, limits: Limits, stop: S
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let counts = Arc::clone(&site.counts);
     let turn = Arc::new(Turn::default());
     let stream = Patient::new(stream, limits, Arc::clone(&turn));
     let service = service_fn(|request: Request<Incoming>| {
         turn.answer(!request.body().is_end_stream());
         let site = Arc::clone(&site);
-        async move { Ok::<_, Infallible>(site.answer(&request).await) }
+        let exchange = Exchange::begin(Arc::clone(&site.counts), request.method().clone());
+        async move { Ok::<_, Infallible>(exchange.track(site.answer(&request).await)) }
     });
     let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), service));
-    // Why a connection ended is the peer's affair: it was reset, or spoke no HTTP.
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        _ = &mut connection => return,
-        () = stop.requested() => {}
+        ended = &mut connection => ended,
+        () = stop.requested() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // Why a connection ended is the peer's affair: it was reset, or spoke no HTTP.
+    if let Err(why) = ended
+        && let Some(why) = rejected(&why)
+    {
+        counts.reject(why);
     }
-    connection.as_mut().graceful_shutdown();
-    _ = connection.await;
+}
+
+/// Why the peer was not served to the end, if that was our decision.
+fn rejected(why: &hyper::Error) -> Option<Rejected> {
+    if why.is_parse() {
+        return Some(Rejected::Malformed);
+    }
+    let source = why.source()?.downcast_ref::<io::Error>()?;
+    match source.get_ref()?.downcast_ref()? {
+        GivenUp::Idle => None,
+        GivenUp::Head => Some(Rejected::Head),
+        GivenUp::Stall => Some(Rejected::Stall),
+    }
 }
 
 /// HTTP/1 as it is spoken here.

@@ -6,19 +6,21 @@
 
 use std::error::Error;
 use std::io;
+use std::iter;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use leadsman_core::{Responder, Stop, async_trait};
+use leadsman_core::{Meter, Responder, Stop, async_trait};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime;
 use tokio::sync::oneshot;
 
 use super::accept::{Seats, accept};
 use super::answer::Site;
+use super::counts::{Counts, Tally};
 use super::directory::{Directory, DirectoryError};
 use super::options::ServerOptions;
 use super::patience::Limits;
@@ -31,6 +33,8 @@ pub(super) struct FileServer {
     directory: Arc<Directory>,
     seats: Arc<Seats>,
     limits: Limits,
+    /// Of each thread.
+    counts: Vec<Arc<Counts>>,
 }
 
 /// Why a file server cannot be opened.
@@ -74,9 +78,11 @@ impl FileServer {
         let (address, listeners) = listen(address, options.thread_count())
             .map_err(|source| OpenError::Listen { address, source })?;
         let most_of_one = options.max_connections_per_ip.map(NonZeroUsize::get);
+        let counts = listeners.iter().map(|_| Arc::default()).collect();
         Ok(Self {
             address,
             listeners,
+            counts,
             directory: Arc::new(directory),
             seats: Arc::new(Seats::new(options.max_connections.get(), most_of_one)),
             limits: Limits {
@@ -94,11 +100,16 @@ impl Responder for FileServer {
         self.address
     }
 
+    fn meter(&self) -> Option<Arc<dyn Meter>> {
+        Some(Arc::new(Tally(self.counts.clone())))
+    }
+
     async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>> {
         let most_in_memory = MOST_IN_MEMORY / self.listeners.len();
         let mut ends = Vec::new();
-        for listener in self.listeners {
-            let site = Arc::new(Site::new(Arc::clone(&self.directory), most_in_memory));
+        for (listener, counts) in iter::zip(self.listeners, self.counts) {
+            let directory = Arc::clone(&self.directory);
+            let site = Arc::new(Site::new(directory, most_in_memory, counts));
             let (seats, limits, stop) = (Arc::clone(&self.seats), self.limits, stop.clone());
             let (tell, end) = oneshot::channel();
             let serve = move || {

@@ -2,10 +2,12 @@
 //!
 //! - `bad_inputs`: a table of what servers have got wrong, with what this one says to it.
 //! - `changing`: files that change while they are served.
+//! - `counted`: what the server says it has done.
 //! - `crowd`: peers that take too long or are too many.
 
 mod bad_inputs;
 mod changing;
+mod counted;
 mod crowd;
 
 use std::fs;
@@ -13,10 +15,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use leadsman_core::{Responder as _, Stopper};
+use leadsman_core::{Meter, Responder as _, Stopper};
 use socket2::SockRef;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
@@ -28,6 +31,7 @@ use super::responder::FileServer;
 struct Server {
     lair: TempDir,
     address: SocketAddr,
+    meter: Arc<dyn Meter>,
     stopper: Stopper,
     thread: Option<JoinHandle<()>>,
 }
@@ -61,6 +65,7 @@ impl Server {
         change(&mut options);
         let server = FileServer::open(&options).unwrap();
         let address = server.address();
+        let meter = server.meter().unwrap();
         let (stopper, stop) = Stopper::new();
         let thread = thread::spawn(move || {
             let runtime = Builder::new_current_thread().build().unwrap();
@@ -69,6 +74,7 @@ impl Server {
         Self {
             lair,
             address,
+            meter,
             stopper,
             thread: Some(thread),
         }
@@ -296,11 +302,15 @@ fn connection_inherits_what_was_set_for_its_listener() {
 }
 
 #[test]
-fn manual_tells_every_option() {
+fn manual_tells_every_option_and_metric() {
     let options = serde_json::to_value(ServerOptions::default()).unwrap();
     for option in options.as_object().unwrap().keys() {
         let row = format!("\n| `{option}` |");
         assert!(include_str!("../../SERVER.md").contains(&row), "{option}");
+    }
+    for metric in super::counts::METRICS {
+        let row = format!("\n| `{}", metric.name);
+        assert!(include_str!("../../SERVER.md").contains(&row), "{row}");
     }
 }
 
