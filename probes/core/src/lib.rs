@@ -47,7 +47,9 @@ pub use probe::{Aim, Options, Probe};
 pub use recording::{Layout, Place, Recording};
 pub use registry::{Registry, RegistryError};
 pub use resolve::{Family, Preference, Resolve, ResolveError};
-pub use responder::{Open, Responder, ResponderOptions, ResponderPlugin, ServeCommand};
+pub use responder::{
+    Open, Responder, ResponderOptions, ResponderPlugin, ServeCommand, Stage, Staged,
+};
 pub use sink::{Event, Run, Sink, Word};
 pub use stop::{Stop, Stopper};
 pub use sweep::{Ending, Finding, Progress, Sweep, SweepOrder, Watcher};

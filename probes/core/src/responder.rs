@@ -5,8 +5,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -78,6 +80,7 @@ pub struct ResponderPlugin {
     docs: &'static str,
     command: Option<ServeCommand>,
     metrics: &'static [&'static Metric],
+    stage: Option<fn(&Stage<'_>) -> io::Result<Staged>>,
     declared_at: &'static Location<'static>,
     parse: fn(&Node) -> Result<Arc<dyn Open>, Vec<OptionsError>>,
     schema: fn() -> Schema,
@@ -96,6 +99,24 @@ pub struct ServeCommand {
     pub option: &'static str,
 }
 
+/// What a responder has in the demonstration that runs without a configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'a> {
+    /// An empty directory of its own, which is removed at the end.
+    pub directory: &'a Path,
+    /// An address on loopback that was free a moment ago.
+    pub listen: SocketAddr,
+}
+
+/// How a responder takes part in the demonstration.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    /// Its options.
+    pub options: serde_json::Value,
+    /// What the probe of the same name is aimed at, if there is one.
+    pub target: String,
+}
+
 impl ResponderPlugin {
     /// Describes the responder that `O` opens. `name` becomes its key in the configuration;
     /// `summary` is one line, without a full stop.
@@ -107,6 +128,7 @@ impl ResponderPlugin {
             docs: "",
             command: None,
             metrics: &[],
+            stage: None,
             declared_at: Location::caller(),
             parse: |node| {
                 let options: O = read(node)?;
@@ -138,6 +160,13 @@ impl ResponderPlugin {
         self
     }
 
+    /// Lets it take part in the demonstration, on the stage that it is given.
+    #[must_use]
+    pub const fn demonstration(mut self, stage: fn(&Stage<'_>) -> io::Result<Staged>) -> Self {
+        self.stage = Some(stage);
+        self
+    }
+
     /// Its key in the configuration.
     pub fn name(&self) -> &'static str {
         self.name
@@ -161,6 +190,15 @@ impl ResponderPlugin {
     /// What it counts.
     pub fn counted(&self) -> &'static [&'static Metric] {
         self.metrics
+    }
+
+    /// Prepares its part in the demonstration, if it takes part.
+    ///
+    /// # Errors
+    ///
+    /// What it needs in its directory cannot be written.
+    pub fn stage(&self, stage: &Stage<'_>) -> io::Result<Option<Staged>> {
+        self.stage.map(|prepare| prepare(stage)).transpose()
     }
 
     /// File and line of its descriptor.

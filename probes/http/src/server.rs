@@ -20,6 +20,7 @@ mod conditional;
 mod connection;
 mod cookie;
 mod counts;
+mod demonstration;
 mod directory;
 mod exchange;
 mod options;
@@ -43,6 +44,7 @@ inventory::submit! {
     ResponderPlugin::new::<ServerOptions>("http", "Files of a directory, with a cookie for each visit")
         .docs(include_str!("../SERVER.md"))
         .metrics(&counts::METRICS)
+        .demonstration(demonstration::stage)
         .command(ServeCommand {
             name: "serve",
             argument: "DIR",
