@@ -10,6 +10,7 @@
 //!                                                        ├──▶ representation, cache     what is sent of it
 //!                                                        └──▶ conditional, range, cookie   and to whom
 //!
+//! fault ──▶ generated, disturb                                     how to misbehave, if wanted
 //! exchange ──▶ counts                                              what has come of it all
 //! ```
 
@@ -22,7 +23,10 @@ mod cookie;
 mod counts;
 mod demonstration;
 mod directory;
+mod disturb;
 mod exchange;
+mod fault;
+mod generated;
 mod options;
 mod path;
 mod patience;

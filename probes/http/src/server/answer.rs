@@ -12,13 +12,15 @@ use hyper::header::{
     ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE, SET_COOKIE,
 };
 use hyper::{Request, Response, StatusCode};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::cache::{Cache, Hit};
 use super::conditional::Outcome;
 use super::cookie::Visits;
 use super::counts::Counts;
 use super::directory::{Directory, Found};
+use super::disturb::Disturbances;
+use super::fault::{Fault, PREFIX};
 use super::path::Path;
 use super::payload::{Payload, Piece};
 use super::range::{Wanted, wanted};
@@ -30,10 +32,20 @@ use super::request::{Verb, verb};
 #[derive(Debug)]
 pub(super) struct Site {
     directory: Arc<Directory>,
+    pub(super) oddities: Arc<Oddities>,
     /// What the thread has done.
     pub(super) counts: Arc<Counts>,
     // Only ever locked by the one thread that has this site, and never for long.
     memory: Mutex<Memory>,
+}
+
+/// In what a server is other than any other, because somebody wants to see it misbehave.
+#[derive(Debug)]
+pub(super) struct Oddities {
+    /// Whether [`Fault`]s can be asked for.
+    pub(super) faults: bool,
+    /// What happens to files.
+    pub(super) disturbances: Disturbances,
 }
 
 #[derive(Debug)]
@@ -47,6 +59,7 @@ impl Site {
     pub(super) fn new(
         directory: Arc<Directory>,
         most_in_memory: usize,
+        oddities: Arc<Oddities>,
         counts: Arc<Counts>,
     ) -> Self {
         let memory = Memory {
@@ -55,6 +68,7 @@ impl Site {
         };
         Self {
             directory,
+            oddities,
             counts,
             memory: Mutex::new(memory),
         }
@@ -74,6 +88,19 @@ impl Site {
                 Path::parse(uri.path())?;
             }
             return Ok(options());
+        }
+        if self.oddities.faults && uri.path().starts_with(PREFIX) {
+            let fault = Fault::parse(uri.path(), uri.query());
+            let fault = fault.ok_or(StatusCode::NOT_FOUND)?;
+            let cookie = self.memory().visits.renew(headers);
+            let cookie = cookie.map_err(io::Error::from)?;
+            return Ok(fault.answer(request, cookie).await);
+        }
+        if let Some(fate) = self.oddities.disturbances.fate(uri.path()) {
+            sleep(fate.latency).await;
+            if fate.fails {
+                return Err(StatusCode::SERVICE_UNAVAILABLE.into());
+            }
         }
         let file = self.find(uri.path(), uri.query()).await?;
         match file.validators.evaluate(headers) {
@@ -244,7 +271,16 @@ mod tests {
 
     fn site(directory: &TempDir) -> Site {
         let directory = Directory::open(directory.path().into(), Symlinks::Inside).unwrap();
-        Site::new(Arc::new(directory), 1 << 20, Arc::default())
+        let oddities = Oddities {
+            faults: false,
+            disturbances: Disturbances::new(&[]),
+        };
+        Site::new(
+            Arc::new(directory),
+            1 << 20,
+            Arc::new(oddities),
+            Arc::default(),
+        )
     }
 
     async fn status(site: &Site, target: &str) -> StatusCode {

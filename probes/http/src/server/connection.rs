@@ -2,11 +2,11 @@
 //!
 //! Hyper speaks HTTP/1 with the peer; here is how strictly, and how it is told to end.
 
-use std::convert::Infallible;
 use std::error::Error as _;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
@@ -14,19 +14,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use leadsman_core::Stop;
-use tokio::io::{AsyncRead, AsyncWrite};
+use socket2::{SockRef, Socket};
+use tokio::net::TcpStream;
 
 use super::answer::Site;
 use super::counts::Rejected;
 use super::exchange::Exchange;
+use super::fault::Severed;
 use super::patience::{GivenUp, Limits, Patient, Turn};
 
 /// Answers the requests of a peer until one of both has had enough, or `stop` is requested and the
 /// request that is being answered then is answered.
-pub(super) async fn serve<S>(stream: S, site: Arc<Site>, limits: Limits, stop: Stop)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+pub(super) async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, stop: Stop) {
+    let handle = site.oddities.faults.then(|| Handle::of(&stream)).flatten();
     let counts = Arc::clone(&site.counts);
     let turn = Arc::new(Turn::default());
     let stream = Patient::new(stream, limits, Arc::clone(&turn));
@@ -34,7 +34,17 @@ where
         turn.answer(!request.body().is_end_stream());
         let site = Arc::clone(&site);
         let exchange = Exchange::begin(Arc::clone(&site.counts), request.method().clone());
-        async move { Ok::<_, Infallible>(exchange.track(site.answer(&request).await)) }
+        let handle = handle.clone();
+        async move {
+            let response = site.answer(&request).await;
+            if response.extensions().get::<Severed>().is_some()
+                && let Some(handle) = handle
+            {
+                handle.sever();
+                return Err(Severed);
+            }
+            Ok(exchange.track(response))
+        }
     });
     let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
@@ -50,6 +60,23 @@ where
         && let Some(why) = rejected(&why)
     {
         counts.reject(why);
+    }
+}
+
+/// A second handle of a connection, where somebody may ask that it be reset.
+#[derive(Clone)]
+struct Handle(Arc<Socket>);
+
+impl Handle {
+    fn of(stream: &TcpStream) -> Option<Self> {
+        let socket = SockRef::from(stream).try_clone().ok()?;
+        Some(Self(Arc::new(socket)))
+    }
+
+    /// Lets the connection end with a reset once it is closed (socket(7), `SO_LINGER`).
+    fn sever(&self) {
+        // If that fails, it ends without an answer all the same.
+        _ = self.0.set_linger(Some(Duration::ZERO));
     }
 }
 

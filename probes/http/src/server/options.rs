@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Symlinks;
+use super::disturb::Disturbance;
 use super::responder::FileServer;
 
 /// What is served, where, and to how many.
@@ -39,6 +40,11 @@ pub(super) struct ServerOptions {
     pub(super) idle_timeout: Period,
     /// How long a peer may take nothing of an answer.
     pub(super) stall_timeout: Period,
+    /// Whether whoever asks may have faults: paths below `/_probe/` answer late, wrongly or not at
+    /// all.
+    pub(super) fault: bool,
+    /// Files that are sent late, or not at all, by chance.
+    pub(super) disturb: Vec<Disturbance>,
 }
 
 impl Default for ServerOptions {
@@ -54,6 +60,8 @@ impl Default for ServerOptions {
             header_timeout: seconds(5),
             idle_timeout: seconds(60),
             stall_timeout: seconds(60),
+            fault: false,
+            disturb: Vec::new(),
         }
     }
 }

@@ -19,9 +19,10 @@ use tokio::runtime;
 use tokio::sync::oneshot;
 
 use super::accept::{Seats, accept};
-use super::answer::Site;
+use super::answer::{Oddities, Site};
 use super::counts::{Counts, Tally};
 use super::directory::{Directory, DirectoryError};
+use super::disturb::Disturbances;
 use super::options::ServerOptions;
 use super::patience::Limits;
 
@@ -33,6 +34,7 @@ pub(super) struct FileServer {
     directory: Arc<Directory>,
     seats: Arc<Seats>,
     limits: Limits,
+    oddities: Arc<Oddities>,
     /// Of each thread.
     counts: Vec<Arc<Counts>>,
 }
@@ -83,6 +85,10 @@ impl FileServer {
             address,
             listeners,
             counts,
+            oddities: Arc::new(Oddities {
+                faults: options.fault,
+                disturbances: Disturbances::new(&options.disturb),
+            }),
             directory: Arc::new(directory),
             seats: Arc::new(Seats::new(options.max_connections.get(), most_of_one)),
             limits: Limits {
@@ -109,7 +115,8 @@ impl Responder for FileServer {
         let mut ends = Vec::new();
         for (listener, counts) in iter::zip(self.listeners, self.counts) {
             let directory = Arc::clone(&self.directory);
-            let site = Arc::new(Site::new(directory, most_in_memory, counts));
+            let oddities = Arc::clone(&self.oddities);
+            let site = Arc::new(Site::new(directory, most_in_memory, oddities, counts));
             let (seats, limits, stop) = (Arc::clone(&self.seats), self.limits, stop.clone());
             let (tell, end) = oneshot::channel();
             let serve = move || {

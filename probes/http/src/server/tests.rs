@@ -4,11 +4,13 @@
 //! - `changing`: files that change while they are served.
 //! - `counted`: what the server says it has done.
 //! - `crowd`: peers that take too long or are too many.
+//! - `faulty`: what the server does wrong because it is asked to.
 
 mod bad_inputs;
 mod changing;
 mod counted;
 mod crowd;
+mod faulty;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
