@@ -49,7 +49,9 @@ fn a_page_is_served_and_probed_and_gone_at_the_end() {
     assert!(metrics.body.contains("leadsman_http_server_requests_total"));
     program.signal("TERM");
     assert!(program.ended(Duration::from_secs(5)).success());
-    let left = fs::read_dir(program.directory.path()).expect("it is ours").count();
+    let left = fs::read_dir(program.directory.path())
+        .expect("it is ours")
+        .count();
     assert_eq!(left, 0);
 }
 

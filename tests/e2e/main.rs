@@ -14,6 +14,7 @@
 //! - `ping`: the command, by hand and for programs.
 //! - `http`: an HTTP server, measured in every way.
 //! - `serve`: a directory, served by hand.
+//! - `readers`: the same, read by programs of others.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
 //! - `invariants`: the rules of README.md, read from the manifests and sources.
@@ -29,6 +30,7 @@ mod listening;
 mod netns;
 mod ping;
 mod program;
+mod readers;
 mod reload;
 mod serve;
 mod sweep;

@@ -17,33 +17,57 @@ fn serve(arguments: &[&str]) -> Command {
     command
 }
 
-/// Starts to serve a directory, and says where.
-fn served(directory: &TempDir) -> (Child, BufReader<ChildStdout>, SocketAddr) {
-    let path = directory.path().to_str().expect("it has a plain name");
-    let mut command = serve(&[path, "--listen", "127.0.0.1:0", "--threads", "2"]);
-    let mut program = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program was built");
-    let mut output = BufReader::new(program.stdout.take().expect("it is piped"));
-    let mut line = String::new();
-    output.read_line(&mut line).expect("it says where it is");
-    let address = line.trim_end().rsplit(' ').next().unwrap_or_default();
-    let address = address.parse().expect("the address comes last");
-    (program, output, address)
+/// A directory that is served until the test ends.
+pub(crate) struct Served {
+    program: Child,
+    _output: BufReader<ChildStdout>,
+    pub(crate) address: SocketAddr,
+    pub(crate) directory: TempDir,
+}
+
+impl Served {
+    /// Starts to serve a directory.
+    pub(crate) fn directory(directory: TempDir) -> Self {
+        let path = directory.path().to_str().expect("it has a plain name");
+        let mut command = serve(&[path, "--listen", "127.0.0.1:0", "--threads", "2"]);
+        let mut program = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program was built");
+        let mut output = BufReader::new(program.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("it says where it is");
+        let address = line.trim_end().rsplit(' ').next().unwrap_or_default();
+        let address = address.parse().expect("the address comes last");
+        Self {
+            program,
+            _output: output,
+            address,
+            directory,
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        _ = self.program.kill();
+        _ = self.program.wait();
+    }
 }
 
 #[test]
 fn directory_is_served_until_a_signal() {
-    let directory = TempDir::new().expect("there is room");
-    fs::write(directory.path().join("file.txt"), "content").expect("there is room");
     for name in ["INT", "TERM"] {
-        let (mut program, _output, address) = served(&directory);
+        let directory = TempDir::new().expect("there is room");
+        fs::write(directory.path().join("file.txt"), "content").expect("there is room");
+        let mut served = Served::directory(directory);
+        let address = served.address;
         let answer = ask(address, "GET", "/file.txt", "");
         assert_eq!((answer.status, answer.body.as_str()), (200, "content"));
         assert_eq!(ask(address, "GET", "/none", "").status, 404);
-        signal(program.id(), name);
-        let ended = program.wait().expect("it is our child");
+        signal(served.program.id(), name);
+        let ended = served.program.wait().expect("it is our child");
         assert_eq!(ended.code(), Some(0), "SIG{name}");
     }
 }
