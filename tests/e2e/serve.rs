@@ -1,7 +1,7 @@
 //! Is a directory served to whoever asks for that by hand?
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn serve(arguments: &[&str]) -> Command {
 /// A directory that is served until the test ends.
 pub(crate) struct Served {
     program: Child,
-    _output: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
     pub(crate) address: SocketAddr,
     pub(crate) directory: TempDir,
 }
@@ -28,9 +28,13 @@ pub(crate) struct Served {
 impl Served {
     /// Starts to serve a directory.
     pub(crate) fn directory(directory: TempDir) -> Self {
+        Self::with(directory, &[])
+    }
+
+    fn with(directory: TempDir, more: &[&str]) -> Self {
         let path = directory.path().to_str().expect("it has a plain name");
-        let mut command = serve(&[path, "--listen", "127.0.0.1:0", "--threads", "2"]);
-        let mut program = command
+        let mut program = serve(&[path, "--listen", "127.0.0.1:0", "--threads", "2"])
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program was built");
@@ -41,7 +45,7 @@ impl Served {
         let address = address.parse().expect("the address comes last");
         Self {
             program,
-            _output: output,
+            output,
             address,
             directory,
         }
@@ -70,6 +74,27 @@ fn directory_is_served_until_a_signal() {
         let ended = served.program.wait().expect("it is our child");
         assert_eq!(ended.code(), Some(0), "SIG{name}");
     }
+}
+
+#[test]
+fn answers_are_logged_to_the_last_if_somebody_wants_it() {
+    let directory = TempDir::new().expect("there is room");
+    fs::write(directory.path().join("file.txt"), "content").expect("there is room");
+    let mut served = Served::with(directory, &["--access-log", "common"]);
+    for path in ["/file.txt", "/none"] {
+        ask(served.address, "GET", path, "");
+    }
+    signal(served.program.id(), "TERM");
+    let mut log = String::new();
+    let read = served.output.read_to_string(&mut log);
+    read.expect("it writes text");
+    for expected in [
+        "\"GET /file.txt HTTP/1.1\" 200 7\n",
+        "\"GET /none HTTP/1.1\" 404 14\n",
+    ] {
+        assert!(log.contains(expected), "{log}");
+    }
+    assert!(log.lines().all(|line| line.starts_with("127.0.0.1 - - [")));
 }
 
 #[test]

@@ -11,10 +11,11 @@
 //!                                                        └──▶ conditional, range, cookie   and to whom
 //!
 //! fault ──▶ generated, disturb                                     how to misbehave, if wanted
-//! exchange ──▶ counts                                              what has come of it all
+//! exchange ──▶ counts, access_log                                  what has come of it all
 //! ```
 
 mod accept;
+mod access_log;
 mod answer;
 mod cache;
 mod conditional;

@@ -14,6 +14,7 @@ use hyper::header::{
 use hyper::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 
+use super::access_log::AccessLog;
 use super::cache::{Cache, Hit};
 use super::conditional::Outcome;
 use super::cookie::Visits;
@@ -33,6 +34,8 @@ use super::request::{Verb, verb};
 pub(super) struct Site {
     directory: Arc<Directory>,
     pub(super) oddities: Arc<Oddities>,
+    /// Where answers are written down, if anywhere.
+    pub(super) log: Option<AccessLog>,
     /// What the thread has done.
     pub(super) counts: Arc<Counts>,
     // Only ever locked by the one thread that has this site, and never for long.
@@ -60,6 +63,7 @@ impl Site {
         directory: Arc<Directory>,
         most_in_memory: usize,
         oddities: Arc<Oddities>,
+        log: Option<AccessLog>,
         counts: Arc<Counts>,
     ) -> Self {
         let memory = Memory {
@@ -69,6 +73,7 @@ impl Site {
         Self {
             directory,
             oddities,
+            log,
             counts,
             memory: Mutex::new(memory),
         }
@@ -279,6 +284,7 @@ mod tests {
             Arc::new(directory),
             1 << 20,
             Arc::new(oddities),
+            None,
             Arc::default(),
         )
     }

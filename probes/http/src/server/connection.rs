@@ -27,13 +27,15 @@ use super::patience::{GivenUp, Limits, Patient, Turn};
 /// request that is being answered then is answered.
 pub(super) async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, stop: Stop) {
     let handle = site.oddities.faults.then(|| Handle::of(&stream)).flatten();
+    let peer = site.log.as_ref().and_then(|_| stream.peer_addr().ok());
+    let peer = peer.map(|peer| peer.ip());
     let counts = Arc::clone(&site.counts);
     let turn = Arc::new(Turn::default());
     let stream = Patient::new(stream, limits, Arc::clone(&turn));
     let service = service_fn(|request: Request<Incoming>| {
         turn.answer(!request.body().is_end_stream());
         let site = Arc::clone(&site);
-        let exchange = Exchange::begin(Arc::clone(&site.counts), request.method().clone());
+        let exchange = Exchange::begin(&site, &request, peer);
         let handle = handle.clone();
         async move {
             let response = site.answer(&request).await;

@@ -20,6 +20,7 @@ pub(super) struct Counts {
     begun: AtomicU64,
     ended: AtomicU64,
     pub(super) sent: AtomicU64,
+    pub(super) unlogged: AtomicU64,
     came: AtomicU64,
     went: AtomicU64,
     rejected: [AtomicU64; REASONS.len()],
@@ -51,6 +52,7 @@ impl Default for Counts {
             begun: AtomicU64::default(),
             ended: AtomicU64::default(),
             sent: AtomicU64::default(),
+            unlogged: AtomicU64::default(),
             came: AtomicU64::default(),
             went: AtomicU64::default(),
             rejected: Default::default(),
@@ -119,6 +121,7 @@ impl Meter for Tally {
         let plain = |metric, value| sample(metric, [], value);
         let mut samples = vec![
             plain(&SENT, self.sum(|counts| &counts.sent) as f64),
+            plain(&UNLOGGED, self.sum(|counts| &counts.unlogged) as f64),
             plain(&IN_FLIGHT, self.present(|c| &c.ended, |c| &c.begun)),
             plain(&CONNECTIONS, self.present(|c| &c.went, |c| &c.came)),
             plain(&ACCEPTED, self.sum(|counts| &counts.came) as f64),
@@ -165,7 +168,7 @@ fn sample<const N: usize>(
 }
 
 /// All that is counted.
-pub(super) static METRICS: [&Metric; 7] = [
+pub(super) static METRICS: [&Metric; 8] = [
     &REQUESTS,
     &SENT,
     &IN_FLIGHT,
@@ -173,6 +176,7 @@ pub(super) static METRICS: [&Metric; 7] = [
     &ACCEPTED,
     &DURATION,
     &REJECTED,
+    &UNLOGGED,
 ];
 
 static REQUESTS: Metric = Metric::of_responder(
@@ -210,6 +214,12 @@ static REJECTED: Metric = Metric::of_responder(
     "Connections that were not served to the end, by reason.",
     MetricKind::Counter,
     &["reason"],
+);
+static UNLOGGED: Metric = Metric::of_responder(
+    "leadsman_http_server_log_lost_total",
+    "Lines of the access log that were lost because nobody took them.",
+    MetricKind::Counter,
+    &[],
 );
 static DURATION: Metric = Metric {
     buckets: BUCKETS,

@@ -4,6 +4,7 @@
 //! over to the connection, or nobody wants it any more.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,18 +12,23 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::{Method, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::counts::Counts;
+use super::access_log::{Asked, Got, Visit};
+use super::answer::Site;
 use super::payload::Payload;
 
 /// A request that is being answered.
 pub(super) struct Exchange {
-    counts: Arc<Counts>,
+    site: Arc<Site>,
     method: Method,
     began: Instant,
     status: Option<StatusCode>,
+    bytes: u64,
+    /// What is logged, if anything is.
+    asked: Option<Box<Asked>>,
+    visit: Option<Visit>,
 }
 
 /// The content of an answer, and the exchange that ends with it.
@@ -32,19 +38,27 @@ pub(super) struct Tracked {
 }
 
 impl Exchange {
-    pub(super) fn begin(counts: Arc<Counts>, method: Method) -> Self {
-        counts.begin();
+    /// A request has come; `peer` is who sent it, as far as that is of interest.
+    pub(super) fn begin<B>(site: &Arc<Site>, request: &Request<B>, peer: Option<IpAddr>) -> Self {
+        site.counts.begin();
+        let logs = site.log.is_some();
         Self {
-            counts,
-            method,
+            site: Arc::clone(site),
+            method: request.method().clone(),
             began: Instant::now(),
             status: None,
+            bytes: 0,
+            asked: logs.then(|| Box::new(Asked::of(request, peer))),
+            visit: None,
         }
     }
 
     /// Goes on for as long as the answer is on its way.
     pub(super) fn track(mut self, response: Response<Payload>) -> Response<Tracked> {
         self.status = Some(response.status());
+        if self.asked.is_some() {
+            self.visit = Visit::of(response.headers());
+        }
         response.map(|payload| Tracked {
             payload,
             exchange: self,
@@ -55,7 +69,19 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let took = self.began.elapsed();
-        self.counts.end(&self.method, self.status, took);
+        let counts = &self.site.counts;
+        counts.end(&self.method, self.status, took);
+        if let (Some(log), Some(asked), Some(status)) = (&self.site.log, &self.asked, self.status) {
+            let got = Got {
+                status,
+                bytes: self.bytes,
+                took,
+                visit: self.visit,
+            };
+            if !log.note(asked, got) {
+                counts.unlogged.fetch_add(1, Relaxed);
+            }
+        }
     }
 }
 
@@ -71,8 +97,10 @@ impl Body for Tracked {
         if let Some(Ok(frame)) = &frame
             && let Some(chunk) = frame.data_ref()
         {
-            let sent = &self.exchange.counts.sent;
-            sent.fetch_add(chunk.len() as u64, Relaxed);
+            let length = chunk.len() as u64;
+            self.exchange.bytes += length;
+            let counts = &self.exchange.site.counts;
+            counts.sent.fetch_add(length, Relaxed);
         }
         Poll::Ready(frame)
     }

@@ -12,6 +12,7 @@ use leadsman_core::{Responder, ResponderOptions, async_trait};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::access_log::AccessFormat;
 use super::directory::Symlinks;
 use super::disturb::Disturbance;
 use super::responder::FileServer;
@@ -40,6 +41,9 @@ pub(super) struct ServerOptions {
     pub(super) idle_timeout: Period,
     /// How long a peer may take nothing of an answer.
     pub(super) stall_timeout: Period,
+    /// How answered requests are logged on standard output, if they are: `common`, `combined`,
+    /// `json` or `off`.
+    pub(super) access_log: AccessFormat,
     /// Whether whoever asks may have faults: paths below `/_probe/` answer late, wrongly or not at
     /// all.
     pub(super) fault: bool,
@@ -60,6 +64,7 @@ impl Default for ServerOptions {
             header_timeout: seconds(5),
             idle_timeout: seconds(60),
             stall_timeout: seconds(60),
+            access_log: AccessFormat::default(),
             fault: false,
             disturb: Vec::new(),
         }

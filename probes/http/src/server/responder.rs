@@ -17,8 +17,10 @@ use leadsman_core::{Meter, Responder, Stop, async_trait};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::accept::{Seats, accept};
+use super::access_log::{AccessFormat, AccessLog};
 use super::answer::{Oddities, Site};
 use super::counts::{Counts, Tally};
 use super::directory::{Directory, DirectoryError};
@@ -35,6 +37,7 @@ pub(super) struct FileServer {
     seats: Arc<Seats>,
     limits: Limits,
     oddities: Arc<Oddities>,
+    access_log: AccessFormat,
     /// Of each thread.
     counts: Vec<Arc<Counts>>,
 }
@@ -85,6 +88,7 @@ impl FileServer {
             address,
             listeners,
             counts,
+            access_log: options.access_log,
             oddities: Arc::new(Oddities {
                 faults: options.fault,
                 disturbances: Disturbances::new(&options.disturb),
@@ -112,11 +116,15 @@ impl Responder for FileServer {
 
     async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>> {
         let most_in_memory = MOST_IN_MEMORY / self.listeners.len();
+        let log = AccessLog::start(self.access_log, io::stdout()).map_err(ServeError::Start)?;
+        let (log, written) = log.unzip();
         let mut ends = Vec::new();
         for (listener, counts) in iter::zip(self.listeners, self.counts) {
             let directory = Arc::clone(&self.directory);
             let oddities = Arc::clone(&self.oddities);
-            let site = Arc::new(Site::new(directory, most_in_memory, oddities, counts));
+            let log = log.clone();
+            let site = Site::new(directory, most_in_memory, oddities, log, counts);
+            let site = Arc::new(site);
             let (seats, limits, stop) = (Arc::clone(&self.seats), self.limits, stop.clone());
             let (tell, end) = oneshot::channel();
             let serve = move || {
@@ -144,6 +152,11 @@ impl Responder for FileServer {
         for end in ends {
             let ended = end.await.map_err(|_| ServeError::Panicked)?;
             ended.map_err(ServeError::Start)?;
+        }
+        drop(log);
+        if let Some(written) = written {
+            // Whoever has stopped reading it does not hold up the end.
+            _ = timeout(LAST_LINES, written).await;
         }
         Ok(())
     }
@@ -192,6 +205,8 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 /// before a stalled write goes on, so that a peer that takes 1 KiB a second is not given up within
 /// a minute; otherwise it were a third of a buffer of megabytes.
 const MOST_UNSENT: u32 = 128 << 10;
+/// How long the access log may take for its end.
+const LAST_LINES: Duration = Duration::from_secs(1);
 /// Bytes of files in memory, over all threads.
 const MOST_IN_MEMORY: usize = 64 << 20;
 /// Connections of a thread that may wait to be accepted.
