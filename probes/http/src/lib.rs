@@ -21,3 +21,6 @@
 
 mod client;
 mod server;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub use server::fuzzing;

@@ -4,11 +4,13 @@
 //!
 //! ```text
 //! options ──▶ responder ──▶ accept ──▶ connection ──▶ answer ──▶ payload
-//!              threads        seats      patience        │
+//!              threads        seats      tls, patience,  │
+//!                                        http2           │
 //!                                                        ├──▶ request, refusal          may it be answered at all
 //!                                                        ├──▶ path, directory           which file is meant
 //!                                                        ├──▶ representation, cache     what is sent of it
-//!                                                        └──▶ conditional, range, cookie   and to whom
+//!                                                        ├──▶ listing                   or of a directory
+//!                                                        └──▶ conditional, range, coding, cookie   and to whom
 //!
 //! fault ──▶ generated, disturb                                     how to misbehave, if wanted
 //! exchange ──▶ counts, access_log                                  what has come of it all
@@ -18,6 +20,7 @@ mod accept;
 mod access_log;
 mod answer;
 mod cache;
+mod coding;
 mod conditional;
 mod connection;
 mod cookie;
@@ -27,16 +30,22 @@ mod directory;
 mod disturb;
 mod exchange;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod generated;
+mod http2;
+mod listing;
 mod options;
 mod path;
 mod patience;
 mod payload;
+mod quality;
 mod range;
 mod refusal;
 mod representation;
 mod request;
 mod responder;
+mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -9,16 +9,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use leadsman_core::Stop;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use super::answer::Site;
-use super::connection::serve;
+use super::connection::Door;
 use super::counts::Rejected;
-use super::patience::Limits;
 
 /// How many connections there are, of how many there may be.
 #[derive(Debug)]
@@ -88,21 +85,15 @@ impl Drop for Seat {
     }
 }
 
-/// Serves everybody who connects until `stop` is requested, and lets those who are served then come
+/// Serves everybody who connects until the end is asked for, and lets those who are served then come
 /// to an end.
-pub(super) async fn accept(
-    listener: TcpListener,
-    site: Arc<Site>,
-    seats: Arc<Seats>,
-    limits: Limits,
-    stop: Stop,
-) {
+pub(super) async fn accept(listener: TcpListener, door: Door, seats: Arc<Seats>) {
     // Every connection holds a sender; when the last is gone, nothing is received any more.
     let (presence, mut all_gone) = mpsc::channel::<()>(1);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.requested() => break,
+            () = door.stop.requested() => break,
         };
         let (stream, peer) = match accepted {
             Ok((stream, peer)) => (stream, peer.ip()),
@@ -114,15 +105,18 @@ pub(super) async fn accept(
             }
         };
         let Some(seat) = seats.take(peer) else {
-            site.counts.reject(Rejected::Full);
-            turn_away(&stream);
+            door.site.counts.reject(Rejected::Full);
+            // In TLS it would be told nothing, and the handshake is not worth it.
+            if door.tls.is_none() {
+                turn_away(&stream);
+            }
             continue;
         };
-        let (site, stop, presence) = (Arc::clone(&site), stop.clone(), presence.clone());
+        let (door, presence) = (door.clone(), presence.clone());
         tokio::spawn(async move {
-            let counts = Arc::clone(&site.counts);
+            let counts = Arc::clone(&door.site.counts);
             counts.come();
-            serve(stream, site, limits, stop).await;
+            door.serve(stream).await;
             counts.go();
             drop((seat, presence));
         });

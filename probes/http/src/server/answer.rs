@@ -9,19 +9,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hyper::header::{
-    ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE, SET_COOKIE,
+    ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue,
+    RANGE, SET_COOKIE,
 };
 use hyper::{Request, Response, StatusCode};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::access_log::AccessLog;
 use super::cache::{Cache, Hit};
+use super::coding::Coding;
 use super::conditional::Outcome;
-use super::cookie::Visits;
+use super::cookie::{Cookie, Visits};
 use super::counts::Counts;
 use super::directory::{Directory, Found};
 use super::disturb::Disturbances;
 use super::fault::{Fault, PREFIX};
+use super::listing::listing;
 use super::path::Path;
 use super::payload::{Payload, Piece};
 use super::range::{Wanted, wanted};
@@ -33,6 +37,7 @@ use super::request::{Verb, verb};
 #[derive(Debug)]
 pub(super) struct Site {
     directory: Arc<Directory>,
+    manners: Manners,
     pub(super) oddities: Arc<Oddities>,
     /// Where answers are written down, if anywhere.
     pub(super) log: Option<AccessLog>,
@@ -51,6 +56,23 @@ pub(super) struct Oddities {
     pub(super) disturbances: Disturbances,
 }
 
+/// What is done beside sending files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manners {
+    /// The cookie that visitors get.
+    pub(super) cookie: Cookie,
+    /// Whether it is told what lies in a directory without an index.
+    pub(super) listing: bool,
+}
+
+/// What a path means.
+enum Meant {
+    /// A file.
+    File(Arc<Representation>),
+    /// What lies in a directory.
+    Directory(Path),
+}
+
 #[derive(Debug)]
 struct Memory {
     cache: Cache,
@@ -62,16 +84,18 @@ impl Site {
     pub(super) fn new(
         directory: Arc<Directory>,
         most_in_memory: usize,
+        manners: Manners,
         oddities: Arc<Oddities>,
         log: Option<AccessLog>,
         counts: Arc<Counts>,
     ) -> Self {
         let memory = Memory {
             cache: Cache::new(most_in_memory),
-            visits: Visits::new(),
+            visits: Visits::new(manners.cookie),
         };
         Self {
             directory,
+            manners,
             oddities,
             log,
             counts,
@@ -107,15 +131,17 @@ impl Site {
                 return Err(StatusCode::SERVICE_UNAVAILABLE.into());
             }
         }
-        let file = self.find(uri.path(), uri.query()).await?;
-        match file.validators.evaluate(headers) {
-            Outcome::Proceed => {}
-            Outcome::NotModified => return Ok(not_modified(&file)),
-            Outcome::Failed => return Err(StatusCode::PRECONDITION_FAILED.into()),
-        }
-        let mut response = match verb {
-            Verb::Get => self.content(&file, headers)?,
-            _ => whole(&file, Payload::EMPTY),
+        let mut response = match self.find(uri.path(), uri.query()).await? {
+            Meant::File(file) => {
+                let file = file.preferred(headers);
+                match file.validators.evaluate(headers) {
+                    Outcome::Proceed if verb == Verb::Get => self.content(file, headers)?,
+                    Outcome::Proceed => whole(file, Payload::EMPTY),
+                    Outcome::NotModified => return Ok(not_modified(file)),
+                    Outcome::Failed => return Err(StatusCode::PRECONDITION_FAILED.into()),
+                }
+            }
+            Meant::Directory(path) => self.list(path, headers).await?,
         };
         let cookie = self.memory().visits.renew(headers);
         let cookie = cookie.map_err(io::Error::from)?;
@@ -123,18 +149,18 @@ impl Site {
         Ok(response)
     }
 
-    /// The file at the path of a request, from memory if it is there.
-    async fn find(&self, raw: &str, query: Option<&str>) -> Result<Arc<Representation>, Refusal> {
+    /// What the path of a request means; a file comes from memory if it is there.
+    async fn find(&self, raw: &str, query: Option<&str>) -> Result<Meant, Refusal> {
         let now = Instant::now();
         // What is kept was found by its decoded path. Without an escape this is one.
         if !raw.contains('%')
             && let Some(file) = self.remembered(raw.as_bytes(), now)
         {
-            return Ok(file);
+            return Ok(Meant::File(file));
         }
         let path = Path::parse(raw)?;
         if let Some(file) = self.remembered(path.as_bytes(), now) {
-            return Ok(file);
+            return Ok(Meant::File(file));
         }
         let at = if path.is_directory() {
             path.join(INDEX)
@@ -143,16 +169,38 @@ impl Site {
         };
         let (file, stamp) = match self.directory.find(&at)? {
             Found::File(file, stamp) => (file, stamp),
-            Found::Directory if !path.is_directory() => {
+            Found::Directory(_) if !path.is_directory() => {
                 return Err(Refusal::moved(path.with_slash(query)));
             }
-            Found::Directory | Found::Missing => return Err(StatusCode::NOT_FOUND.into()),
+            _ if self.manners.listing && path.is_directory() => {
+                return Ok(Meant::Directory(path));
+            }
+            Found::Directory(_) | Found::Missing => return Err(StatusCode::NOT_FOUND.into()),
         };
-        let file = Arc::new(Representation::of(at, file, stamp).await?);
+        let mut file = Representation::of(at, file, stamp).await?;
+        for coding in Coding::ALL {
+            let beside = file.path.join(coding.suffix());
+            if let Found::File(opened, stamp) = self.directory.find(&beside)? {
+                file.offer(coding, Representation::of(beside, opened, stamp).await?);
+            }
+        }
+        let file = Arc::new(file);
         if file.is_lasting() {
             self.memory().cache.keep(&path, &file, now);
         }
-        Ok(file)
+        Ok(Meant::File(file))
+    }
+
+    /// Tells what lies in a directory.
+    async fn list(&self, path: Path, headers: &HeaderMap) -> Result<Response<Payload>, Refusal> {
+        let directory = Arc::clone(&self.directory);
+        let list = move || (directory.list(&path), path);
+        let listed = spawn_blocking(list).await.map_err(io::Error::other)?;
+        match listed {
+            (Ok(Some(entries)), path) => Ok(listing(&path, &entries, headers)),
+            (Ok(None), _) => Err(StatusCode::NOT_FOUND.into()),
+            (Err(why), _) => Err(why.into()),
+        }
     }
 
     /// What is in memory for a path, unless it has changed since.
@@ -161,11 +209,24 @@ impl Site {
             Hit::Fresh(file) => return Some(file),
             Hit::Stale(file) => file,
         };
-        if self.directory.is_still(&file.path, &file.stamp) {
+        if self.is_still(&file) {
             return Some(file);
         }
         self.memory().cache.forget(path);
         None
+    }
+
+    /// Whether nothing has changed of a file, nor of what lies beside it.
+    fn is_still(&self, file: &Representation) -> bool {
+        let is_new = |coding: &Coding| {
+            let found = self.directory.find(&file.path.join(coding.suffix()));
+            matches!(found, Ok(Found::File(..)))
+        };
+        let is_offered = |coding: &Coding| file.compressed.iter().any(|(has, _)| has == coding);
+        let mut others = Coding::ALL.iter().filter(|coding| !is_offered(coding));
+        file.all()
+            .all(|file| self.directory.is_still(&file.path, &file.stamp))
+            && !others.any(is_new)
     }
 
     /// Answers GET, with all of the file or with the parts that were asked for.
@@ -186,6 +247,9 @@ impl Site {
             Wanted::Parts(parts) => {
                 if let [part] = parts.as_slice() {
                     single(file, part)
+                } else if file.headers.contains_key(CONTENT_ENCODING) {
+                    // It would be said of the boundaries as well.
+                    whole(file, file.content.clone().into())
                 } else {
                     let boundary = self.memory().visits.unguessable();
                     let boundary = boundary.map_err(io::Error::from)?;
@@ -268,14 +332,20 @@ const INDEX: &str = "index.html";
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Duration;
 
     use tempfile::TempDir;
+    use tokio::time::advance;
 
     use super::*;
     use crate::server::directory::Symlinks;
 
     fn site(directory: &TempDir) -> Site {
         let directory = Directory::open(directory.path().into(), Symlinks::Inside).unwrap();
+        let manners = Manners {
+            cookie: Cookie::PLAIN,
+            listing: false,
+        };
         let oddities = Oddities {
             faults: false,
             disturbances: Disturbances::new(&[]),
@@ -283,6 +353,7 @@ mod tests {
         Site::new(
             Arc::new(directory),
             1 << 20,
+            manners,
             Arc::new(oddities),
             None,
             Arc::default(),
@@ -313,6 +384,33 @@ mod tests {
             assert_eq!(status(&site, same).await, StatusCode::OK);
         }
         assert_eq!(site.memory().cache.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_and_goes_beside_a_file_in_memory_is_noticed() {
+        let directory = TempDir::new().unwrap();
+        let settled = |name| {
+            let file = directory.path().join(name);
+            fs::write(&file, name).unwrap();
+            let opened = fs::File::open(&file).unwrap();
+            opened.set_modified(std::time::UNIX_EPOCH).unwrap();
+            file
+        };
+        settled("file");
+        let site = site(&directory);
+        let is_compressed = async || {
+            advance(Duration::from_secs(1)).await;
+            let request = Request::get("/file").header("host", "a");
+            let request = request.header("accept-encoding", "gzip").body(());
+            let answer = site.answer(&request.unwrap()).await;
+            assert_eq!(site.memory().cache.len(), 1);
+            answer.headers().contains_key(CONTENT_ENCODING)
+        };
+        assert!(!is_compressed().await);
+        let beside = settled("file.gz");
+        assert!(is_compressed().await);
+        fs::remove_file(beside).unwrap();
+        assert!(!is_compressed().await);
     }
 
     #[tokio::test]

@@ -105,9 +105,10 @@ impl Cache {
 
 /// Bytes that it costs to keep a file.
 fn weight(key: &[u8], file: &Representation) -> usize {
-    usize::try_from(file.length())
-        .unwrap_or(usize::MAX)
-        .saturating_add(2 * key.len() + OVERHEAD)
+    file.all().fold(2 * key.len(), |bytes, file| {
+        let length = usize::try_from(file.length()).unwrap_or(usize::MAX);
+        bytes.saturating_add(length).saturating_add(OVERHEAD)
+    })
 }
 
 /// For how long a file is not looked at again.

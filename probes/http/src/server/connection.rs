@@ -1,9 +1,11 @@
 //! How is a connection served?
 //!
-//! Hyper speaks HTTP/1 with the peer; here is how strictly, and how it is told to end.
+//! Rustls speaks TLS with the peer, if at all, and hyper HTTP; here is which, how strictly in
+//! version 1, and how it is told to end.
 
 use std::error::Error as _;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,70 +17,128 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use leadsman_core::Stop;
 use socket2::{SockRef, Socket};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::answer::Site;
 use super::counts::Rejected;
 use super::exchange::Exchange;
 use super::fault::Severed;
+use super::http2;
 use super::patience::{GivenUp, Limits, Patient, Turn};
 
-/// Answers the requests of a peer until one of both has had enough, or `stop` is requested and the
-/// request that is being answered then is answered.
-pub(super) async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, stop: Stop) {
-    let handle = site.oddities.faults.then(|| Handle::of(&stream)).flatten();
-    let peer = site.log.as_ref().and_then(|_| stream.peer_addr().ok());
-    let peer = peer.map(|peer| peer.ip());
-    let counts = Arc::clone(&site.counts);
-    let turn = Arc::new(Turn::default());
-    let stream = Patient::new(stream, limits, Arc::clone(&turn));
-    let service = service_fn(|request: Request<Incoming>| {
-        turn.answer(!request.body().is_end_stream());
-        let site = Arc::clone(&site);
-        let exchange = Exchange::begin(&site, &request, peer);
-        let handle = handle.clone();
-        async move {
-            let response = site.answer(&request).await;
-            if response.extensions().get::<Severed>().is_some()
-                && let Some(handle) = handle
-            {
-                handle.sever();
-                return Err(Severed);
+/// What is behind the door by which the peers come.
+#[derive(Clone)]
+pub(super) struct Door {
+    /// What is there to see.
+    pub(super) site: Arc<Site>,
+    /// How TLS is spoken at the door, if at all.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// How long a peer is waited for.
+    pub(super) limits: Limits,
+    /// When the door is closed.
+    pub(super) stop: Stop,
+}
+
+impl Door {
+    /// Answers the requests of a peer until one of both has had enough, or the door is closed and
+    /// the request that is being answered then is answered.
+    pub(super) async fn serve(self, stream: TcpStream) {
+        let peer = Peer::of(&stream, &self.site);
+        if let Some(tls) = &self.tls {
+            if let Some(stream) = self.agree(tls.accept(stream)).await {
+                let alpn = stream.get_ref().1.alpn_protocol();
+                if alpn == Some(http2::ALPN) {
+                    // Or those who speak version 1 would take as much memory.
+                    Box::pin(http2::serve(stream, &self, peer)).await;
+                } else {
+                    self.speak(stream, peer).await;
+                }
             }
-            Ok(exchange.track(response))
+        } else {
+            match self.agree(http2::is_spoken(&stream)).await {
+                Some(true) => Box::pin(http2::serve(stream, &self, peer)).await,
+                Some(false) => self.speak(stream, peer).await,
+                None => {}
+            }
         }
-    });
-    let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        biased;
-        ended = &mut connection => ended,
-        () = stop.requested() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    }
+
+    /// What is agreed on with a peer in time; why nothing is, is the peer's affair.
+    async fn agree<T>(&self, agreement: impl Future<Output = io::Result<T>>) -> Option<T> {
+        tokio::select! {
+            agreed = timeout(self.limits.head, agreement) => {
+                if agreed.is_err() {
+                    self.site.counts.reject(Rejected::Head);
+                }
+                agreed.ok()?.ok()
+            }
+            () = self.stop.requested() => None,
         }
-    };
-    // Why a connection ended is the peer's affair: it was reset, or spoke no HTTP.
-    if let Err(why) = ended
-        && let Some(why) = rejected(&why)
+    }
+
+    /// Speaks HTTP/1 with a peer.
+    async fn speak<S>(&self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        counts.reject(why);
+        let turn = Arc::new(Turn::default());
+        let stream = Patient::new(stream, self.limits, Arc::clone(&turn));
+        let service = service_fn(|request: Request<Incoming>| {
+            turn.answer(!request.body().is_end_stream());
+            let site = Arc::clone(&self.site);
+            let exchange = Exchange::begin(&site, &request, peer.address);
+            let handle = peer.handle.clone();
+            async move {
+                let response = site.answer(&request).await;
+                if response.extensions().get::<Severed>().is_some() {
+                    if let Some(handle) = handle {
+                        // What is closed with this is reset (socket(7)). If it cannot be set, the
+                        // connection ends without an answer all the same.
+                        _ = handle.set_linger(Some(Duration::ZERO));
+                    }
+                    return Err(Severed);
+                }
+                Ok(exchange.track(response))
+            }
+        });
+        let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            biased;
+            ended = &mut connection => ended,
+            () = self.stop.requested() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        // Why a connection ended is the peer's affair: it was reset, or spoke no HTTP.
+        if let Err(why) = ended
+            && let Some(why) = rejected(&why)
+        {
+            self.site.counts.reject(why);
+        }
     }
 }
 
-/// A second handle of a connection, where somebody may ask that it be reset.
+/// What is known of a peer before it has said anything.
 #[derive(Clone)]
-struct Handle(Arc<Socket>);
+pub(super) struct Peer {
+    /// Its address, if that is logged.
+    pub(super) address: Option<IpAddr>,
+    /// A second handle of its connection, if somebody may ask that it be reset.
+    handle: Option<Arc<Socket>>,
+}
 
-impl Handle {
-    fn of(stream: &TcpStream) -> Option<Self> {
-        let socket = SockRef::from(stream).try_clone().ok()?;
-        Some(Self(Arc::new(socket)))
-    }
-
-    /// Lets the connection end with a reset once it is closed (socket(7), `SO_LINGER`).
-    fn sever(&self) {
-        // If that fails, it ends without an answer all the same.
-        _ = self.0.set_linger(Some(Duration::ZERO));
+impl Peer {
+    fn of(stream: &TcpStream, site: &Site) -> Self {
+        let address = site.log.as_ref().and_then(|_| stream.peer_addr().ok());
+        let handle = || SockRef::from(stream).try_clone().ok().map(Arc::new);
+        Self {
+            address: address.map(|address| address.ip()),
+            handle: site.oddities.faults.then(handle).flatten(),
+        }
     }
 }
 
@@ -101,7 +161,7 @@ fn protocol() -> http1::Builder {
     protocol
         // How long a peer is waited for is the affair of its stream.
         .header_read_timeout(None)
-        .max_header_size(LARGEST_HEAD)
+        .max_header_size(LARGEST_HEAD as usize)
         .max_buf_size(BUFFER)
         // Some say the end of what they send before they have what they asked for.
         .half_close(true);
@@ -109,6 +169,6 @@ fn protocol() -> http1::Builder {
 }
 
 /// Bytes of a request's head.
-const LARGEST_HEAD: usize = 16 << 10;
+pub(super) const LARGEST_HEAD: u32 = 16 << 10;
 /// Bytes that are read ahead of the requests that are answered.
 const BUFFER: usize = 64 << 10;

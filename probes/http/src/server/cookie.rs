@@ -14,13 +14,22 @@ use rustix::rand::{GetRandomFlags, getrandom};
 /// from it for many visitors at once.
 #[derive(Debug)]
 pub(super) struct Visits {
+    cookie: Cookie,
     pool: [u8; POOL],
     used: usize,
 }
 
+/// How the cookie is named, and what is said of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cookie {
+    name: &'static [u8],
+    attributes: &'static [u8],
+}
+
 impl Visits {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(cookie: Cookie) -> Self {
         Self {
+            cookie,
             pool: [0; POOL],
             used: POOL,
         }
@@ -29,13 +38,13 @@ impl Visits {
     /// The `Set-Cookie` that begins or renews the visit of whoever sent `headers`.
     pub(super) fn renew(&mut self, headers: &HeaderMap) -> io::Result<HeaderValue> {
         let fresh;
-        let visit = if let Some(visit) = brought(headers) {
+        let visit = if let Some(visit) = self.cookie.brought(headers) {
             visit
         } else {
             fresh = self.unguessable()?;
             &fresh
         };
-        let cookie = [NAME, b"=", visit, ATTRIBUTES].concat();
+        let cookie = [self.cookie.name, b"=", visit, self.cookie.attributes].concat();
         Ok(HeaderValue::try_from(cookie).expect("base64 fits in a header"))
     }
 
@@ -57,17 +66,35 @@ impl Visits {
     }
 }
 
-/// The identifier that a visitor brings, if it looks like one of ours. Of several, the first counts.
-fn brought(headers: &HeaderMap) -> Option<&[u8]> {
-    let lines = headers.get_all(COOKIE).into_iter();
-    let mut pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    let visit = pairs.find_map(|pair| pair.trim_ascii().strip_prefix(NAME)?.strip_prefix(b"="))?;
-    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (visit.len() == LETTERS && visit.iter().all(is_letter)).then_some(visit)
+impl Cookie {
+    /// For whoever comes without TLS.
+    pub(super) const PLAIN: Self = Self {
+        name: b"visit",
+        attributes: b"; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax",
+    };
+    /// For whoever comes with TLS. Nobody else can set a cookie of this name, and it is never sent
+    /// without TLS (RFC 6265bis, section 4.1.3.2).
+    pub(super) const SECURE: Self = Self {
+        name: b"__Host-visit",
+        attributes: b"; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure",
+    };
+
+    /// The identifier that a visitor brings, if it looks like one of ours. Of several, the first
+    /// counts.
+    fn brought<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+        let lines = headers.get_all(COOKIE).into_iter();
+        let mut pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+        let value = |pair: &'a [u8]| {
+            pair.trim_ascii()
+                .strip_prefix(self.name)?
+                .strip_prefix(b"=")
+        };
+        let visit = pairs.find_map(value)?;
+        let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (visit.len() == LETTERS && visit.iter().all(is_letter)).then_some(visit)
+    }
 }
 
-const NAME: &[u8] = b"visit";
-const ATTRIBUTES: &[u8] = b"; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax";
 /// Bytes of an identifier.
 const BYTES: usize = 16;
 /// The same in base64.
@@ -96,7 +123,7 @@ mod tests {
 
     #[test]
     fn visitor_keeps_what_it_brings_if_it_is_one_of_ours() {
-        let visits = &mut Visits::new();
+        let visits = &mut Visits::new(Cookie::PLAIN);
         let ours = set(visits, &[]);
         let with = |cookie: &str| cookie.replace("OURS", &ours);
         for kept in [
@@ -126,8 +153,23 @@ mod tests {
     }
 
     #[test]
+    fn cookie_of_tls_is_another_one_and_stays_with_tls() {
+        let visits = &mut Visits::new(Cookie::SECURE);
+        let mut renew = |cookie: &str| {
+            let headers = HeaderMap::from_iter([(COOKIE, cookie.parse().unwrap())]);
+            let set = visits.renew(&headers).unwrap();
+            set.to_str().unwrap().to_owned()
+        };
+        let ours = "abcdefghijklmnopqrstuv";
+        let set = renew(&format!("visit=x; __Host-visit={ours}"));
+        let attributes = "; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure";
+        assert_eq!(set, format!("__Host-visit={ours}{attributes}"));
+        assert!(!renew(&format!("visit={ours}")).contains(ours));
+    }
+
+    #[test]
     fn no_two_visitors_get_the_same() {
-        let visits = &mut Visits::new();
+        let visits = &mut Visits::new(Cookie::PLAIN);
         let given: HashSet<_> = (0..1000).map(|_| set(visits, &[])).collect();
         assert_eq!(given.len(), 1000);
     }

@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, statat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, statat,
 };
 use rustix::io::Errno;
 use schemars::JsonSchema;
@@ -43,9 +43,20 @@ pub(super) enum Found {
     /// A regular file.
     File(File, Stamp),
     /// A directory.
-    Directory,
+    Directory(Stamp),
     /// Nothing that may be served, or nothing at all; which of them is nobody's business.
     Missing,
+}
+
+/// What a directory has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Its name there.
+    pub(super) name: Vec<u8>,
+    /// Bytes of a file; `None` for a directory.
+    pub(super) size: Option<u64>,
+    /// Seconds since 1970.
+    pub(super) modified: i64,
 }
 
 /// In which state a file is: if any of this changes, so may its content have done.
@@ -94,19 +105,12 @@ impl Directory {
 
     /// Opens what lies at a path. The error is this host's, not that of whoever asks.
     pub(super) fn find(&self, path: &Path) -> io::Result<Found> {
-        let relative = path.relative();
-        let opened = match self.resolve {
-            Some(resolve) => self.open_beneath(&relative, resolve),
-            None => self.open_without_links(&relative),
-        };
-        let file = match opened {
-            Ok(file) => file,
-            Err(why) if is_ours(why) => return Err(why.into()),
-            Err(_) => return Ok(Found::Missing),
+        let Some(file) = self.open_inside(path)? else {
+            return Ok(Found::Missing);
         };
         let stat = fstat(&file)?;
         Ok(match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Directory => Found::Directory,
+            FileType::Directory => Found::Directory(Stamp::of(&stat)),
             FileType::RegularFile if !path.is_directory() => {
                 Found::File(File::from(file), Stamp::of(&stat))
             }
@@ -121,6 +125,51 @@ impl Directory {
     pub(super) fn is_still(&self, path: &Path, stamp: &Stamp) -> bool {
         let stat = statat(&self.root, path.relative(), AtFlags::empty());
         stat.is_ok_and(|stat| Stamp::of(&stat) == *stamp)
+    }
+
+    /// What may be asked for in a directory, by name; `None` if there is no such directory.
+    pub(super) fn list(&self, path: &Path) -> io::Result<Option<Vec<Entry>>> {
+        let Some(directory) = self.open_inside(path)? else {
+            return Ok(None);
+        };
+        if FileType::from_raw_mode(fstat(&directory)?.st_mode) != FileType::Directory {
+            return Ok(None);
+        }
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(directory)?.take(MOST_LISTED) {
+            let name = entry?.file_name().to_bytes().to_vec();
+            let Some(path) = path.below(&name) else {
+                continue;
+            };
+            // Whatever is told of is found as if it was asked for.
+            let (size, stamp) = match self.find(&path)? {
+                Found::File(_, stamp) => (Some(stamp.size), stamp),
+                Found::Directory(stamp) => (None, stamp),
+                Found::Missing => continue,
+            };
+            let modified = stamp.modified.0;
+            entries.push(Entry {
+                name,
+                size,
+                modified,
+            });
+        }
+        entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(Some(entries))
+    }
+
+    /// Opens what lies at a path, whatever it is. The error is this host's.
+    fn open_inside(&self, path: &Path) -> io::Result<Option<OwnedFd>> {
+        let relative = path.relative();
+        let opened = match self.resolve {
+            Some(resolve) => self.open_beneath(&relative, resolve),
+            None => self.open_without_links(&relative),
+        };
+        match opened {
+            Ok(file) => Ok(Some(file)),
+            Err(why) if is_ours(why) => Err(why.into()),
+            Err(_) => Ok(None),
+        }
     }
 
     fn open_beneath(&self, relative: &CStr, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
@@ -174,6 +223,8 @@ const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
+/// Entries of a directory that are looked at to tell of it.
+const MOST_LISTED: usize = 10_000;
 /// How often something may be renamed on the way.
 const ATTEMPTS: usize = 8;
 

@@ -53,6 +53,12 @@ impl Generated {
         }
     }
 
+    /// The same, of which so many bytes leave at once, at most.
+    pub(super) fn in_steps_of(mut self, most: u64) -> Self {
+        self.step = self.step.min(most);
+        self
+    }
+
     /// Bytes that are still to come, or so it is said.
     pub(super) fn promised(&self) -> u64 {
         self.left + u64::from(self.breaks)

@@ -16,6 +16,7 @@ use super::access_log::AccessFormat;
 use super::directory::Symlinks;
 use super::disturb::Disturbance;
 use super::responder::FileServer;
+use super::tls::TlsOptions;
 
 /// What is served, where, and to how many.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,11 @@ pub(super) struct ServerOptions {
     pub(super) directory: PathBuf,
     /// Which symbolic links are followed: those that stay `inside` the directory, or none, `deny`.
     pub(super) symlinks: Symlinks,
+    /// Whether it is told what lies in a directory that has no `index.html`.
+    pub(super) listing: bool,
+    /// The certificate to speak TLS with, and its key; without it, TLS is not spoken. Both files are
+    /// read again when they have changed.
+    pub(super) tls: Option<TlsOptions>,
     /// Threads that serve, each with a runtime and a listener of its own. By default as many as
     /// there are processors, but at most 4.
     pub(super) threads: Option<NonZeroUsize>,
@@ -58,6 +64,8 @@ impl Default for ServerOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             directory: PathBuf::new(),
             symlinks: Symlinks::default(),
+            listing: false,
+            tls: None,
             threads: None,
             max_connections: const { NonZeroUsize::new(10_000).expect("it is not zero") },
             max_connections_per_ip: None,

@@ -33,10 +33,10 @@ impl Path {
         let mut hidden = false;
         for segment in raw.split('/').filter(|segment| !segment.is_empty()) {
             let segment = decoded(segment).ok_or(PathError::Malformed)?;
-            if matches!(&*segment, b"." | b"..") || segment.iter().any(|byte| is_refused(*byte)) {
-                return Err(PathError::Malformed);
+            match check(&segment) {
+                Err(PathError::Malformed) => return Err(PathError::Malformed),
+                checked => hidden |= checked.is_err(),
             }
-            hidden |= segment.starts_with(b".") && &*segment != WELL_KNOWN;
             path.push(b'/');
             path.extend_from_slice(&segment);
         }
@@ -72,10 +72,16 @@ impl Path {
         Self([&self.0, name.as_bytes()].concat())
     }
 
+    /// The path of what has this name in this directory, if it may be asked for.
+    pub(super) fn below(&self, name: &[u8]) -> Option<Self> {
+        check(name).ok()?;
+        Some(Self([&self.0, name].concat()))
+    }
+
     /// Where a directory asked for without its slash is found: never another host, for it begins
     /// with a single slash, and never a second header, for it is encoded.
     pub(super) fn with_slash(&self, query: Option<&str>) -> HeaderValue {
-        let mut location = percent_encode(&self.0, PLAIN).to_string();
+        let mut location = encoded(&self.0);
         location.push('/');
         if let Some(query) = query {
             location.push('?');
@@ -83,6 +89,22 @@ impl Path {
         }
         HeaderValue::try_from(location).expect("what was parsed as a URI fits in a header")
     }
+}
+
+/// A path, or a name in one, as it is written where a URI refers to it.
+pub(super) fn encoded(path: &[u8]) -> String {
+    percent_encode(path, PLAIN).to_string()
+}
+
+/// Whether a name may be asked for.
+fn check(name: &[u8]) -> Result<(), PathError> {
+    if matches!(name, b"." | b"..") || name.iter().any(|byte| is_refused(*byte)) {
+        return Err(PathError::Malformed);
+    }
+    if name.starts_with(b".") && name != WELL_KNOWN {
+        return Err(PathError::Hidden);
+    }
+    Ok(())
 }
 
 /// Undoes percent-encoding once; `None` if an escape is none.

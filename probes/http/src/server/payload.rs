@@ -46,6 +46,8 @@ pub(super) struct Pieces {
     /// The last chunk, whose memory is used again once it has left.
     last: Bytes,
     left: u64,
+    /// Bytes that leave at once, at most.
+    most: u64,
 }
 
 impl Payload {
@@ -59,7 +61,20 @@ impl Payload {
             waiting,
             reading: None,
             last: Bytes::new(),
+            most: CHUNK,
         }))
+    }
+
+    /// The same, of which so many bytes leave at once, at most.
+    pub(super) fn in_chunks_of(self, most: u64) -> Self {
+        match self {
+            Self::Memory(bytes) if bytes.len() as u64 > most => {
+                Self::pieces([Piece::Memory(bytes)]).in_chunks_of(most)
+            }
+            Self::Memory(_) => self,
+            Self::Pieces(pieces) => Self::Pieces(Box::new(Pieces { most, ..*pieces })),
+            Self::Generated(content) => Self::Generated(Box::new(content.in_steps_of(most))),
+        }
     }
 }
 
@@ -139,13 +154,16 @@ impl Pieces {
         match self.waiting.front_mut() {
             None => Poll::Ready(None),
             Some(Piece::Memory(bytes)) => {
-                let bytes = std::mem::take(bytes);
-                self.waiting.pop_front();
-                self.left -= bytes.len() as u64;
-                Poll::Ready(Some(Ok(bytes)))
+                let most = usize::try_from(self.most).unwrap_or(usize::MAX);
+                let chunk = bytes.split_to(most.min(bytes.len()));
+                if bytes.is_empty() {
+                    self.waiting.pop_front();
+                }
+                self.left -= chunk.len() as u64;
+                Poll::Ready(Some(Ok(chunk)))
             }
             Some(Piece::File(file, range)) => {
-                let length = CHUNK.min(range.end - range.start);
+                let length = self.most.min(range.end - range.start);
                 let length = usize::try_from(length).expect("a chunk fits in memory");
                 let last = std::mem::take(&mut self.last);
                 let mut buffer = last.try_into_mut().unwrap_or_default();
@@ -207,6 +225,26 @@ mod tests {
         let payload = Payload::pieces(pieces);
         assert_eq!(payload.size_hint().exact(), Some(expected.len() as u64));
         assert_eq!(payload.collect().await.unwrap().to_bytes(), expected);
+    }
+
+    #[tokio::test]
+    async fn chunks_are_as_small_as_they_are_wanted() {
+        let (file, content) = numbered(2500);
+        let in_memory = || Bytes::from(content.clone());
+        for payload in [
+            Payload::Memory(in_memory()),
+            Payload::pieces([Piece::Memory(in_memory())]),
+            Payload::from(Piece::File(file, 0..2500)),
+        ] {
+            let mut payload = payload.in_chunks_of(1000);
+            for expected in [&content[..1000], &content[1000..2000], &content[2000..]] {
+                assert!(!payload.is_end_stream());
+                let chunk = payload.frame().await.unwrap().unwrap();
+                assert_eq!(chunk.into_data().unwrap(), expected);
+            }
+            assert!(payload.is_end_stream());
+        }
+        assert!(Payload::EMPTY.in_chunks_of(1000).is_end_stream());
     }
 
     #[tokio::test]

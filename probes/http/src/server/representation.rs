@@ -5,15 +5,17 @@
 
 use std::fs::File;
 use std::io;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use hyper::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderName, HeaderValue, LAST_MODIFIED, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 
+use super::coding::{Coding, choose};
 use super::conditional::Validators;
 use super::directory::Stamp;
 use super::path::Path;
@@ -32,6 +34,8 @@ pub(super) struct Representation {
     pub(super) headers: HeaderMap,
     /// All of it.
     pub(super) content: Piece,
+    /// The same as it lies beside the file, compressed.
+    pub(super) compressed: Vec<(Coding, Self)>,
 }
 
 impl Representation {
@@ -57,7 +61,36 @@ impl Representation {
             stamp,
             validators,
             content,
+            compressed: Vec::new(),
         })
+    }
+
+    /// Offers the same compressed as well, to whom it suits better.
+    pub(super) fn offer(&mut self, coding: Coding, mut compressed: Self) {
+        let vary = HeaderValue::from_static("accept-encoding");
+        self.headers.insert(VARY, vary.clone());
+        let fields = &mut compressed.headers;
+        fields.insert(CONTENT_TYPE, self.headers[CONTENT_TYPE].clone());
+        fields.insert(CONTENT_ENCODING, coding.name());
+        fields.insert(VARY, vary);
+        self.compressed.push((coding, compressed));
+    }
+
+    /// The one among this and what is offered beside it that the client of these fields likes best.
+    pub(super) fn preferred(&self, headers: &HeaderMap) -> &Self {
+        if self.compressed.is_empty() {
+            return self;
+        }
+        let chosen = choose(headers, self.compressed.iter().map(|(coding, _)| *coding));
+        let mut compressed = self.compressed.iter();
+        compressed
+            .find(|(coding, _)| Some(*coding) == chosen)
+            .map_or(self, |(_, compressed)| compressed)
+    }
+
+    /// All of it and what is offered beside it.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Self> {
+        iter::once(self).chain(self.compressed.iter().map(|(_, compressed)| compressed))
     }
 
     /// Bytes.
@@ -65,15 +98,16 @@ impl Representation {
         self.stamp.size
     }
 
-    /// Whether it may be kept and sent again: it is in memory, and another state of the file would
-    /// have another tag.
+    /// Whether all of it may be kept and sent again: it is in memory, and another state of the file
+    /// would have another tag.
     pub(super) fn is_lasting(&self) -> bool {
-        matches!(self.content, Piece::Memory(_)) && !self.validators.weak
+        self.all()
+            .all(|file| matches!(file.content, Piece::Memory(_)) && !file.validators.weak)
     }
 
     /// The fields of an answer without content.
     pub(super) fn headers_of_copy(&self) -> HeaderMap {
-        let kept = [ETAG, LAST_MODIFIED, CACHE_CONTROL].into_iter();
+        let kept = [ETAG, LAST_MODIFIED, CACHE_CONTROL, VARY].into_iter();
         kept.filter_map(|name| Some((name.clone(), self.headers.get(name)?.clone())))
             .collect()
     }

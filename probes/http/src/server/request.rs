@@ -3,7 +3,7 @@
 //! Hyper has parsed it, but what it lets pass is more than RFC 9112 allows a server to accept: here
 //! is the rest of the rules. What the request asks for is not looked at beyond its method.
 
-use hyper::header::{EXPECT, HOST, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{EXPECT, HOST, TRANSFER_ENCODING};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 
 use super::refusal::Refusal;
@@ -53,19 +53,26 @@ fn has_doubtful_end<B>(request: &Request<B>) -> bool {
 }
 
 /// Whether there is exactly one Host, as a host is written; before HTTP/1.1 there may be none
-/// (RFC 9112, section 3.2).
+/// (RFC 9112, section 3.2), and in HTTP/2 the target has it (RFC 9113, section 8.3.1).
 fn has_sound_host<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).into_iter();
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) => is_host(host),
-        (None, _) => request.version() < Version::HTTP_11,
-        (Some(_), Some(_)) => false,
+    let authority = request
+        .uri()
+        .authority()
+        .map(|host| host.as_str().as_bytes());
+    match (hosts.next(), hosts.next(), authority) {
+        (None, _, Some(host)) if request.version() == Version::HTTP_2 => is_host(host),
+        (Some(host), None, Some(same)) if request.version() == Version::HTTP_2 => {
+            is_host(same) && same.eq_ignore_ascii_case(host.as_bytes())
+        }
+        (Some(host), None, _) => is_host(host.as_bytes()),
+        (None, ..) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_), _) => false,
     }
 }
 
 /// Whether it is `host [ ":" port ]` (RFC 3986, section 3.2.2), or empty.
-fn is_host(value: &HeaderValue) -> bool {
-    let value = value.as_bytes();
+fn is_host(value: &[u8]) -> bool {
     let colon = value.iter().rposition(|byte| *byte == b':');
     let is_bracketed = value.starts_with(b"[");
     let (host, port) = match colon {
@@ -107,7 +114,7 @@ mod tests {
     #[test]
     fn host_is_a_name_or_address_with_perhaps_a_port() {
         fn check(host: &str, expected: bool) {
-            assert_eq!(is_host(&host.parse().unwrap()), expected, "{host}");
+            assert_eq!(is_host(host.as_bytes()), expected, "{host}");
         }
         for host in [
             "",

@@ -21,12 +21,15 @@ use tokio::time::timeout;
 
 use super::accept::{Seats, accept};
 use super::access_log::{AccessFormat, AccessLog};
-use super::answer::{Oddities, Site};
+use super::answer::{Manners, Oddities, Site};
+use super::connection::Door;
+use super::cookie::Cookie;
 use super::counts::{Counts, Tally};
 use super::directory::{Directory, DirectoryError};
 use super::disturb::Disturbances;
 use super::options::ServerOptions;
 use super::patience::Limits;
+use super::tls::{Tls, TlsError, follow};
 
 /// A file server that is open.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(super) struct FileServer {
     address: SocketAddr,
     pub(super) listeners: Vec<TcpListener>,
     directory: Arc<Directory>,
+    manners: Manners,
+    tls: Option<Tls>,
     seats: Arc<Seats>,
     limits: Limits,
     oddities: Arc<Oddities>,
@@ -51,6 +56,9 @@ pub(super) enum OpenError {
     /// The directory is not there, or none.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// The certificate cannot be shown.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be had.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -79,6 +87,7 @@ impl FileServer {
             return Err(OpenError::NoDirectory);
         }
         let directory = Directory::open(options.directory.clone(), options.symlinks)?;
+        let tls = options.tls.clone().map(Tls::open).transpose()?;
         let address = options.listen;
         let (address, listeners) = listen(address, options.thread_count())
             .map_err(|source| OpenError::Listen { address, source })?;
@@ -94,6 +103,11 @@ impl FileServer {
                 disturbances: Disturbances::new(&options.disturb),
             }),
             directory: Arc::new(directory),
+            manners: Manners {
+                cookie: tls.as_ref().map_or(Cookie::PLAIN, |_| Cookie::SECURE),
+                listing: options.listing,
+            },
+            tls,
             seats: Arc::new(Seats::new(options.max_connections.get(), most_of_one)),
             limits: Limits {
                 head: options.header_timeout.0,
@@ -118,14 +132,24 @@ impl Responder for FileServer {
         let most_in_memory = MOST_IN_MEMORY / self.listeners.len();
         let log = AccessLog::start(self.access_log, io::stdout()).map_err(ServeError::Start)?;
         let (log, written) = log.unzip();
+        let acceptor = self.tls.as_ref().map(Tls::acceptor);
         let mut ends = Vec::new();
         for (listener, counts) in iter::zip(self.listeners, self.counts) {
-            let directory = Arc::clone(&self.directory);
-            let oddities = Arc::clone(&self.oddities);
-            let log = log.clone();
-            let site = Site::new(directory, most_in_memory, oddities, log, counts);
-            let site = Arc::new(site);
-            let (seats, limits, stop) = (Arc::clone(&self.seats), self.limits, stop.clone());
+            let site = Site::new(
+                Arc::clone(&self.directory),
+                most_in_memory,
+                self.manners,
+                Arc::clone(&self.oddities),
+                log.clone(),
+                counts,
+            );
+            let door = Door {
+                site: Arc::new(site),
+                tls: acceptor.clone(),
+                limits: self.limits,
+                stop: stop.clone(),
+            };
+            let seats = Arc::clone(&self.seats);
             let (tell, end) = oneshot::channel();
             let serve = move || {
                 let run = || -> io::Result<()> {
@@ -134,7 +158,7 @@ impl Responder for FileServer {
                         .build()?;
                     let served = async {
                         let listener = tokio::net::TcpListener::from_std(listener)?;
-                        accept(listener, site, seats, limits, stop).await;
+                        accept(listener, door, seats).await;
                         Ok(())
                     };
                     let ended = runtime.block_on(served);
@@ -149,9 +173,16 @@ impl Responder for FileServer {
             thread.spawn(serve).map_err(ServeError::Start)?;
             ends.push(end);
         }
-        for end in ends {
-            let ended = end.await.map_err(|_| ServeError::Panicked)?;
-            ended.map_err(ServeError::Start)?;
+        let ended = async {
+            for end in ends {
+                let ended = end.await.map_err(|_| ServeError::Panicked)?;
+                ended.map_err(ServeError::Start)?;
+            }
+            Ok::<_, ServeError>(())
+        };
+        tokio::select! {
+            ended = ended => ended?,
+            never = follow(self.tls) => match never {},
         }
         drop(log);
         if let Some(written) = written {

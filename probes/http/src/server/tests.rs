@@ -5,12 +5,16 @@
 //! - `counted`: what the server says it has done.
 //! - `crowd`: peers that take too long or are too many.
 //! - `faulty`: what the server does wrong because it is asked to.
+//! - `encrypted`: the same with TLS.
+//! - `multiplexed`: the same with HTTP/2, and what is made of its frames.
 
 mod bad_inputs;
 mod changing;
 mod counted;
 mod crowd;
+mod encrypted;
 mod faulty;
+mod multiplexed;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -70,7 +74,7 @@ impl Server {
         let meter = server.meter().unwrap();
         let (stopper, stop) = Stopper::new();
         let thread = thread::spawn(move || {
-            let runtime = Builder::new_current_thread().build().unwrap();
+            let runtime = Builder::new_current_thread().enable_time().build().unwrap();
             runtime.block_on(Box::new(server).serve(stop)).unwrap();
         });
         Self {
@@ -271,6 +275,87 @@ fn several_ranges_are_sent_between_boundaries() {
     };
     let end = format!("\r\n--{boundary}--\r\n");
     assert_eq!(answer.text(), part("0-1", "01") + &part("9-9", "9") + &end);
+}
+
+#[test]
+fn file_is_sent_as_it_lies_beside_itself_compressed_to_whom_that_suits() {
+    let server = Server::start();
+    let root = server.root();
+    for (name, content) in [("index.html.gz", "gzipped"), ("index.html.br", "brotli")] {
+        fs::write(root.join(name), content).unwrap();
+        settle(&root.join(name));
+    }
+    let check = |fields: &str, status: &str, coding: Option<&str>, content: &str| {
+        let answer = server.get_with(fields);
+        let got = (answer.status.as_str(), answer.field("content-encoding"));
+        assert_eq!(got, (status, coding), "{fields:?}");
+        assert_eq!(answer.text(), content, "{fields:?}");
+        assert_eq!(answer.field("vary"), Some("accept-encoding"), "{fields:?}");
+        if status != "304" {
+            let media = answer.field("content-type");
+            assert_eq!(media, Some("text/html; charset=utf-8"), "{fields:?}");
+        }
+        answer.field("etag").unwrap().to_owned()
+    };
+    let plain = check("", "200", None, "0123456789");
+    let gzip = check("Accept-Encoding: gzip\r\n", "200", Some("gzip"), "gzipped");
+    let brotli = check("Accept-Encoding: gzip, br\r\n", "200", Some("br"), "brotli");
+    assert!(plain != gzip && gzip != brotli && plain != brotli);
+    let known = format!("Accept-Encoding: gzip\r\nIf-None-Match: {gzip}\r\n");
+    check(&known, "304", None, "");
+    let known = format!("If-None-Match: {gzip}\r\n");
+    check(&known, "200", None, "0123456789");
+    let part = "Accept-Encoding: br\r\nRange: bytes=1-2\r\n";
+    check(part, "206", Some("br"), "ro");
+    let parts = "Accept-Encoding: br\r\nRange: bytes=0-0,2-2\r\n";
+    check(parts, "200", Some("br"), "brotli");
+    assert_eq!(server.get("/index.html.gz").field("vary"), None);
+}
+
+#[test]
+fn what_lies_in_a_directory_is_told_only_where_that_is_wanted() {
+    assert_eq!(Server::start().get("/sub/").status, "404");
+    let server = Server::with(|options| options.listing = true);
+    let root = server.root();
+    // Row 47.
+    fs::write(root.join("sub/<img src=x onerror=1>"), "abc").unwrap();
+    settle(&root.join("sub/<img src=x onerror=1>"));
+    fs::write(root.join("sub/.hidden"), "secret").unwrap();
+    let page = server.get("/sub/");
+    assert_eq!(page.status, "200");
+    for (name, expected) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-security-policy", "default-src 'none'"),
+        ("vary", "accept"),
+    ] {
+        assert_eq!(page.field(name), Some(expected));
+    }
+    assert!(page.field("set-cookie").is_some());
+    assert!(
+        page.text()
+            .contains(">&lt;img src=x onerror=1&gt;</a><td>3<td>")
+    );
+    assert!(!page.text().contains("<img") && !page.text().contains("hidden"));
+    let sent = "GET /sub/ HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n";
+    let json = only(server.ask(sent.as_bytes()));
+    assert_eq!(json.field("content-type"), Some("application/json"));
+    let expected = serde_json::json!([{
+        "name": "<img src=x onerror=1>",
+        "type": "file",
+        "size": 3,
+        "mtime": "Sun, 09 Sep 2001 01:46:40 GMT",
+    }]);
+    let listed: serde_json::Value = serde_json::from_slice(&json.body).unwrap();
+    assert_eq!(listed, expected);
+    assert_eq!(server.get("/").text(), "0123456789");
+    for (path, status) in [
+        ("/sub", "308"),
+        ("/none/", "404"),
+        ("/index.html/", "404"),
+        ("/.git/", "404"),
+    ] {
+        assert_eq!(server.get(path).status, status, "{path}");
+    }
 }
 
 #[test]

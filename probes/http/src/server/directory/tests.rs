@@ -37,7 +37,7 @@ fn seen(directory: &Directory, path: &str) -> String {
             assert_eq!(stamp.size, text.len() as u64);
             text
         }
-        Found::Directory => "a directory".to_owned(),
+        Found::Directory(_) => "a directory".to_owned(),
         Found::Missing => String::new(),
     }
 }
@@ -83,6 +83,44 @@ fn only_regular_files_inside_are_found() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_listed_is_what_would_be_found() {
+    let lair = lair();
+    let root = lair.path().join("root");
+    fs::write(root.join(".hidden"), "secret").unwrap();
+    fs::write(root.join("back\\slash"), "nobody can ask for it").unwrap();
+    let listed = |symlinks, path| -> Option<Vec<(String, Option<u64>)>> {
+        let directory = Directory::open(root.clone(), symlinks).unwrap();
+        let entries = directory.list(&Path::parse(path).unwrap()).unwrap()?;
+        let text = |name| String::from_utf8(name).unwrap();
+        Some(
+            entries
+                .into_iter()
+                .map(|entry| (text(entry.name), entry.size))
+                .collect(),
+        )
+    };
+    let entry = |name: &str, size| (name.to_owned(), size);
+    let (file, sub) = (entry("file", Some(5)), entry("sub", None));
+    let inside = [
+        file.clone(),
+        entry("link", Some(5)),
+        sub.clone(),
+        entry("sublink", None),
+    ];
+    assert_eq!(listed(Symlinks::Inside, "/"), Some(inside.into()));
+    assert_eq!(listed(Symlinks::Deny, "/"), Some(vec![file.clone(), sub]));
+    for path in ["/sub/", "/sublink/"] {
+        assert_eq!(
+            listed(Symlinks::Inside, path),
+            Some(vec![file.clone()]),
+            "{path}"
+        );
+    }
+    assert_eq!(listed(Symlinks::Inside, "/none/"), None);
+    assert_eq!(listed(Symlinks::Deny, "/sublink/"), None);
 }
 
 #[test]

@@ -187,7 +187,6 @@ fn method_or_version_that_is_not_served_is_refused() {
             ),
             (56, method("FOO"), "501"),
             (57, method("get"), "501"),
-            (58, raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), ""),
             (
                 59,
                 raw(&format!("GET /index.html HTTP/1.0\r\n\r\n{again}")),

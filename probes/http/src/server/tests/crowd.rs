@@ -4,7 +4,7 @@ use leadsman_core::options::Period;
 
 use super::*;
 
-const SOON: Period = Period(Duration::from_millis(100));
+pub(super) const SOON: Period = Period(Duration::from_millis(100));
 
 /// Whether the server ends the connection, rather than to leave it open.
 fn is_ended(mut stream: TcpStream) -> bool {
