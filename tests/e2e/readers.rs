@@ -56,6 +56,22 @@ fn wget_reads_it_and_takes_up_what_was_broken_off() {
 }
 
 #[test]
+fn nghttp_reads_it_over_http2() {
+    if !is_there("nghttp") {
+        return skipped(
+            "nghttp_reads_it_over_http2",
+            "Debian's package nghttp2-client",
+        );
+    }
+    let served = page();
+    let url = format!("http://{}/page.html", served.address);
+    assert_eq!(said("nghttp", &[&url]), PAGE);
+    let none = format!("http://{}/none", served.address);
+    let told = said("nghttp", &["-v", "--no-dep", &none]);
+    assert!(told.contains(":status: 404"), "{told}");
+}
+
+#[test]
 fn blackbox_exporter_finds_it_well() {
     const EXPORTER: &str = "prometheus-blackbox-exporter";
     if !is_there(EXPORTER) {
