@@ -1,7 +1,7 @@
 //! Is a configuration right, and what will it cost?
 //!
 //! Every mistake with its line, or else the load that the plan puts on this host, on the network
-//! and on Prometheus. Nothing is sent and nothing is opened.
+//! and on Prometheus. Nothing is sent and no responder is opened.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -32,7 +32,7 @@ use crate::log;
 use crate::resolver::Resolver;
 use crate::schedule::Identity;
 use crate::services::Services;
-use crate::source::Source;
+use crate::source::{Source, StageError};
 use crate::web;
 
 /// Why the program did not start.
@@ -41,6 +41,9 @@ pub(crate) enum StartError {
     /// The configuration has mistakes; shown with their lines.
     #[error("{}", .0.render(false).trim_end())]
     Config(Problems),
+    /// There is no configuration, and nothing to show in its place.
+    #[error(transparent)]
+    Demonstration(#[from] StageError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}; say where with --listen")]
     Listen {
@@ -70,7 +73,7 @@ struct DriverEnded(#[source] Option<JoinError>);
 /// Runs until a signal ends the program.
 pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartError> {
     log::start(args.log_level, args.log_format);
-    let mut source = Source::choose(args.config);
+    let mut source = Source::choose(args.config, &registry)?;
     source.listen = args.listen;
     source.timeout_offset = args.timeout_offset;
     source.history = args.history_limit;

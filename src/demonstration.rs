@@ -1,32 +1,92 @@
 //! What does a person see who starts the program with nothing?
 //!
-//! Every linked probe, aimed at the targets on loopback that its descriptor names, once a second;
-//! three addresses worth opening, and soon a line that says what was measured.
+//! Every linked responder that takes part, in a directory that is gone at the end, and every linked
+//! probe once a second: aimed at the responder of its name, and at the targets on loopback that its
+//! descriptor names. Three addresses worth opening, and soon a line that says what was measured.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::{fs, io};
 
-use leadsman_core::Registry;
+use leadsman_core::{Registry, Stage};
+use tempfile::TempDir;
 
 use crate::history::{Entry, History};
 
-/// Writes the configuration of the demonstration.
-pub(crate) fn configuration(registry: &Registry) -> String {
-    let mut probes = String::from("probes:\n");
-    let mut modules = String::from("modules:\n");
-    for plugin in registry.probes() {
-        let (name, targets) = (plugin.name(), plugin.demonstration_targets());
-        if !targets.is_empty() {
-            writeln!(
-                probes,
-                "- name: {name}\n  every: 1s\n  timeout: 1s\n  {name}: {{}}\n  targets: {targets:?}"
-            )
-            .expect(NEVER_FAILS);
+/// The demonstration, ready to begin.
+#[derive(Debug)]
+pub(crate) struct Demonstration {
+    configuration: String,
+    _directory: TempDir,
+}
+
+impl Demonstration {
+    /// Prepares whatever the linked responders want to serve.
+    pub(crate) fn prepare(registry: &Registry) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("leadsman-").tempdir()?;
+        let mut responders = String::new();
+        let mut targets: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for plugin in registry.probes() {
+            let named = plugin.demonstration_targets().iter();
+            targets.insert(plugin.name(), named.map(ToString::to_string).collect());
         }
-        writeln!(modules, "  {name}: {{ prober: {name} }}").expect(NEVER_FAILS);
+        for responder in registry.responders() {
+            let own = directory.path().join(responder.name());
+            fs::create_dir(&own)?;
+            let staged = responder.stage(&Stage {
+                directory: &own,
+                listen: free_address()?,
+            })?;
+            if let Some(staged) = staged {
+                let name = responder.name();
+                writeln!(responders, "- {name}: {}", staged.options).expect(NEVER_FAILS);
+                if let Some(targets) = targets.get_mut(name) {
+                    targets.push(staged.target);
+                }
+            }
+        }
+        let mut probes = String::new();
+        let mut modules = String::new();
+        for (name, targets) in targets {
+            if !targets.is_empty() {
+                writeln!(
+                    probes,
+                    "- name: {name}\n  every: 1s\n  timeout: 1s\n  {name}: {{}}\n  targets: {targets:?}"
+                )
+                .expect(NEVER_FAILS);
+            }
+            writeln!(modules, "  {name}: {{ prober: {name} }}").expect(NEVER_FAILS);
+        }
+        Ok(Self {
+            configuration: [
+                section("responders", &responders),
+                section("probes", &probes),
+                section("modules", &modules),
+            ]
+            .concat(),
+            _directory: directory,
+        })
     }
-    probes + &modules
+
+    /// Its configuration, the same at each reading.
+    pub(crate) fn configuration(&self) -> &str {
+        &self.configuration
+    }
+}
+
+/// A part of the configuration, unless there is nothing in it.
+fn section(name: &str, content: &str) -> String {
+    if content.is_empty() {
+        return String::new();
+    }
+    format!("{name}:\n{content}")
+}
+
+/// An address of this host that nobody listens on. Somebody else may take it before a responder
+/// does, which then says so.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 /// Says where to look; `address` is where the program listens.

@@ -72,6 +72,7 @@ impl Host {
         helm: Helm,
         stop: Stop,
     ) -> Result<Arc<Self>, ReloadError> {
+        let responders = Mutex::new(Responders::new(services.own.clone()));
         let host = Arc::new(Self {
             registry,
             config: ArcSwap::from_pointee(Config::default()),
@@ -81,7 +82,7 @@ impl Host {
             source,
             helm,
             ready: AtomicBool::new(false),
-            responders: Mutex::default(),
+            responders,
         });
         host.adopt(&mut *host.responders.lock().await, config)
             .await?;

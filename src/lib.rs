@@ -95,7 +95,7 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
     };
     match ask {
         Ask::Run(args) => Ok(daemon::run(registry, args)?),
-        Ask::Check(file) => Ok(check(&Source::choose(file), &registry)?),
+        Ask::Check(file) => Ok(check(&Source::choose(file, &registry)?, &registry)?),
         Ask::Schema => {
             let schema = serde_json::to_string_pretty(&config::schema(&registry))?;
             Terminal::stdout().print(&format!("{schema}\n"))?;

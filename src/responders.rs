@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use leadsman_core::options::Secret;
 use leadsman_core::{Open, ResponderPlugin, Stopper};
+use leadsman_metrics::{Own, Watch};
 use tokio::task::JoinHandle;
 use tracing::{error, info};
 
@@ -22,8 +23,11 @@ pub(crate) struct Wanted {
 }
 
 /// The responders that run.
-#[derive(Debug, Default)]
-pub(crate) struct Responders(Vec<Running>);
+#[derive(Debug)]
+pub(crate) struct Responders {
+    running: Vec<Running>,
+    own: Own,
+}
 
 /// Why the responders are not those that were wanted.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +52,7 @@ struct Running {
     wanted: Wanted,
     stopper: Stopper,
     task: JoinHandle<()>,
+    _watch: Option<Watch>,
 }
 
 impl Wanted {
@@ -62,14 +67,22 @@ impl Wanted {
 }
 
 impl Responders {
+    /// None yet; what they count will stand among the program's own metrics.
+    pub(crate) fn new(own: Own) -> Self {
+        Self {
+            running: Vec::new(),
+            own,
+        }
+    }
+
     /// Ends what is no longer wanted and opens what is new, or else leaves those running that ran
     /// before.
     ///
     /// What is no longer wanted ends first, for its address may be wanted again. So it has to be
     /// opened again if what is new cannot be; the error says so if that fails as well.
     pub(crate) async fn adopt(&mut self, wanted: &[Wanted]) -> Result<(), RespondersError> {
-        self.0.retain(Running::runs);
-        let before: Vec<Wanted> = self.0.iter().map(|ran| ran.wanted.clone()).collect();
+        self.running.retain(Running::runs);
+        let before: Vec<Wanted> = self.running.iter().map(|ran| ran.wanted.clone()).collect();
         let failed = self.change(wanted).await;
         if failed.is_empty() {
             return Ok(());
@@ -81,12 +94,12 @@ impl Responders {
     /// Returns those that could not be opened.
     async fn change(&mut self, wanted: &[Wanted]) -> Vec<NotOpened> {
         let gone = |running: &mut Running| !wanted.iter().any(|wanted| wanted.is(&running.wanted));
-        Self(self.0.extract_if(.., gone).collect()).close().await;
+        end(self.running.extract_if(.., gone).collect()).await;
         let mut failed = Vec::new();
         for wanted in wanted {
-            if !self.0.iter().any(|running| running.wanted.is(wanted)) {
-                match Running::open(wanted).await {
-                    Ok(running) => self.0.push(running),
+            if !self.running.iter().any(|running| running.wanted.is(wanted)) {
+                match Running::open(wanted, &self.own).await {
+                    Ok(running) => self.running.push(running),
                     Err(why) => failed.push(why),
                 }
             }
@@ -96,23 +109,31 @@ impl Responders {
 
     /// Ends all of them and waits until they have ended.
     pub(crate) async fn close(&mut self) {
-        for running in &self.0 {
-            running.stopper.stop();
-        }
-        for running in self.0.drain(..) {
-            if let Err(why) = running.task.await {
-                error!(responder = running.wanted.plugin.name(), %why, "responder panicked");
-            }
+        end(self.running.drain(..).collect()).await;
+    }
+}
+
+async fn end(ending: Vec<Running>) {
+    for running in &ending {
+        running.stopper.stop();
+    }
+    for running in ending {
+        if let Err(why) = running.task.await {
+            error!(responder = running.wanted.plugin.name(), %why, "responder panicked");
         }
     }
 }
 
 impl Running {
-    async fn open(wanted: &Wanted) -> Result<Self, NotOpened> {
+    async fn open(wanted: &Wanted, own: &Own) -> Result<Self, NotOpened> {
         let name = wanted.plugin.name();
         let opened = wanted.options.open().await;
         let responder = opened.map_err(|source| NotOpened { name, source })?;
         let address = responder.address();
+        let watched = responder.meter();
+        let watched = watched.map(|meter| own.watch(wanted.plugin, address, meter));
+        let watch = watched.transpose();
+        let watch = watch.map_err(|source| NotOpened { name, source })?;
         info!(responder = name, %address, "responder open");
         let (stopper, stop) = Stopper::new();
         let task = tokio::spawn(async move {
@@ -124,6 +145,7 @@ impl Running {
             wanted: wanted.clone(),
             stopper,
             task,
+            _watch: watch,
         })
     }
 

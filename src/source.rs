@@ -5,6 +5,7 @@
 //! by then, which it does not change before its next start.
 
 use std::fmt;
+use std::io;
 use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,10 +15,10 @@ use leadsman_core::options::Period;
 use tracing::warn;
 
 use crate::config::{Address, Config, Listen, Problems};
-use crate::demonstration;
+use crate::demonstration::Demonstration;
 
 /// Where the configuration comes from, and what flags change in it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Source {
     origin: Origin,
     /// In place of `web.listen`, unless it is empty.
@@ -36,39 +37,42 @@ struct Serving {
     open: Listen,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Origin {
     File(PathBuf),
-    Demonstration,
+    Demonstration(Demonstration),
 }
+
+/// Why there is no demonstration.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot prepare the demonstration: {0}; name a configuration with --config")]
+pub(crate) struct StageError(#[source] io::Error);
 
 impl Source {
     /// Takes the file named, else `leadsman.yml` in the working directory, else the demonstration.
-    pub(crate) fn choose(named: Option<PathBuf>) -> Self {
+    pub(crate) fn choose(named: Option<PathBuf>, registry: &Registry) -> Result<Self, StageError> {
         let usual = PathBuf::from(USUAL);
         let origin = match named {
             Some(path) => Origin::File(path),
             None if usual.exists() => Origin::File(usual),
-            None => Origin::Demonstration,
+            None => Origin::Demonstration(Demonstration::prepare(registry).map_err(StageError)?),
         };
-        Self {
+        Ok(Self {
             origin,
             listen: Vec::new(),
             timeout_offset: None,
             history: None,
             serving: None,
-        }
+        })
     }
 
     /// Reads the configuration, and the warnings about it. Blocks on the file.
     pub(crate) fn read(&self, registry: &Registry) -> Result<(Config, Problems), Problems> {
         let (mut config, warnings) = match &self.origin {
             Origin::File(path) => Config::load(path, registry)?,
-            Origin::Demonstration => Config::parse(
-                "demonstration",
-                &demonstration::configuration(registry),
-                registry,
-            )?,
+            Origin::Demonstration(demonstration) => {
+                Config::parse("demonstration", demonstration.configuration(), registry)?
+            }
         };
         if !self.listen.is_empty() {
             config.web.listen = Listen(self.listen.clone());
@@ -93,7 +97,7 @@ impl Source {
 
     /// Whether it is the demonstration.
     pub(crate) fn is_demonstration(&self) -> bool {
-        matches!(self.origin, Origin::Demonstration)
+        matches!(self.origin, Origin::Demonstration(_))
     }
 }
 
@@ -115,7 +119,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
             Origin::File(path) => write!(f, "{}", path.display()),
-            Origin::Demonstration => f.write_str("the built-in demonstration"),
+            Origin::Demonstration(_) => f.write_str("the built-in demonstration"),
         }
     }
 }
@@ -140,14 +144,14 @@ mod tests {
             config
         };
         let at = |text: &str| Listen(vec![text.parse().unwrap()]);
-        let mut source = Source::choose(Some(file.path().to_owned()));
+        let mut source = Source::choose(Some(file.path().to_owned()), &registry).unwrap();
         let mut config = check(&source, "web: { listen: ':0' }", ":0");
         source.serves(&mut config, at(":4711"));
         assert_eq!(config.web.listen, at(":4711"));
         check(&source, "web: { listen: ':0', history: 7 }", ":4711");
         check(&source, "web: { listen: '[::1]:9116' }", ":4711");
 
-        let mut flagged = Source::choose(Some(file.path().to_owned()));
+        let mut flagged = Source::choose(Some(file.path().to_owned()), &registry).unwrap();
         flagged.listen = at("127.0.0.1:9117").0;
         check(&flagged, "web: { listen: ':9116' }", "127.0.0.1:9117");
     }

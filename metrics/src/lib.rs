@@ -38,6 +38,6 @@ pub use answer::render_run;
 pub use family::{NameError, series_per_target};
 pub use format::{Format, gzip_accepted};
 pub use gzip::Gzip;
-pub use own::Own;
+pub use own::{Own, Watch};
 pub use scrape::Scrape;
 pub use store::{Series, Store};

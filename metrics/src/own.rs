@@ -5,17 +5,22 @@
 //! `blackbox_exporter`'s names, because dashboards for it ask for them.
 
 mod encode;
+mod meters;
 mod process;
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use leadsman_core::metric::{Metric, MetricKind};
+use leadsman_core::{Meter, ResponderPlugin};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, Opts, Registry};
 
+pub use self::meters::Watch;
 use self::process::Process;
 use crate::Format;
 use crate::text::open_metrics_name;
@@ -161,6 +166,20 @@ impl Own {
     /// Counts a request for a module that is not configured.
     pub fn module_unknown(&self) {
         self.unknown_modules.inc();
+    }
+
+    /// Shows what the responder that listens there counts, for as long as the [`Watch`] is kept.
+    ///
+    /// # Errors
+    ///
+    /// A name that it declares is malformed or means something else already.
+    pub fn watch(
+        &self,
+        plugin: &ResponderPlugin,
+        listen: SocketAddr,
+        meter: Arc<dyn Meter>,
+    ) -> Result<Watch, Box<dyn Error + Send + Sync>> {
+        Ok(Watch::new(&self.registry, plugin, listen, meter)?)
     }
 
     /// Notes how many series the targets have.

@@ -65,7 +65,7 @@ async fn host(file: &Path) -> (Arc<Host>, JoinHandle<()>, Stopper) {
             [&BUOY],
         )
         .unwrap(),
-        Source::choose(Some(file.to_owned())),
+        Source::choose(Some(file.to_owned()), &Registry::linked().unwrap()).unwrap(),
         Config::default(),
         Store::new([], own).unwrap(),
         services,

@@ -90,7 +90,7 @@ async fn those_from_before_are_put_back_if_a_new_one_cannot_be_opened() {
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let taken = other.local_addr().unwrap();
     let (before, new) = (free(), free());
-    let mut responders = Responders::default();
+    let mut responders = Responders::new(Own::new("1"));
     responders.adopt(&[buoy(before)]).await.unwrap();
     let why = responders.adopt(&[buoy(new), buoy(taken)]).await;
     let why = why.unwrap_err().to_string();
@@ -102,7 +102,7 @@ async fn those_from_before_are_put_back_if_a_new_one_cannot_be_opened() {
 
 #[tokio::test]
 async fn one_that_cannot_be_put_back_is_named() {
-    let mut responders = Responders::default();
+    let mut responders = Responders::new(Own::new("1"));
     let before = Arc::new(OpensOnce::default());
     let wanted = |options: Arc<dyn Open>| Wanted {
         plugin: &BUOY,
@@ -124,10 +124,10 @@ async fn one_that_cannot_be_put_back_is_named() {
 #[tokio::test]
 async fn one_that_has_ended_by_itself_is_opened_anew() {
     let address = free();
-    let mut responders = Responders::default();
+    let mut responders = Responders::new(Own::new("1"));
     responders.adopt(&[buoy(address)]).await.unwrap();
     connect(address).await.unwrap();
-    while responders.0[0].runs() {
+    while responders.running[0].runs() {
         tokio::task::yield_now().await;
     }
     assert!(connect(address).await.is_err());

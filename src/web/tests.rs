@@ -57,7 +57,7 @@ async fn host(config: &str) -> (Arc<Host>, Stopper) {
 /// A host that will read its configuration from this file when it reloads.
 async fn host_from(config: &str, file: impl Into<PathBuf>) -> (Arc<Host>, Stopper) {
     let registry = Registry::of([&lead::PLUGIN], []).unwrap();
-    let source = Source::choose(Some(file.into()));
+    let source = Source::choose(Some(file.into()), &registry).unwrap();
     let (config, _) = Config::parse("test.yml", config, &registry).unwrap();
     let (stopper, stop) = Stopper::new();
     let own = Own::new("1.2.3");

@@ -36,6 +36,29 @@ fn within_five_seconds_both_addresses_of_this_host_have_answered() {
 }
 
 #[test]
+fn a_page_is_served_and_probed_and_gone_at_the_end() {
+    let mut program = Program::start(LEADSMAN.as_ref(), None);
+    let metrics = program.wait(Duration::from_secs(5), |metrics| {
+        let mut lines = metrics.body.lines();
+        lines.any(|line| line.starts_with(SERVED) && line.ends_with(" 200"))
+    });
+    let target = metrics.body.split(SERVED).nth(1).expect("it is there");
+    let target = target.split('/').next().expect("it has a path");
+    let address: SocketAddr = target.parse().expect("it is an address");
+    assert!(get(address, "/").body.contains("there to be probed"));
+    assert!(metrics.body.contains("leadsman_http_server_requests_total"));
+    program.signal("TERM");
+    assert!(program.ended(Duration::from_secs(5)).success());
+    let left = fs::read_dir(program.directory.path())
+        .expect("it is ours")
+        .count();
+    assert_eq!(left, 0);
+}
+
+/// What the probe has seen of the page, up to its address.
+const SERVED: &str = "probe_http_status_code{probe=\"http\",target=\"http://";
+
+#[test]
 fn the_demonstration_soon_says_what_it_has_measured() {
     let mut program = Program::start(LEADSMAN.as_ref(), None);
     thread::sleep(Duration::from_millis(4500));
@@ -44,7 +67,9 @@ fn the_demonstration_soon_says_what_it_has_measured() {
     let told = program.output();
     let line = told.lines().last().expect("it says something");
     assert!(
-        line.contains("runs so far") && line.contains("icmp 127.0.0.1 in "),
+        line.contains("runs so far")
+            && line.contains("icmp 127.0.0.1 in ")
+            && line.contains("http http://127.0.0.1:"),
         "{told}"
     );
 }

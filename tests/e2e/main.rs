@@ -15,6 +15,7 @@
 //! - `ping`: the command, by hand and for programs.
 //! - `http`: an HTTP server, measured in every way.
 //! - `serve`: a directory, served by hand.
+//! - `readers`: the same, read by programs of others.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
 //! - `paths`: the same where they share their load (privileged).
@@ -35,6 +36,7 @@ mod netns;
 mod paths;
 mod ping;
 mod program;
+mod readers;
 mod reload;
 mod serve;
 mod simulated;

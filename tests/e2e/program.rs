@@ -44,6 +44,8 @@ impl Program {
         let mut child = command
             .args(["run", "--listen", "127.0.0.1:0"])
             .current_dir(directory.path())
+            // What it leaves behind when it is killed is gone with the rest.
+            .env("TMPDIR", directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

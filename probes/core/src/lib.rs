@@ -15,6 +15,7 @@ mod context;
 pub mod draw;
 mod fault;
 pub mod manual;
+mod meter;
 pub mod metric;
 pub mod options;
 mod perform;
@@ -37,6 +38,7 @@ pub use schemars;
 
 pub use context::Context;
 pub use fault::{Blocker, Cause, Fault};
+pub use meter::{Count, Meter, Sample};
 pub use metric::{Counter, Gauge, Histogram, Info};
 pub use options::OptionsError;
 pub use perform::{Order, perform};
@@ -45,7 +47,9 @@ pub use probe::{Aim, Options, Probe};
 pub use recording::{Layout, Place, Recording};
 pub use registry::{Registry, RegistryError};
 pub use resolve::{Family, Preference, Resolve, ResolveError};
-pub use responder::{Open, Responder, ResponderOptions, ResponderPlugin, ServeCommand};
+pub use responder::{
+    Open, Responder, ResponderOptions, ResponderPlugin, ServeCommand, Stage, Staged,
+};
 pub use sink::{Event, Run, Sink, Word};
 pub use stop::{Stop, Stopper};
 pub use sweep::{Ending, Finding, Progress, Sweep, SweepOrder, Watcher};

@@ -5,8 +5,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,14 +16,20 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Stop;
+use crate::metric::Metric;
 use crate::options::{Node, OptionsError, read};
+use crate::{Meter, Stop};
 
 /// A service that is open and ready to answer.
 #[async_trait]
 pub trait Responder: Send {
     /// Where it can be reached, port 0 already replaced by the real one.
     fn address(&self) -> SocketAddr;
+
+    /// What it counts while it serves, if it counts anything; its descriptor declares what.
+    fn meter(&self) -> Option<Arc<dyn Meter>> {
+        None
+    }
 
     /// Serves until `stop` is requested, then ends what it has begun and returns.
     async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>>;
@@ -71,6 +79,8 @@ pub struct ResponderPlugin {
     summary: &'static str,
     docs: &'static str,
     command: Option<ServeCommand>,
+    metrics: &'static [&'static Metric],
+    stage: Option<fn(&Stage<'_>) -> io::Result<Staged>>,
     declared_at: &'static Location<'static>,
     parse: fn(&Node) -> Result<Arc<dyn Open>, Vec<OptionsError>>,
     schema: fn() -> Schema,
@@ -89,6 +99,24 @@ pub struct ServeCommand {
     pub option: &'static str,
 }
 
+/// What a responder has in the demonstration that runs without a configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'a> {
+    /// An empty directory of its own, which is removed at the end.
+    pub directory: &'a Path,
+    /// An address on loopback that was free a moment ago.
+    pub listen: SocketAddr,
+}
+
+/// How a responder takes part in the demonstration.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    /// Its options.
+    pub options: serde_json::Value,
+    /// What the probe of the same name is aimed at, if there is one.
+    pub target: String,
+}
+
 impl ResponderPlugin {
     /// Describes the responder that `O` opens. `name` becomes its key in the configuration;
     /// `summary` is one line, without a full stop.
@@ -99,6 +127,8 @@ impl ResponderPlugin {
             summary,
             docs: "",
             command: None,
+            metrics: &[],
+            stage: None,
             declared_at: Location::caller(),
             parse: |node| {
                 let options: O = read(node)?;
@@ -122,6 +152,21 @@ impl ResponderPlugin {
         self
     }
 
+    /// Declares what its [`Meter`] reads; see [`Metric::of_responder`]. The host adds the labels
+    /// `responder` and `listen`.
+    #[must_use]
+    pub const fn metrics(mut self, metrics: &'static [&'static Metric]) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Lets it take part in the demonstration, on the stage that it is given.
+    #[must_use]
+    pub const fn demonstration(mut self, stage: fn(&Stage<'_>) -> io::Result<Staged>) -> Self {
+        self.stage = Some(stage);
+        self
+    }
+
     /// Its key in the configuration.
     pub fn name(&self) -> &'static str {
         self.name
@@ -140,6 +185,20 @@ impl ResponderPlugin {
     /// How it is offered on the command line, if it is.
     pub fn by_hand(&self) -> Option<&ServeCommand> {
         self.command.as_ref()
+    }
+
+    /// What it counts.
+    pub fn counted(&self) -> &'static [&'static Metric] {
+        self.metrics
+    }
+
+    /// Prepares its part in the demonstration, if it takes part.
+    ///
+    /// # Errors
+    ///
+    /// What it needs in its directory cannot be written.
+    pub fn stage(&self, stage: &Stage<'_>) -> io::Result<Option<Staged>> {
+        self.stage.map(|prepare| prepare(stage)).transpose()
     }
 
     /// File and line of its descriptor.

@@ -11,18 +11,28 @@
 //!                                                        ├──▶ representation, cache     what is sent of it
 //!                                                        ├──▶ listing                   or of a directory
 //!                                                        └──▶ conditional, range, coding, cookie   and to whom
+//!
+//! fault ──▶ generated, disturb                                     how to misbehave, if wanted
+//! exchange ──▶ counts, access_log                                  what has come of it all
 //! ```
 
 mod accept;
+mod access_log;
 mod answer;
 mod cache;
 mod coding;
 mod conditional;
 mod connection;
 mod cookie;
+mod counts;
+mod demonstration;
 mod directory;
+mod disturb;
+mod exchange;
+mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod generated;
 mod http2;
 mod listing;
 mod options;
@@ -47,6 +57,8 @@ use options::ServerOptions;
 inventory::submit! {
     ResponderPlugin::new::<ServerOptions>("http", "Files of a directory, with a cookie for each visit")
         .docs(include_str!("../SERVER.md"))
+        .metrics(&counts::METRICS)
+        .demonstration(demonstration::stage)
         .command(ServeCommand {
             name: "serve",
             argument: "DIR",

@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::connection::Door;
+use super::counts::Rejected;
 
 /// How many connections there are, of how many there may be.
 #[derive(Debug)]
@@ -104,6 +105,7 @@ pub(super) async fn accept(listener: TcpListener, door: Door, seats: Arc<Seats>)
             }
         };
         let Some(seat) = seats.take(peer) else {
+            door.site.counts.reject(Rejected::Full);
             // In TLS it would be told nothing, and the handshake is not worth it.
             if door.tls.is_none() {
                 turn_away(&stream);
@@ -112,7 +114,10 @@ pub(super) async fn accept(listener: TcpListener, door: Door, seats: Arc<Seats>)
         };
         let (door, presence) = (door.clone(), presence.clone());
         tokio::spawn(async move {
+            let counts = Arc::clone(&door.site.counts);
+            counts.come();
             door.serve(stream).await;
+            counts.go();
             drop((seat, presence));
         });
     }

@@ -14,13 +14,17 @@ use hyper::header::{
 };
 use hyper::{Request, Response, StatusCode};
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
+use super::access_log::AccessLog;
 use super::cache::{Cache, Hit};
 use super::coding::Coding;
 use super::conditional::Outcome;
 use super::cookie::{Cookie, Visits};
+use super::counts::Counts;
 use super::directory::{Directory, Found};
+use super::disturb::Disturbances;
+use super::fault::{Fault, PREFIX};
 use super::listing::listing;
 use super::path::Path;
 use super::payload::{Payload, Piece};
@@ -34,8 +38,22 @@ use super::request::{Verb, verb};
 pub(super) struct Site {
     directory: Arc<Directory>,
     manners: Manners,
+    pub(super) oddities: Arc<Oddities>,
+    /// Where answers are written down, if anywhere.
+    pub(super) log: Option<AccessLog>,
+    /// What the thread has done.
+    pub(super) counts: Arc<Counts>,
     // Only ever locked by the one thread that has this site, and never for long.
     memory: Mutex<Memory>,
+}
+
+/// In what a server is other than any other, because somebody wants to see it misbehave.
+#[derive(Debug)]
+pub(super) struct Oddities {
+    /// Whether [`Fault`]s can be asked for.
+    pub(super) faults: bool,
+    /// What happens to files.
+    pub(super) disturbances: Disturbances,
 }
 
 /// What is done beside sending files.
@@ -63,7 +81,14 @@ struct Memory {
 
 impl Site {
     /// Serves a directory, with at most so many bytes of it in memory.
-    pub(super) fn new(directory: Arc<Directory>, most_in_memory: usize, manners: Manners) -> Self {
+    pub(super) fn new(
+        directory: Arc<Directory>,
+        most_in_memory: usize,
+        manners: Manners,
+        oddities: Arc<Oddities>,
+        log: Option<AccessLog>,
+        counts: Arc<Counts>,
+    ) -> Self {
         let memory = Memory {
             cache: Cache::new(most_in_memory),
             visits: Visits::new(manners.cookie),
@@ -71,6 +96,9 @@ impl Site {
         Self {
             directory,
             manners,
+            oddities,
+            log,
+            counts,
             memory: Mutex::new(memory),
         }
     }
@@ -89,6 +117,19 @@ impl Site {
                 Path::parse(uri.path())?;
             }
             return Ok(options());
+        }
+        if self.oddities.faults && uri.path().starts_with(PREFIX) {
+            let fault = Fault::parse(uri.path(), uri.query());
+            let fault = fault.ok_or(StatusCode::NOT_FOUND)?;
+            let cookie = self.memory().visits.renew(headers);
+            let cookie = cookie.map_err(io::Error::from)?;
+            return Ok(fault.answer(request, cookie).await);
+        }
+        if let Some(fate) = self.oddities.disturbances.fate(uri.path()) {
+            sleep(fate.latency).await;
+            if fate.fails {
+                return Err(StatusCode::SERVICE_UNAVAILABLE.into());
+            }
         }
         let mut response = match self.find(uri.path(), uri.query()).await? {
             Meant::File(file) => {
@@ -305,7 +346,18 @@ mod tests {
             cookie: Cookie::PLAIN,
             listing: false,
         };
-        Site::new(Arc::new(directory), 1 << 20, manners)
+        let oddities = Oddities {
+            faults: false,
+            disturbances: Disturbances::new(&[]),
+        };
+        Site::new(
+            Arc::new(directory),
+            1 << 20,
+            manners,
+            Arc::new(oddities),
+            None,
+            Arc::default(),
+        )
     }
 
     async fn status(site: &Site, target: &str) -> StatusCode {

@@ -3,10 +3,12 @@
 //! Rustls speaks TLS with the peer, if at all, and hyper HTTP; here is which, how strictly in
 //! version 1, and how it is told to end.
 
-use std::convert::Infallible;
+use std::error::Error as _;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
@@ -14,14 +16,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use leadsman_core::Stop;
+use socket2::{SockRef, Socket};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::Site;
+use super::counts::Rejected;
+use super::exchange::Exchange;
+use super::fault::Severed;
 use super::http2;
-use super::patience::{Limits, Patient, Turn};
+use super::patience::{GivenUp, Limits, Patient, Turn};
 
 /// What is behind the door by which the peers come.
 #[derive(Clone)]
@@ -40,20 +46,21 @@ impl Door {
     /// Answers the requests of a peer until one of both has had enough, or the door is closed and
     /// the request that is being answered then is answered.
     pub(super) async fn serve(self, stream: TcpStream) {
+        let peer = Peer::of(&stream, &self.site);
         if let Some(tls) = &self.tls {
             if let Some(stream) = self.agree(tls.accept(stream)).await {
                 let alpn = stream.get_ref().1.alpn_protocol();
                 if alpn == Some(http2::ALPN) {
                     // Or those who speak version 1 would take as much memory.
-                    Box::pin(http2::serve(stream, &self)).await;
+                    Box::pin(http2::serve(stream, &self, peer)).await;
                 } else {
-                    self.speak(stream).await;
+                    self.speak(stream, peer).await;
                 }
             }
         } else {
             match self.agree(http2::is_spoken(&stream)).await {
-                Some(true) => Box::pin(http2::serve(stream, &self)).await,
-                Some(false) => self.speak(stream).await,
+                Some(true) => Box::pin(http2::serve(stream, &self, peer)).await,
+                Some(false) => self.speak(stream, peer).await,
                 None => {}
             }
         }
@@ -62,13 +69,18 @@ impl Door {
     /// What is agreed on with a peer in time; why nothing is, is the peer's affair.
     async fn agree<T>(&self, agreement: impl Future<Output = io::Result<T>>) -> Option<T> {
         tokio::select! {
-            agreed = timeout(self.limits.head, agreement) => agreed.ok()?.ok(),
+            agreed = timeout(self.limits.head, agreement) => {
+                if agreed.is_err() {
+                    self.site.counts.reject(Rejected::Head);
+                }
+                agreed.ok()?.ok()
+            }
             () = self.stop.requested() => None,
         }
     }
 
     /// Speaks HTTP/1 with a peer.
-    async fn speak<S>(&self, stream: S)
+    async fn speak<S>(&self, stream: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -77,17 +89,69 @@ impl Door {
         let service = service_fn(|request: Request<Incoming>| {
             turn.answer(!request.body().is_end_stream());
             let site = Arc::clone(&self.site);
-            async move { Ok::<_, Infallible>(site.answer(&request).await) }
+            let exchange = Exchange::begin(&site, &request, peer.address);
+            let handle = peer.handle.clone();
+            async move {
+                let response = site.answer(&request).await;
+                if response.extensions().get::<Severed>().is_some() {
+                    if let Some(handle) = handle {
+                        // What is closed with this is reset (socket(7)). If it cannot be set, the
+                        // connection ends without an answer all the same.
+                        _ = handle.set_linger(Some(Duration::ZERO));
+                    }
+                    return Err(Severed);
+                }
+                Ok(exchange.track(response))
+            }
         });
         let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), service));
-        // Why a connection ended is the peer's affair: it was reset, or spoke no HTTP.
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
-            _ = &mut connection => return,
-            () = self.stop.requested() => {}
+            ended = &mut connection => ended,
+            () = self.stop.requested() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        // Why a connection ended is the peer's affair: it was reset, or spoke no HTTP.
+        if let Err(why) = ended
+            && let Some(why) = rejected(&why)
+        {
+            self.site.counts.reject(why);
         }
-        connection.as_mut().graceful_shutdown();
-        _ = connection.await;
+    }
+}
+
+/// What is known of a peer before it has said anything.
+#[derive(Clone)]
+pub(super) struct Peer {
+    /// Its address, if that is logged.
+    pub(super) address: Option<IpAddr>,
+    /// A second handle of its connection, if somebody may ask that it be reset.
+    handle: Option<Arc<Socket>>,
+}
+
+impl Peer {
+    fn of(stream: &TcpStream, site: &Site) -> Self {
+        let address = site.log.as_ref().and_then(|_| stream.peer_addr().ok());
+        let handle = || SockRef::from(stream).try_clone().ok().map(Arc::new);
+        Self {
+            address: address.map(|address| address.ip()),
+            handle: site.oddities.faults.then(handle).flatten(),
+        }
+    }
+}
+
+/// Why the peer was not served to the end, if that was our decision.
+fn rejected(why: &hyper::Error) -> Option<Rejected> {
+    if why.is_parse() {
+        return Some(Rejected::Malformed);
+    }
+    let source = why.source()?.downcast_ref::<io::Error>()?;
+    match source.get_ref()?.downcast_ref()? {
+        GivenUp::Idle => None,
+        GivenUp::Head => Some(Rejected::Head),
+        GivenUp::Stall => Some(Rejected::Stall),
     }
 }
 

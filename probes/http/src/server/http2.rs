@@ -5,7 +5,6 @@
 //! for. A connection on which nothing gets on is given up, whatever else the peer sends. The frames
 //! themselves are hyper's affair.
 
-use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,9 +22,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::connection::{Door, LARGEST_HEAD};
+use super::connection::{Door, LARGEST_HEAD, Peer};
+use super::exchange::{Exchange, Tracked};
+use super::fault::Severed;
 use super::patience::Limits;
-use super::payload::Payload;
 
 /// The protocol's name where TLS agrees on one (RFC 9113, section 3.2).
 pub(super) const ALPN: &[u8] = b"h2";
@@ -46,7 +46,7 @@ pub(super) async fn is_spoken(stream: &TcpStream) -> io::Result<bool> {
 
 /// Answers the requests of a peer until one of both has had enough, or the door is closed and the
 /// requests that are being answered then are answered.
-pub(super) async fn serve<S>(stream: S, door: &Door)
+pub(super) async fn serve<S>(stream: S, door: &Door, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -54,11 +54,18 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         progress.step();
         let (site, progress) = (Arc::clone(&door.site), Arc::clone(&progress));
+        let exchange = Exchange::begin(&site, &request, peer.address);
         async move {
             let mut response = site.answer(&request).await;
+            if response.extensions().get::<Severed>().is_some() {
+                // Of many requests it is this one whose stream is reset.
+                return Err(Severed);
+            }
             // Means nothing here (RFC 9113, section 8.2.2).
             response.headers_mut().remove(CONNECTION);
-            Ok::<_, Infallible>(response.map(|payload| Watched::new(payload, progress)))
+            let response = response.map(|payload| payload.in_chunks_of(CHUNK));
+            let response = exchange.track(response);
+            Ok(response.map(|payload| Watched::new(payload, progress)))
         }
     });
     let mut connection = pin!(protocol().serve_connection(TokioIo::new(stream), service));
@@ -146,17 +153,14 @@ impl Pace {
 
 /// Content on its way, each bit of which is progress.
 struct Watched {
-    payload: Payload,
+    payload: Tracked,
     progress: Arc<Progress>,
 }
 
 impl Watched {
-    fn new(payload: Payload, progress: Arc<Progress>) -> Self {
+    fn new(payload: Tracked, progress: Arc<Progress>) -> Self {
         progress.pace().answers += 1;
-        Self {
-            payload: payload.in_chunks_of(CHUNK),
-            progress,
-        }
+        Self { payload, progress }
     }
 }
 

@@ -12,7 +12,9 @@ use leadsman_core::{Responder, ResponderOptions, async_trait};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::access_log::AccessFormat;
 use super::directory::Symlinks;
+use super::disturb::Disturbance;
 use super::responder::FileServer;
 use super::tls::TlsOptions;
 
@@ -45,6 +47,14 @@ pub(super) struct ServerOptions {
     pub(super) idle_timeout: Period,
     /// How long a peer may take nothing of an answer.
     pub(super) stall_timeout: Period,
+    /// How answered requests are logged on standard output, if they are: `common`, `combined`,
+    /// `json` or `off`.
+    pub(super) access_log: AccessFormat,
+    /// Whether whoever asks may have faults: paths below `/_probe/` answer late, wrongly or not at
+    /// all.
+    pub(super) fault: bool,
+    /// Files that are sent late, or not at all, by chance.
+    pub(super) disturb: Vec<Disturbance>,
 }
 
 impl Default for ServerOptions {
@@ -62,6 +72,9 @@ impl Default for ServerOptions {
             header_timeout: seconds(5),
             idle_timeout: seconds(60),
             stall_timeout: seconds(60),
+            access_log: AccessFormat::default(),
+            fault: false,
+            disturb: Vec::new(),
         }
     }
 }

@@ -28,6 +28,20 @@ pub(super) struct Limits {
     pub(super) stall: Duration,
 }
 
+/// Why a peer is not waited for any more.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(super) enum GivenUp {
+    /// No further request came.
+    #[error("the peer sends no request")]
+    Idle,
+    /// The rest of a head did not come.
+    #[error("the peer does not end the head of its request")]
+    Head,
+    /// The answer finds no room.
+    #[error("the peer takes nothing")]
+    Stall,
+}
+
 /// What whoever answers the requests of a connection says to its stream.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
@@ -113,7 +127,7 @@ impl<S> Patient<S> {
         let stall = self.limits.stall;
         let deadline = *self.stalled.get_or_insert_with(|| Instant::now() + stall);
         ready!(self.poll_alarm(cx, deadline));
-        Poll::Ready(Err(given_up("the peer takes nothing")))
+        Poll::Ready(Err(GivenUp::Stall.into()))
     }
 }
 
@@ -135,12 +149,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             return Poll::Ready(read);
         }
         let head = self.limits.head;
-        let deadline = match &mut self.phase {
-            Phase::Idle(until) | Phase::Leaving(until) => *until,
-            Phase::Head(until) => *until.get_or_insert_with(|| Instant::now() + head),
+        let (deadline, why) = match &mut self.phase {
+            Phase::Idle(until) | Phase::Leaving(until) => (*until, GivenUp::Idle),
+            Phase::Head(until) => {
+                let until = until.get_or_insert_with(|| Instant::now() + head);
+                (*until, GivenUp::Head)
+            }
         };
         ready!(self.poll_alarm(cx, deadline));
-        Poll::Ready(Err(given_up("the peer sends no request")))
+        Poll::Ready(Err(why.into()))
     }
 }
 
@@ -195,8 +212,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 }
 
-fn given_up(why: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, why)
+impl From<GivenUp> for io::Error {
+    fn from(why: GivenUp) -> Self {
+        Self::new(io::ErrorKind::TimedOut, why)
+    }
 }
 
 /// How long a peer may go on sending what nobody reads.

@@ -18,12 +18,16 @@ use hyper::body::{Body, Frame, SizeHint};
 use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::spawn_blocking;
 
+use super::generated::Generated;
+
 /// The content of an answer.
 pub(super) enum Payload {
     /// In memory, perhaps empty.
     Memory(Bytes),
     /// Several pieces, one after the other.
     Pieces(Box<Pieces>),
+    /// Made while it is sent.
+    Generated(Box<Generated>),
 }
 
 /// A piece of content.
@@ -69,6 +73,7 @@ impl Payload {
             }
             Self::Memory(_) => self,
             Self::Pieces(pieces) => Self::Pieces(Box::new(Pieces { most, ..*pieces })),
+            Self::Generated(content) => Self::Generated(Box::new(content.in_steps_of(most))),
         }
     }
 }
@@ -117,6 +122,7 @@ impl Body for Payload {
             Self::Memory(bytes) if bytes.is_empty() => None,
             Self::Memory(bytes) => Some(Ok(std::mem::take(bytes))),
             Self::Pieces(pieces) => ready!(pieces.poll_next(cx)),
+            Self::Generated(content) => ready!(content.poll_next(cx)),
         };
         Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
@@ -129,6 +135,7 @@ impl Body for Payload {
         SizeHint::with_exact(match self {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::Pieces(pieces) => pieces.left,
+            Self::Generated(content) => content.promised(),
         })
     }
 }

@@ -6,22 +6,27 @@
 
 use std::error::Error;
 use std::io;
+use std::iter;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use leadsman_core::{Responder, Stop, async_trait};
+use leadsman_core::{Meter, Responder, Stop, async_trait};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::accept::{Seats, accept};
-use super::answer::{Manners, Site};
+use super::access_log::{AccessFormat, AccessLog};
+use super::answer::{Manners, Oddities, Site};
 use super::connection::Door;
 use super::cookie::Cookie;
+use super::counts::{Counts, Tally};
 use super::directory::{Directory, DirectoryError};
+use super::disturb::Disturbances;
 use super::options::ServerOptions;
 use super::patience::Limits;
 use super::tls::{Tls, TlsError, follow};
@@ -36,6 +41,10 @@ pub(super) struct FileServer {
     tls: Option<Tls>,
     seats: Arc<Seats>,
     limits: Limits,
+    oddities: Arc<Oddities>,
+    access_log: AccessFormat,
+    /// Of each thread.
+    counts: Vec<Arc<Counts>>,
 }
 
 /// Why a file server cannot be opened.
@@ -83,9 +92,16 @@ impl FileServer {
         let (address, listeners) = listen(address, options.thread_count())
             .map_err(|source| OpenError::Listen { address, source })?;
         let most_of_one = options.max_connections_per_ip.map(NonZeroUsize::get);
+        let counts = listeners.iter().map(|_| Arc::default()).collect();
         Ok(Self {
             address,
             listeners,
+            counts,
+            access_log: options.access_log,
+            oddities: Arc::new(Oddities {
+                faults: options.fault,
+                disturbances: Disturbances::new(&options.disturb),
+            }),
             directory: Arc::new(directory),
             manners: Manners {
                 cookie: tls.as_ref().map_or(Cookie::PLAIN, |_| Cookie::SECURE),
@@ -108,12 +124,25 @@ impl Responder for FileServer {
         self.address
     }
 
+    fn meter(&self) -> Option<Arc<dyn Meter>> {
+        Some(Arc::new(Tally(self.counts.clone())))
+    }
+
     async fn serve(self: Box<Self>, stop: Stop) -> Result<(), Box<dyn Error + Send + Sync>> {
         let most_in_memory = MOST_IN_MEMORY / self.listeners.len();
+        let log = AccessLog::start(self.access_log, io::stdout()).map_err(ServeError::Start)?;
+        let (log, written) = log.unzip();
         let acceptor = self.tls.as_ref().map(Tls::acceptor);
         let mut ends = Vec::new();
-        for listener in self.listeners {
-            let site = Site::new(Arc::clone(&self.directory), most_in_memory, self.manners);
+        for (listener, counts) in iter::zip(self.listeners, self.counts) {
+            let site = Site::new(
+                Arc::clone(&self.directory),
+                most_in_memory,
+                self.manners,
+                Arc::clone(&self.oddities),
+                log.clone(),
+                counts,
+            );
             let door = Door {
                 site: Arc::new(site),
                 tls: acceptor.clone(),
@@ -149,12 +178,18 @@ impl Responder for FileServer {
                 let ended = end.await.map_err(|_| ServeError::Panicked)?;
                 ended.map_err(ServeError::Start)?;
             }
-            Ok(())
+            Ok::<_, ServeError>(())
         };
         tokio::select! {
-            ended = ended => ended,
+            ended = ended => ended?,
             never = follow(self.tls) => match never {},
         }
+        drop(log);
+        if let Some(written) = written {
+            // Whoever has stopped reading it does not hold up the end.
+            _ = timeout(LAST_LINES, written).await;
+        }
+        Ok(())
     }
 }
 
@@ -201,6 +236,8 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 /// before a stalled write goes on, so that a peer that takes 1 KiB a second is not given up within
 /// a minute; otherwise it were a third of a buffer of megabytes.
 const MOST_UNSENT: u32 = 128 << 10;
+/// How long the access log may take for its end.
+const LAST_LINES: Duration = Duration::from_secs(1);
 /// Bytes of files in memory, over all threads.
 const MOST_IN_MEMORY: usize = 64 << 20;
 /// Connections of a thread that may wait to be accepted.

@@ -2,14 +2,18 @@
 //!
 //! - `bad_inputs`: a table of what servers have got wrong, with what this one says to it.
 //! - `changing`: files that change while they are served.
+//! - `counted`: what the server says it has done.
 //! - `crowd`: peers that take too long or are too many.
+//! - `faulty`: what the server does wrong because it is asked to.
 //! - `encrypted`: the same with TLS.
 //! - `multiplexed`: the same with HTTP/2, and what is made of its frames.
 
 mod bad_inputs;
 mod changing;
+mod counted;
 mod crowd;
 mod encrypted;
+mod faulty;
 mod multiplexed;
 
 use std::fs;
@@ -17,10 +21,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use leadsman_core::{Responder as _, Stopper};
+use leadsman_core::{Meter, Responder as _, Stopper};
 use socket2::SockRef;
 use tempfile::TempDir;
 use tokio::runtime::Builder;
@@ -32,6 +37,7 @@ use super::responder::FileServer;
 struct Server {
     lair: TempDir,
     address: SocketAddr,
+    meter: Arc<dyn Meter>,
     stopper: Stopper,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,6 +71,7 @@ impl Server {
         change(&mut options);
         let server = FileServer::open(&options).unwrap();
         let address = server.address();
+        let meter = server.meter().unwrap();
         let (stopper, stop) = Stopper::new();
         let thread = thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_time().build().unwrap();
@@ -73,6 +80,7 @@ impl Server {
         Self {
             lair,
             address,
+            meter,
             stopper,
             thread: Some(thread),
         }
@@ -381,11 +389,15 @@ fn connection_inherits_what_was_set_for_its_listener() {
 }
 
 #[test]
-fn manual_tells_every_option() {
+fn manual_tells_every_option_and_metric() {
     let options = serde_json::to_value(ServerOptions::default()).unwrap();
     for option in options.as_object().unwrap().keys() {
         let row = format!("\n| `{option}` |");
         assert!(include_str!("../../SERVER.md").contains(&row), "{option}");
+    }
+    for metric in super::counts::METRICS {
+        let row = format!("\n| `{}", metric.name);
+        assert!(include_str!("../../SERVER.md").contains(&row), "{row}");
     }
 }
 

@@ -65,7 +65,7 @@ async fn requests_share_a_connection_with_and_without_tls() {
     let encrypted = Encrypted::start(|_| {});
     let config = encrypted.client(&["h2", "http/1.1"]);
     let stream = tokio::net::TcpStream::connect(encrypted.server.address);
-    let stream = TlsConnector::from(std::sync::Arc::new(config))
+    let stream = TlsConnector::from(Arc::new(config))
         .connect("name.test".try_into().unwrap(), stream.await.unwrap())
         .await
         .unwrap();
