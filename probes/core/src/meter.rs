@@ -56,6 +56,7 @@ impl Metric {
             labels,
             values: &[],
             buckets: &[],
+            passing: false,
         }
     }
 }
