@@ -88,6 +88,10 @@ impl Draw for Drawing {
         }
     }
 
+    fn resized(&mut self, width: usize) {
+        self.stage.width = width;
+    }
+
     fn table(&self) -> Option<String> {
         let mut page = String::new();
         for (trace, target) in self.traces.iter().zip(&self.stage.targets) {
