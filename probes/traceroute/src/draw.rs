@@ -116,6 +116,7 @@ impl Trace {
             Said::Ended(ended) => {
                 let packets = ended.packets;
                 let how = match ended.hops {
+                    Some(1) => "reached in 1 hop".to_owned(),
                     Some(hops) => format!("reached in {hops} hops"),
                     None => ended.result.to_string(),
                 };
