@@ -16,6 +16,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 pub(crate) use self::keys::Keys;
 pub(crate) use self::layout::{clip, columns, visible_width, wrap};
@@ -23,7 +24,7 @@ pub(crate) use self::layout::{clip, columns, visible_width, wrap};
 /// The standard output or error, or what stands for it in a test.
 pub(crate) struct Terminal {
     out: Box<dyn Write + Send>,
-    screen: Option<Box<dyn Fn() -> Size + Send>>,
+    screen: Option<Screen>,
     color: bool,
     /// Width of each line of the table that stands above the cursor.
     drawn: Vec<usize>,
@@ -34,6 +35,21 @@ pub(crate) struct Terminal {
 pub(crate) struct Size {
     pub(crate) columns: usize,
     pub(crate) rows: usize,
+}
+
+/// Knows how large a screen is at any moment.
+#[derive(Clone)]
+pub(crate) struct Screen(Arc<dyn Fn() -> Size + Send + Sync>);
+
+impl Screen {
+    fn size(&self) -> Size {
+        (self.0)()
+    }
+
+    /// Columns at this moment.
+    pub(crate) fn width(&self) -> usize {
+        self.size().columns
+    }
 }
 
 impl Terminal {
@@ -50,7 +66,7 @@ impl Terminal {
     fn on(out: impl Write + IsTerminal + Send + 'static, size: fn() -> Size) -> Self {
         Self {
             color: color_on(&out),
-            screen: is_screen(&out).then(|| Box::new(size) as Box<dyn Fn() -> Size + Send>),
+            screen: is_screen(&out).then(|| Screen(Arc::new(size))),
             out: Box::new(out),
             drawn: Vec::new(),
         }
@@ -60,17 +76,22 @@ impl Terminal {
     #[cfg(test)]
     pub(crate) fn test(
         out: impl Write + Send + 'static,
-        size: Option<impl Fn() -> Size + Send + 'static>,
+        size: Option<impl Fn() -> Size + Send + Sync + 'static>,
     ) -> Self {
         Self {
             out: Box::new(out),
-            screen: size.map(|size| Box::new(size) as Box<dyn Fn() -> Size + Send>),
+            screen: size.map(|size| Screen(Arc::new(size))),
             color: false,
             drawn: Vec::new(),
         }
     }
 
-    /// Whether a table can be drawn anew in its place.
+    /// The screen, where a table can be drawn anew in its place.
+    pub(crate) fn screen(&self) -> Option<&Screen> {
+        self.screen.as_ref()
+    }
+
+    /// Whether there is one.
     pub(crate) fn is_screen(&self) -> bool {
         self.screen.is_some()
     }
@@ -82,7 +103,7 @@ impl Terminal {
 
     /// Columns at this moment; 80 where there is no screen.
     pub(crate) fn width(&self) -> usize {
-        self.screen.as_ref().map_or(80, |size| size().columns)
+        self.screen.as_ref().map_or(80, Screen::width)
     }
 
     /// Writes whole lines.
@@ -95,7 +116,7 @@ impl Terminal {
     /// table that do not fit are cut. Where there is no screen, the table is not shown.
     pub(crate) fn frame(&mut self, text: &str, table: &str) -> io::Result<()> {
         let size = match &self.screen {
-            Some(size) if !(self.drawn.is_empty() && table.is_empty()) => size(),
+            Some(screen) if !(self.drawn.is_empty() && table.is_empty()) => screen.size(),
             _ => return self.print(text),
         };
         let mut frame = to_the_start(&self.drawn, size);

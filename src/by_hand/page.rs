@@ -17,7 +17,7 @@ use leadsman_core::draw::Draw;
 use leadsman_core::{Event, Run, Stopper};
 use tokio::time::Instant;
 
-use crate::terminal::Terminal;
+use crate::terminal::{Screen, Terminal};
 
 /// What a run has to say.
 #[derive(Debug)]
@@ -35,8 +35,8 @@ pub(super) struct Page {
     apology: fn(usize) -> String,
     /// Stands below a table until it is the last one.
     hint: &'static str,
-    /// Whether the terminal shows a table while it is drawn.
-    is_screen: bool,
+    /// Where the table is shown while it is drawn.
+    screen: Option<Screen>,
     /// Lines that were not yet given to the writer.
     text: String,
     /// How many more there would be, had they been read.
@@ -64,7 +64,7 @@ impl Page {
         mut terminal: Terminal,
         runs: Arc<Stopper>,
     ) -> io::Result<Self> {
-        let is_screen = terminal.is_screen();
+        let screen = terminal.screen().cloned();
         let (frames, drawn) = sync_channel::<Frame>(1);
         let end = EndsRuns(runs);
         let writers_end = end.clone();
@@ -79,7 +79,7 @@ impl Page {
             draw,
             apology,
             hint,
-            is_screen,
+            screen,
             text: String::new(),
             left_out: 0,
             frames,
@@ -169,7 +169,11 @@ impl Page {
 
     /// What has come in, and the table that others will replace if there is one.
     fn frame(&mut self) -> Frame {
-        let table = self.is_screen.then(|| self.draw.table()).flatten();
+        let mut table = None;
+        if let Some(screen) = &self.screen {
+            self.draw.resized(screen.width());
+            table = self.draw.table();
+        }
         Frame {
             text: mem::take(&mut self.text),
             table: table.unwrap_or_default(),
@@ -185,7 +189,7 @@ impl Page {
         drop(self.frames);
         let mut terminal = self.writer.join().expect("the writer does not panic")?;
         let mut words = String::new();
-        if !self.is_screen {
+        if self.screen.is_none() {
             words.extend(self.draw.table());
         }
         self.draw.summary(&mut words);
@@ -217,6 +221,7 @@ const MOST_TEXT: usize = 1024 * 1024;
 mod tests {
     use std::io::Write;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::{Sender, channel};
     use std::time::SystemTime;
 
@@ -264,6 +269,47 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    /// Has the width as its table.
+    #[derive(Default)]
+    struct Ruler(usize);
+
+    impl Draw for Ruler {
+        fn event(&mut self, _: usize, _: &Event, _: &mut String) {}
+
+        fn finished(&mut self, _: usize, _: &Run, _: &mut String) {}
+
+        fn resized(&mut self, width: usize) {
+            self.0 = width;
+        }
+
+        fn table(&self) -> Option<String> {
+            Some(format!("{} columns\n", self.0))
+        }
+
+        fn summary(&mut self, _: &mut String) {}
+    }
+
+    #[test]
+    fn a_table_is_drawn_for_the_width_that_the_screen_has_then() {
+        let columns = Arc::new(AtomicUsize::new(80));
+        let shown = Arc::clone(&columns);
+        let size = move || Size {
+            columns: shown.load(Ordering::Relaxed),
+            rows: 24,
+        };
+        let mut page = Page::new(
+            Box::<Ruler>::default(),
+            |_| String::new(),
+            "",
+            Terminal::test(io::sink(), Some(size)),
+            Arc::new(Stopper::new().0),
+        )
+        .unwrap();
+        assert_eq!(page.frame().table, "80 columns\n");
+        columns.store(160, Ordering::Relaxed);
+        assert_eq!(page.frame().table, "160 columns\n");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{Event, Run, Target};
 pub struct Stage {
     /// All that is probed; drawings are told indices into this list.
     pub targets: Vec<Arc<Target>>,
-    /// Columns of the terminal; 80 where there is none.
+    /// Columns of the terminal at the start; 80 where there is none.
     pub width: usize,
     /// Whether colour is wanted.
     pub color: bool,
@@ -34,6 +34,11 @@ pub trait Draw: Send {
 
     /// A target's run ended.
     fn finished(&mut self, target: usize, run: &Run, page: &mut String);
+
+    /// The terminal has so many columns from now on; told before each [`Draw::table`] of a screen.
+    fn resized(&mut self, width: usize) {
+        _ = width;
+    }
 
     /// What stands below everything printed so far and is drawn anew in place on a terminal.
     fn table(&self) -> Option<String> {

@@ -42,6 +42,8 @@ struct Drawing {
 struct Trace {
     /// A packet, of which all are alike.
     asked: Option<Sent>,
+    /// When the first one left, on the clock of the events.
+    begun: Option<Duration>,
     discovered: Discovered,
     course: Course,
     names: Names,
@@ -80,12 +82,11 @@ impl Draw for Drawing {
         let trace = &mut self.traces[target];
         if let Err(fault) = &run.result {
             trace.last = Some(red(&fault.to_string(), self.stage.color));
-        } else if let Some(last) = &mut trace.last
-            && trace.course.round == 0
-        {
-            let ms = milliseconds(run.duration);
-            write!(last, ", {ms} ms").expect(INFALLIBLE);
         }
+    }
+
+    fn resized(&mut self, width: usize) {
+        self.stage.width = width;
     }
 
     fn table(&self) -> Option<String> {
@@ -108,13 +109,21 @@ impl Trace {
     /// Takes in what was said `at` a time on the clock of the events.
     fn take(&mut self, said: Said, at: Duration) {
         match &said {
-            Said::Sent(sent) => self.asked = Some(sent.clone()),
+            Said::Sent(sent) => {
+                self.begun.get_or_insert(at);
+                self.asked = Some(sent.clone());
+            }
             Said::Ended(ended) => {
                 let packets = ended.packets;
-                self.last = Some(match ended.hops {
-                    Some(hops) => format!("reached in {hops} hops: {packets} packets"),
-                    None => format!("{}: {packets} packets", ended.result),
-                });
+                let how = match ended.hops {
+                    Some(1) => "reached in 1 hop".to_owned(),
+                    Some(hops) => format!("reached in {hops} hops"),
+                    None => ended.result.to_string(),
+                };
+                // What follows, such as looking up names, is no part of it.
+                let took = at.saturating_sub(self.begun.unwrap_or(at));
+                let took = milliseconds(took);
+                self.last = Some(format!("{how}: {packets} packets, {took} ms"));
             }
             Said::Router(router) => self.names.learn(router),
             Said::NotSent(not_sent) => self.refusal = Some(not_sent.error.clone()),

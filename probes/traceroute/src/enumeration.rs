@@ -17,7 +17,7 @@ use crate::events::branching::{Branch, Branches, Enumerated};
 use crate::line::Line;
 use crate::metrics::{DIAMONDS, HOP_ADDRESSES, PATHS, SENT, ttl};
 use crate::multipath::{Confidence, Multipath, Scope, Spread};
-use crate::step::{Machine, Probe, Step};
+use crate::step::{Flow, Machine, Probe, Step};
 
 /// One enumeration under way.
 pub(crate) struct Enumeration<'a> {
@@ -30,12 +30,24 @@ pub(crate) struct Enumeration<'a> {
 }
 
 impl<'a> Enumeration<'a> {
-    pub(crate) fn new(cx: &'a Context<'a>, scope: Scope, line: &'a mut Line) -> Self {
+    /// Prepares to go on from what `discovery` has heard with `flow`.
+    pub(crate) fn new(
+        cx: &'a Context<'a>,
+        scope: Scope,
+        line: &'a mut Line,
+        (discovery, flow): (&Discovery, Flow),
+    ) -> Self {
         line.begin();
+        let mut multipath = Multipath::new(line.address(), scope);
+        for hop in discovery.hops() {
+            if let Some(reply) = &hop.reply {
+                multipath.know(hop.ttl, flow, reply.from);
+            }
+        }
         Self {
             cx,
             scope,
-            multipath: Multipath::new(line.address(), scope),
+            multipath,
             line,
             begin: Instant::now(),
             packets: 0,
@@ -135,7 +147,8 @@ impl<'a> Enumeration<'a> {
             paths,
             diamonds,
             packets: self.packets,
-            confidence: complete.then(|| self.scope.confidence.percent()),
+            complete,
+            confidence: (complete && multipath.is_sure()).then(|| self.scope.confidence.percent()),
         });
     }
 }

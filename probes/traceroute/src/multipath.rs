@@ -104,6 +104,20 @@ impl Multipath {
         }
     }
 
+    /// Takes in who was heard at a TTL, with this flow, before the enumeration began.
+    pub fn know(&mut self, ttl: Ttl, flow: Flow, from: IpAddr) {
+        if let Some(ply) = self.plies.iter_mut().find(|ply| ply.ttl() == ttl) {
+            ply.know(flow, from);
+        }
+    }
+
+    /// Whether every TTL at which anybody answers did so often enough for what is claimed.
+    pub fn is_sure(&self) -> bool {
+        let mut answering = self.plies.iter().filter(|ply| ply.width() > 0);
+        answering
+            .all(|ply| ply.is_per_packet() || ply.has_enough(self.stopping.after(ply.width()), 0))
+    }
+
     /// What was found so far, by TTL.
     pub fn branches(&self) -> Vec<Branches> {
         self.plies.iter().map(Ply::branches).collect()

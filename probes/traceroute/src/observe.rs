@@ -4,10 +4,11 @@
 //! silence becomes an event. What they come to is for whoever reads the events: nothing is counted
 //! here but whether the target answered.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use leadsman_core::{Context, Fault};
+use leadsman_core::{Cause, Context, Fault};
 use leadsman_wire::{Answer, Heard, Ttl};
 use tokio::time::{Instant, sleep_until};
 
@@ -20,6 +21,7 @@ use crate::options::TraceOptions;
 use crate::rounds::{Plan, Rounds};
 use crate::routers::Routers;
 use crate::step::{Flow, Machine, Probe, Step};
+use crate::walk::unanswered;
 
 /// A path under observation.
 pub(crate) struct Observation<'a> {
@@ -32,6 +34,8 @@ pub(crate) struct Observation<'a> {
     /// The last round whose begin was told.
     told: Option<u32>,
     reached: bool,
+    /// The highest TTL at which anybody has answered, and who did last.
+    farthest: Option<(u8, IpAddr)>,
 }
 
 impl<'a> Observation<'a> {
@@ -64,6 +68,7 @@ impl<'a> Observation<'a> {
             begin: Instant::now(),
             told: None,
             reached: discovery.arrived().is_some(),
+            farthest: farthest(discovery),
         }
     }
 
@@ -96,7 +101,13 @@ impl<'a> Observation<'a> {
                 () = sleep_until(next) => {}
             }
         }
-        outcome.or_else(|fault| if self.reached { Ok(()) } else { Err(fault) })
+        match outcome {
+            Err(_) if self.reached => Ok(()),
+            Err(Fault::Target(Cause::Timeout, _)) => {
+                Err(unanswered(self.line.address(), self.farthest))
+            }
+            outcome => outcome,
+        }
     }
 
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
@@ -142,6 +153,10 @@ impl<'a> Observation<'a> {
         };
         self.reached |= reply.arrived_at(self.line.address());
         self.routers.meet(reply.from);
+        let hops = probe.ttl.hops();
+        if self.farthest.is_none_or(|(farthest, _)| farthest <= hops) {
+            self.farthest = Some((hops, reply.from));
+        }
         self.cx.event(Hop::NAME, || {
             Hop::new(probe, number(probe), answer, &reply, self.line)
         });
@@ -158,6 +173,11 @@ fn reach(discovery: &Discovery) -> Ttl {
         (None, _) => Ttl::new(discovery.path().hops().len() as u8 + 1),
     };
     reach.unwrap_or(limits.max).clamp(limits.first, limits.max)
+}
+
+fn farthest(discovery: &Discovery) -> Option<(u8, IpAddr)> {
+    let mut hops = discovery.hops().iter().rev();
+    hops.find_map(|hop| Some((hop.ttl.hops(), hop.reply.as_ref()?.from)))
 }
 
 /// As people count, the discovery being before the first.

@@ -123,7 +123,8 @@ impl Probe for Trace {
         }
         let sure = wanted.all_paths;
         if let Some(scope) = sure.and_then(|sure| scope(&discovery, limits, sure)) {
-            Enumeration::new(cx, scope, line).run().await?;
+            let known = (&discovery, flow);
+            Enumeration::new(cx, scope, line, known).run().await?;
             line.keep(wanted.flows);
         }
         // A name that nobody tells in time makes no failure of what is known.

@@ -175,11 +175,8 @@ impl<'a> Walk<'a> {
                 return Err(Fault::Own(Blocker::Resources, DROPPED.into()));
             }
             Some(Verdict::Unreached { farthest }) => {
-                let heard = match farthest.and_then(|farthest| self.heard_from(farthest)) {
-                    Some((hops, from)) => format!("; hop {hops}, {from}, was the last that did"),
-                    None => String::new(),
-                };
-                (Cause::Timeout, format!("{target} did not answer{heard}"))
+                let farthest = farthest.and_then(|farthest| self.heard_from(farthest));
+                return Err(unanswered(target, farthest));
             }
             Some(Verdict::Blocked { hops, by, code }) => {
                 let mut refusals = self.refusals.iter();
@@ -212,6 +209,16 @@ impl Drop for Walk<'_> {
     fn drop(&mut self) {
         self.account.close(&self.discovery, self.verdict());
     }
+}
+
+/// The fault of a target that keeps silent, with the TTL and the address of whoever was the last that
+/// did not.
+pub(crate) fn unanswered(target: IpAddr, farthest: Option<(u8, IpAddr)>) -> Fault {
+    let heard = match farthest {
+        Some((hops, from)) => format!("; hop {hops}, {from}, was the last that did"),
+        None => String::new(),
+    };
+    Fault::target(Cause::Timeout, format!("{target} did not answer{heard}"))
 }
 
 const DROPPED: &str = "this host was late to send, or dropped packets for want of room to receive \

@@ -131,6 +131,10 @@ impl Draw for Table {
         }
     }
 
+    fn resized(&mut self, width: usize) {
+        self.width = width;
+    }
+
     fn table(&self) -> Option<String> {
         let (name_width, strip_width) = self.widths();
         let hosts = self.rows.iter().map(|row| &row.host);

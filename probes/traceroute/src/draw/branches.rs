@@ -34,6 +34,7 @@ impl Branching {
         let (diamonds, packets) = (counted(diamonds, "diamond"), counted(packets, "packet"));
         let sure = match ended.confidence {
             Some(percent) => format!("all at {percent} %"),
+            None if ended.complete => "some hops answer too seldom to be sure".to_owned(),
             None => "stopped before all were found".to_owned(),
         };
         writeln!(page, "\nPATHS {paths}, {diamonds}, {sure}: {packets}").expect(INFALLIBLE);
@@ -147,16 +148,21 @@ PATHS 3 paths, 2 diamonds, all at 95 %: 61 packets
   5  10.0.3.1   by packet
      10.0.3.2
 ";
-        check(&hops, Some(95), expected);
+        check(&hops, (true, Some(95)), expected);
         let expected = "
 PATHS 3 paths, 2 diamonds, stopped before all were found: 61 packets
   1  10.0.0.1
 ";
-        check(&hops[..1], None, expected);
+        check(&hops[..1], (false, None), expected);
+        let expected = "
+PATHS 3 paths, 2 diamonds, some hops answer too seldom to be sure: 61 packets
+  1  10.0.0.1
+";
+        check(&hops[..1], (true, None), expected);
     }
 
     #[track_caller]
-    fn check(hops: &[Value], confidence: Option<u8>, expected: &str) {
+    fn check(hops: &[Value], (complete, confidence): (bool, Option<u8>), expected: &str) {
         let mut drawing = Branching::default();
         for hop in hops {
             let hop = serde_json::from_value(hop.clone()).unwrap();
@@ -169,6 +175,7 @@ PATHS 3 paths, 2 diamonds, stopped before all were found: 61 packets
             paths: 3,
             diamonds: 2,
             packets: 61,
+            complete,
             confidence,
         }));
         drawing.write(&stage(), &mut page);

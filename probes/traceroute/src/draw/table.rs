@@ -91,7 +91,7 @@ impl<'a> Table<'a> {
         let time = |time: Option<_>| time.map(milliseconds);
         let ttl_left = hop.latest.as_ref().and_then(|latest| latest.ttl_left);
         let figures = [
-            share.map(percent),
+            loss.map(|loss| self.lost(loss)),
             Some(hop.record.sent.to_string()),
             time(hop.last()),
             time(statistics.mean()),
@@ -116,6 +116,16 @@ impl<'a> Table<'a> {
         }
         page.truncate(page.trim_end().len());
         page.push('\n');
+    }
+
+    /// The share that was lost on the way, marked where the hop's own silence proves nothing.
+    fn lost(&self, loss: HopLoss) -> String {
+        let at_most = match self.stage.utf8 {
+            _ if loss.lost <= 0.0 || loss.missed <= loss.lost => "",
+            true => "≤",
+            false => "<",
+        };
+        format!("{at_most}{}", percent(loss.lost))
     }
 
     fn notes(&self, hop: &Station, loss: Option<HopLoss>, translated: bool, page: &mut String) {

@@ -53,7 +53,10 @@ pub(crate) struct Enumerated {
     pub(crate) diamonds: usize,
     /// How many packets were sent for it.
     pub(crate) packets: u64,
-    /// How sure it is that nothing is missing, in percent; `None` if it was stopped before.
+    /// Whether it was not stopped before its end.
+    pub(crate) complete: bool,
+    /// How sure it is that nothing is missing, in percent; `None` if it was stopped before, or a
+    /// TTL answered too few flows to tell.
     pub(crate) confidence: Option<u8>,
 }
 

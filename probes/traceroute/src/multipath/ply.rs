@@ -115,15 +115,26 @@ impl Ply {
         wanted.then_some((*flow, self.repeated + 1))
     }
 
+    /// Takes in who was heard with a flow before the enumeration began.
+    pub(super) fn know(&mut self, flow: Flow, from: IpAddr) {
+        self.take_up(flow);
+        self.heard.insert(flow, from);
+        self.addresses.insert(from);
+    }
+
     pub(super) fn note_sent(&mut self, probe: Probe, until: Duration) {
-        self.flows.insert(probe.flow);
-        while self.flows.contains(&Flow(self.fresh)) {
-            self.fresh += 1;
-        }
+        self.take_up(probe.flow);
         if probe.round > 0 {
             self.repeated += 1;
         }
         self.under_way.insert(probe, until);
+    }
+
+    fn take_up(&mut self, flow: Flow) {
+        self.flows.insert(flow);
+        while self.flows.contains(&Flow(self.fresh)) {
+            self.fresh += 1;
+        }
     }
 
     /// Takes in an answer, unless it was not asked for.

@@ -45,6 +45,33 @@ fn four_branches_take_a_few_round_trips() {
 }
 
 #[test]
+fn what_is_known_already_is_not_asked_again() {
+    let diamond = Diamond::even(&[1, 1, 1], 1);
+    let mut found = Multipath::new(TARGET, scope(&diamond, usual()));
+    for hops in 1..=3 {
+        let (ttl, flow, round) = (ttl(hops), Flow(0), 0);
+        let answer = diamond.answer(Probe { ttl, flow, round });
+        found.know(ttl, flow, answer.from);
+    }
+    let run = run(&diamond, &mut found);
+    assert_eq!(run.packets, 3 * 5);
+    assert!(found.is_sure());
+}
+
+#[test]
+fn routers_that_answer_too_few_flows_leave_it_unsure() {
+    let diamond = Diamond::even(&[1, 1, 1], 1);
+    for (answered, sure) in [(0, true), (1, false), (5, false), (6, true)] {
+        let mut found = Multipath::new(TARGET, scope(&diamond, usual()));
+        simulation::run(&mut found, Duration::from_mins(1), |probe, _| {
+            let answers = probe.ttl != ttl(2) || probe.flow.0 < answered;
+            answers.then(|| diamond.answer(probe))
+        });
+        assert_eq!(found.is_sure(), sure, "{answered} flows answered");
+    }
+}
+
+#[test]
 fn links_are_those_of_the_network() {
     let diamond = Diamond::even(&[1, 2, 4, 2, 1], 3);
     let (_, found) = enumerate(&diamond, high());

@@ -6,13 +6,17 @@
 //! the socket sent says which it was. What cannot be had is done without: see
 //! [`RttSource`](crate::RttSource).
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
+use std::thread;
+use std::time::Duration;
 
 use socket2::{MsgHdr, Socket};
 
 use super::control::{self, SO_TIMESTAMPING_NEW};
 use crate::engine::Key;
+use crate::sys::batch::Incoming;
 use crate::{Stamps, sys};
 
 /// How stamps of departures say what they are about.
@@ -87,7 +91,11 @@ pub(crate) fn of_departures(socket: &Socket, stamps: Stamps) -> Departures {
 
 /// Has arrivals at a socket stamped, if they are to be; returns whether they are.
 pub(crate) fn of_arrivals(socket: &Socket, stamps: Stamps) -> bool {
-    stamps != Stamps::Neither && enable(socket, ARRIVALS)
+    let stamped = stamps != Stamps::Neither && enable(socket, ARRIVALS);
+    if stamped {
+        await_first_stamp();
+    }
+    stamped
 }
 
 /// As the two above, for one socket.
@@ -139,6 +147,38 @@ fn try_key() -> Option<()> {
     (refusal.raw_os_error() != Some(libc::EINVAL)).then_some(())
 }
 
+/// Waits until arrivals are stamped, usually a fraction of a millisecond, 20 ms or so at most: the kernel begins to only some
+/// time after the first socket has asked for it, when a work queue gets to it
+/// (`net_enable_timestamp`), and the first answers from nearby would have no stamp. It goes on as
+/// long as any socket asks, so this is done once.
+fn await_first_stamp() {
+    static STAMPED: Once = Once::new();
+    STAMPED.call_once(|| {
+        let stamped = (0..TRIES).any(|number| {
+            if number > 0 {
+                thread::sleep(BETWEEN_TRIES);
+            }
+            // Where there is no loopback, nothing can be told.
+            is_loopback_stamped().unwrap_or(true)
+        });
+        if !stamped {
+            tracing::debug!("the kernel has not begun to stamp arrivals");
+        }
+    });
+}
+
+/// Sends a packet to itself and looks at whether it is stamped.
+fn is_loopback_stamped() -> io::Result<bool> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.connect(socket.local_addr()?)?;
+    let socket = Socket::from(socket);
+    enable(&socket, ARRIVALS);
+    socket.send(&[0])?;
+    let mut incoming = Incoming::new(1);
+    let (count, _) = incoming.receive(&socket, 0)?;
+    Ok(count > 0 && control::read(incoming.control(0)).stamp.is_some())
+}
+
 fn enable(socket: &Socket, flags: u32) -> bool {
     let flags = (flags | libc::SOF_TIMESTAMPING_SOFTWARE).cast_signed();
     sys::set_option(socket, libc::SOL_SOCKET, SO_TIMESTAMPING_NEW, flags)
@@ -151,12 +191,23 @@ const DEPARTURES: u32 = libc::SOF_TIMESTAMPING_TX_SOFTWARE
     | libc::SOF_TIMESTAMPING_OPT_ID
     | libc::SOF_TIMESTAMPING_OPT_TSONLY;
 
+/// How often, and after what time, it is looked whether the kernel has begun to stamp.
+const TRIES: u32 = 200;
+const BETWEEN_TRIES: Duration = Duration::from_micros(100);
+
 /// More than are on their way through a device at once.
 const REMEMBERED: usize = 1 << 14;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrivals_are_stamped_once_it_was_waited_for() {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        assert!(of_arrivals(&socket.into(), Stamps::Both));
+        assert!(is_loopback_stamped().unwrap());
+    }
 
     #[test]
     fn a_count_stands_for_the_request_that_was_sent_then() {

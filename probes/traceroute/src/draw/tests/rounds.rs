@@ -95,6 +95,20 @@ fn a_router_that_limits_its_answers_is_marked_and_has_no_loss() {
 }
 
 #[test]
+fn loss_up_to_a_router_that_answers_less_itself_is_marked_as_a_bound() {
+    let mut line = Line::new(&[ms(1), ms(2), ms(3)]);
+    line.routers[1].silence = 1.0;
+    if let End::Target(target) = &mut line.end {
+        target.silence = 0.2;
+    }
+    let (_, table) = observed(line, 100);
+    assert!(!row(&table, 1).contains('≤'), "{table}");
+    assert!(row(&table, 2).contains(" ≤"), "{table}");
+    assert!(!row(&table, 3).contains('≤'), "{table}");
+    assert!(table.contains("\n       silent\n"), "{table}");
+}
+
+#[test]
 fn loss_is_that_of_the_way_and_no_router_is_blamed_for_it() {
     let mut line = Line::new(&[ms(1), ms(2), ms(3)]);
     for router in &mut line.routers {
