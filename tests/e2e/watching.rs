@@ -3,24 +3,36 @@
 //! A simulated network on a device of its own, in which the truth is known. What one run finds out
 //! is the business of `trace`.
 
+use std::io::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
 use leadsman_lab::{Network, Scenario, Tunnel, or_skip};
+use tempfile::NamedTempFile;
 
 use crate::program::{LEADSMAN, Program};
 
 #[test]
 fn a_change_of_path_is_one_event_with_both_paths_and_the_first_difference() {
     let Some(tunnel) = tunnel(CHANGE) else { return };
+    let mut systems = NamedTempFile::new().expect("there is room for a file");
+    let ranges = [(0, 1, 64496), (0, 2, 64497), (0, 3, 64498), (9, 0, 64499)];
+    let ranges = ranges.map(|(b, c, number)| format!("10.{b}.{c}.0\t10.{b}.{c}.255\t{number}\n"));
+    let ranges = ranges.concat();
+    systems
+        .write_all(ranges.as_bytes())
+        .expect("it can be written");
     let program = start(
         &tunnel,
-        "probes:
+        &format!(
+            "probes:
 - name: paths
   every: 200ms
-  traceroute: { wait: 100ms, hops: all }
+  traceroute: {{ wait: 100ms, hops: all, as_database: {} }}
   targets: [10.9.0.1]
 ",
+            systems.path().display()
+        ),
     );
     let metrics = await_metrics(&tunnel, &program, |metrics| {
         metrics.contains("path_changes_total{probe=\"paths\",target=\"10.9.0.1\"} 1\n")
@@ -29,6 +41,7 @@ fn a_change_of_path_is_one_event_with_both_paths_and_the_first_difference() {
         ("path_hops", "3"),
         ("asymmetry_hops", "0"),
         ("path_info", "1"),
+        ("as_path_changes_total", "1"),
     ] {
         assert!(
             metrics.lines().any(|line| {
@@ -52,7 +65,7 @@ fn a_change_of_path_is_one_event_with_both_paths_and_the_first_difference() {
     };
     // The run that confirmed it stays while others come and go.
     let line = "event=path_changed old=\"[\\\"10.0.1.1\\\",\\\"10.0.2.1\\\",\\\"10.9.0.1\\\"]\" \
-                new=\"[\\\"10.0.1.1\\\",\\\"10.0.3.1\\\",\\\"10.9.0.1\\\"]\" first_difference=2";
+                new=\"[\\\"10.0.1.1\\\",\\\"10.0.3.1\\\",\\\"10.9.0.1\\\"]\" first_difference=2 old_systems=[64496,64497,64499] new_systems=[64496,64498,64499]";
     let runs = (0..300).filter(|id| {
         let path = format!("/logs?id={id}");
         tunnel

@@ -6,6 +6,7 @@
 
 use std::iter::repeat_n;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use leadsman_core::Context;
@@ -17,12 +18,13 @@ use crate::discovery::{Discovery, Hop, Verdict};
 use crate::events::{Ended, PathChanged, Silent};
 use crate::metrics::{
     ASYMMETRY, FLOW_PATHS, HOP_LOSS, HOP_PROBES, HOP_RELUCTANCE, HOP_REPLIES, HOP_RESPONDERS,
-    HOP_RTT, HOPS, LAST_CHANGE, PATH, PATH_CHANGES, PATH_HASH, RUNS, result, ttl,
+    HOP_RTT, HOPS, LAST_CHANGE, PATH, PATH_CHANGES, PATH_HASH, RUNS, SYSTEMS_CHANGES, result, ttl,
 };
-use crate::path::PathWatch;
+use crate::path::{Asn, PathWatch};
 use crate::recent::{Outcome, Recent};
 use crate::reverse::reverse_hops;
 use crate::step::Flow;
+use crate::systems::Systems;
 
 /// What is remembered of an address from run to run.
 #[derive(Debug, Default)]
@@ -48,6 +50,7 @@ pub(crate) struct Account<'a> {
     shown: Shown,
     flow: Flow,
     past: &'a mut Past,
+    systems: Option<Arc<Systems>>,
 }
 
 impl<'a> Account<'a> {
@@ -58,7 +61,13 @@ impl<'a> Account<'a> {
             shown,
             flow,
             past,
+            systems: None,
         }
+    }
+
+    /// The same with the autonomous systems of routers, so that a path through others is noticed.
+    pub(crate) fn knowing(self, systems: Option<Arc<Systems>>) -> Self {
+        Self { systems, ..self }
     }
 
     /// The router that will likely answer at a TTL, as earlier runs had it; none where that is the
@@ -107,10 +116,17 @@ impl<'a> Account<'a> {
         if let Some(change) = past.watch.observe(self.flow, discovery.path()) {
             cx.add(&PATH_CHANGES, 1);
             past.changed = Some(SystemTime::now());
+            let systems = self.systems.as_deref();
+            let others = systems.and_then(|systems| change.systems(|from| systems.of(from)));
+            cx.add(&SYSTEMS_CHANGES, others.is_some().into());
+            let numbers = |systems: Vec<Asn>| systems.into_iter().map(|asn| asn.0).collect();
+            let (old_systems, new_systems) = others.unzip();
             let changed = PathChanged {
                 old: change.old.hops().to_vec(),
                 new: change.new.hops().to_vec(),
                 first_difference: change.first_difference,
+                old_systems: old_systems.map(numbers),
+                new_systems: new_systems.map(numbers),
             };
             cx.note(PathChanged::NAME, changed);
         }

@@ -228,6 +228,9 @@ pub(crate) struct PathChanged {
     pub(crate) new: Vec<Option<IpAddr>>,
     /// The first TTL with another router.
     pub(crate) first_difference: u8,
+    /// The autonomous systems on the way, if they are known to be others than before.
+    pub(crate) old_systems: Option<Vec<u32>>,
+    pub(crate) new_systems: Option<Vec<u32>>,
 }
 
 /// Something came that tells nothing of the way.

@@ -59,6 +59,12 @@ pub(crate) static PATH_CHANGES: Counter = Counter::new(
     "Changes of the path: times at which two runs in a row found another router at some TTL.",
 );
 
+pub(crate) static SYSTEMS_CHANGES: Counter = Counter::new(
+    "probe_traceroute_as_path_changes_total",
+    "Changes of the path that lead through other autonomous systems than before; 0 without \
+     `as_database`.",
+);
+
 pub(crate) static LAST_CHANGE: Gauge = Gauge::new(
     "probe_traceroute_path_last_change_timestamp_seconds",
     "When the path last changed, in seconds since the Unix epoch; absent if it did not.",
@@ -170,6 +176,7 @@ pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &RTT,
     &RTT_SOURCE,
     &PATH_CHANGES,
+    &SYSTEMS_CHANGES,
     &LAST_CHANGE,
     &PATH_HASH,
     &PATH,

@@ -104,7 +104,7 @@ impl Probe for Trace {
         let (limits, wanted, flow) = (self.limits, self.wanted, self.flow);
         self.flow = Flow((flow.0 + 1) % wanted.flows);
         let (line, past) = self.aim_at(address)?;
-        let account = Account::new(cx, options.hops, flow, past);
+        let account = Account::new(cx, options.hops, flow, past).knowing(systems.clone());
         let mut walk = Walk::new(cx, limits, flow, line, account);
         let outcome = walk.run().await;
         let discovery = walk.end();
