@@ -20,6 +20,7 @@ use leadsman_wire::{EchoOptions, Flow, OpenError};
 use crate::metrics::{
     ASYMMETRY, HOP_LOSS, HOP_PROBES, HOP_RELUCTANCE, HOP_REPLIES, HOP_RESPONDERS, HOP_RTT, HOPS,
     LAST_CHANGE, MOST_HOPS, PATH, PATH_CHANGES, PATH_HASH, REVERSE_HOPS, RTT, RUNS, SENT, SPARED,
+    SYSTEMS_CHANGES,
 };
 
 #[tokio::test]
@@ -145,6 +146,7 @@ async fn the_plugin_conforms() {
         })
         .shown_elsewhere(&SPARED)
         .shown_elsewhere(&PATH_CHANGES)
+        .shown_elsewhere(&SYSTEMS_CHANGES)
         .shown_elsewhere(&LAST_CHANGE);
     // Every TTL gets there.
     for ttl in 1..=MOST_HOPS {

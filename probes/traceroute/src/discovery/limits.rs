@@ -18,7 +18,7 @@ pub struct Limits {
     /// How many TTLs to ask beyond the farthest that answered, 6 by default. As many silent ones
     /// in a row are taken for the end of what can be seen.
     pub gap: u8,
-    /// How many packets may leave at once, 8 by default. No two of them expire at one router.
+    /// How many packets may leave at once, 12 by default. No two of them expire at one router.
     pub burst: u32,
     /// Least time between packets after that, 1 ms by default, and taken for 1 ms if shorter.
     /// Every answer earns a packet besides.
@@ -37,7 +37,7 @@ impl Default for Limits {
             max: MAX,
             window: 16,
             gap: 6,
-            burst: 8,
+            burst: 12,
             pace: Duration::from_millis(1),
             wait: Duration::from_millis(750),
             last_ditch: Some(LAST_DITCH),
