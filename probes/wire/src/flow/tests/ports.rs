@@ -33,7 +33,7 @@ fn first_heard(protocol: Protocol, address: IpAddr) -> Vec<(u16, u16)> {
     let options = EchoOptions { protocol, ..PLAIN };
     let way = Way::new(Family::of(address), &options);
     let sockets = socket::open_as(way, Mode::Raw).unwrap();
-    let ours = sockets.first + sockets.identifiers - 1;
+    let ours = sockets.first + (sockets.identifiers - 1);
     let (header, quoted) = match address {
         IpAddr::V4(_) => (20, 8 + 20),
         IpAddr::V6(_) => (0, 8 + 40),
