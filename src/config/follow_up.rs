@@ -9,7 +9,7 @@ use leadsman_core::Target;
 use leadsman_core::options::Node;
 
 use super::modules::{Module, Modules};
-use super::reading::{Reading, suggestion};
+use super::reading::Reading;
 use super::targets::Written;
 
 /// What follows a failure of a scheduled probe's targets.
@@ -28,42 +28,22 @@ pub(super) fn read(
     modules: &Modules<'_>,
     targets: &[Written<'_>],
 ) -> Option<FollowUp> {
-    let name: String = reading.value("trace_on_failure", node)?;
-    let Some(written) = modules.named(&name) else {
-        let help = match modules.names().as_slice() {
-            [] => "give it under `modules`".to_owned(),
-            names => suggestion(&name, names),
-        };
-        reading.error(node, format!("there is no module `{name}`"), help);
-        return None;
-    };
-    // What is wrong inside the module is reported there.
-    let module = Arc::clone(written.module.as_ref()?);
-    let Some((_, options)) = &module.options else {
-        reading.error(
-            node,
-            format!(
-                "the module `{name}` cannot be used: there is no prober `{}`",
-                module.prober
-            ),
-            "use a module whose prober is linked into this program",
-        );
-        return None;
-    };
+    let usable = modules.usable(reading, "trace_on_failure", node)?;
+    let module = Arc::clone(usable.module);
     let hosts: Vec<_> = targets
         .iter()
         .map(|written| Arc::new(Target::new(host(&written.target.address))))
         .collect();
     let refused = hosts.iter().find_map(|host| {
-        let refused = options.aim(host).err()?;
+        let refused = usable.options.aim(host).err()?;
         Some((host, refused))
     });
     if let Some((host, why)) = refused {
         reading.error(
             node,
             format!(
-                "the module `{name}` cannot be aimed at {:?}: {}",
-                host.address, why.message
+                "the module `{}` cannot be aimed at {:?}: {}",
+                module.name, host.address, why.message
             ),
             "name a module that takes a host, without a port or a path",
         );

@@ -12,7 +12,7 @@ use leadsman_core::options::{Kind, Node, Period, Secret};
 use leadsman_core::{Aim, Plugin};
 use serde_json::{Map, Value, json};
 
-use super::reading::{Reading, listed};
+use super::reading::{Reading, listed, suggestion};
 
 /// Named options, as they are asked for over the web.
 #[derive(Clone, Debug)]
@@ -41,13 +41,52 @@ pub(super) struct Written<'n> {
     pub(super) options: &'n Node,
 }
 
-impl<'n> Modules<'n> {
-    pub(super) fn named(&self, name: &str) -> Option<&Written<'n>> {
-        self.0.get(name)
-    }
+/// A module that runs can be made of.
+pub(super) struct Usable<'m, 'n> {
+    pub(super) module: &'m Arc<Module>,
+    pub(super) plugin: &'static Plugin,
+    pub(super) options: &'m Arc<dyn Aim>,
+    /// Its options as written.
+    pub(super) written: &'n Node,
+}
 
-    pub(super) fn names(&self) -> Vec<&'n str> {
-        self.0.keys().copied().collect()
+impl<'n> Modules<'n> {
+    /// Finds the module that the value of `key` names, or reports why it is of no use.
+    pub(super) fn usable(
+        &self,
+        reading: &mut Reading<'_>,
+        key: &str,
+        node: &Node,
+    ) -> Option<Usable<'_, 'n>> {
+        let name: String = reading.value(key, node)?;
+        let Some(written) = self.0.get(&*name) else {
+            let names: Vec<_> = self.0.keys().copied().collect();
+            let help = match names.as_slice() {
+                [] => "give it under `modules`".to_owned(),
+                names => suggestion(&name, names),
+            };
+            reading.error(node, format!("there is no module `{name}`"), help);
+            return None;
+        };
+        // What is wrong inside the module is reported there.
+        let module = written.module.as_ref()?;
+        let Some((plugin, options)) = &module.options else {
+            reading.error(
+                node,
+                format!(
+                    "the module `{name}` cannot be used: there is no prober `{}`",
+                    module.prober
+                ),
+                "use a module whose prober is linked into this program",
+            );
+            return None;
+        };
+        Some(Usable {
+            module,
+            plugin,
+            options,
+            written: written.options,
+        })
     }
 
     pub(super) fn into_usable(self) -> BTreeMap<String, Arc<Module>> {

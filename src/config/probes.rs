@@ -11,7 +11,7 @@ use super::buckets;
 use super::diagnose::Problem;
 use super::follow_up::{self, FollowUp};
 use super::modules::Modules;
-use super::reading::{Reading, listed, suggestion};
+use super::reading::{Reading, listed};
 use super::{labels, targets};
 use crate::schedule::Interval;
 
@@ -279,34 +279,13 @@ impl<'n> Fields<'n> {
 }
 
 /// Takes how to measure from the module that is named.
-fn module<'n>(reading: &mut Reading<'_>, node: &'n Node, modules: &Modules<'n>) -> Option<How<'n>> {
-    let name: String = reading.value("module", node)?;
-    let Some(written) = modules.named(&name) else {
-        let help = match modules.names().as_slice() {
-            [] => "give it under `modules`".to_owned(),
-            names => suggestion(&name, names),
-        };
-        reading.error(node, format!("there is no module `{name}`"), help);
-        return None;
-    };
-    // What is wrong inside the module is reported there.
-    let module = written.module.as_ref()?;
-    let Some((plugin, options)) = &module.options else {
-        reading.error(
-            node,
-            format!(
-                "the module `{name}` cannot be used: there is no prober `{}`",
-                module.prober
-            ),
-            "use a module whose prober is linked into this program",
-        );
-        return None;
-    };
+fn module<'n>(reading: &mut Reading<'_>, node: &Node, modules: &Modules<'n>) -> Option<How<'n>> {
+    let usable = modules.usable(reading, "module", node)?;
     Some(How {
-        plugin,
-        options: Arc::clone(options),
-        written: written.options,
-        timeout: module.timeout,
+        plugin: usable.plugin,
+        options: Arc::clone(usable.options),
+        written: usable.written,
+        timeout: usable.module.timeout,
     })
 }
 
