@@ -163,6 +163,7 @@ async fn carry_out(
                 stop: &stop,
                 resolver: &*resolver,
                 sink: &teller,
+                compatible: false,
             };
             let run = perform(&mut *aimed.probe, order).await;
             let outcome = Outcome::of(&run);

@@ -278,6 +278,7 @@ async fn carry_out(
         stop: &Stop::never(),
         resolver: &*services.resolver,
         sink: &ear,
+        compatible: false,
     };
     let run = perform(probe.probe(), order).await;
     let heard = ear.heard.into_inner();

@@ -22,9 +22,10 @@ pub fn render_run(run: &Run) -> String {
     push_gauge(&mut out, SUCCESS.metric(), success);
     push_gauge(&mut out, DURATION.metric(), run.duration.as_secs_f64());
     if let Err(fault) = &run.result {
-        let help = "Why the run failed.";
-        push_head(&mut out, Format::Text, REASON, help, MetricKind::Info);
-        push_sample(&mut out, REASON, [("reason", fault.reason())], 1.0);
+        let help = "In which phase the run failed, and why.";
+        push_head(&mut out, Format::Text, FAILURE, help, MetricKind::Info);
+        let labels = [("phase", run.recording.phase()), ("reason", fault.reason())];
+        push_sample(&mut out, FAILURE, labels, 1.0);
     }
     for place in run.recording.layout().places() {
         push_place(&mut out, &run.recording, place);
@@ -68,7 +69,7 @@ fn push_place(out: &mut String, recording: &Recording, place: &Place) {
 }
 
 /// Only in answers: on a schedule, `probe_failures_total` tells the reason and keeps it.
-const REASON: &str = "probe_failure_reason_info";
+const FAILURE: &str = "probe_failure_info";
 
 #[cfg(test)]
 mod tests {
@@ -109,7 +110,7 @@ mod tests {
             &[
                 "probe_success 0",
                 "probe_duration_seconds 0.5",
-                "probe_failure_reason_info{reason=\"refused\"} 1",
+                "probe_failure_info{phase=\"start\",reason=\"refused\"} 1",
             ],
         );
         check(
@@ -120,7 +121,7 @@ mod tests {
             &[
                 "probe_success 0",
                 "probe_duration_seconds 0.5",
-                "probe_failure_reason_info{reason=\"permission\"} 1",
+                "probe_failure_info{phase=\"start\",reason=\"permission\"} 1",
             ],
         );
     }

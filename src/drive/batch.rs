@@ -150,6 +150,7 @@ async fn run(
         stop: &Stop::never(),
         resolver: &*services.resolver,
         sink: &ear,
+        compatible: false,
     };
     let run = perform(probe.probe(), order).await;
     let panicked = run.has_panicked();

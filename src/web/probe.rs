@@ -89,6 +89,7 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
                 stop: hurried,
                 resolver: &*host.services.resolver,
                 sink: &ear,
+                compatible: false,
             };
             perform(&mut *probe, order).await
         }

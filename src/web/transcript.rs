@@ -55,6 +55,7 @@ fn ending(run: &Run) -> Event {
         Err(fault) => (
             "failed",
             json!({
+                "phase": run.recording.phase(),
                 "reason": fault.reason(),
                 "detail": fault.to_string(),
                 "duration_seconds": seconds,

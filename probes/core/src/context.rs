@@ -20,6 +20,7 @@ pub struct Context<'a> {
     resolver: &'a dyn Resolve,
     sink: &'a dyn Sink,
     recording: &'a Mutex<Recording>,
+    compatible: bool,
     /// The name that is being looked up, and since when.
     looking_up: Mutex<Option<(String, Instant)>>,
 }
@@ -32,6 +33,7 @@ impl<'a> Context<'a> {
         resolver: &'a dyn Resolve,
         sink: &'a dyn Sink,
         recording: &'a Mutex<Recording>,
+        compatible: bool,
     ) -> Self {
         Self {
             target,
@@ -40,6 +42,7 @@ impl<'a> Context<'a> {
             resolver,
             sink,
             recording,
+            compatible,
             looking_up: Mutex::new(None),
         }
     }
@@ -52,6 +55,13 @@ impl<'a> Context<'a> {
     /// When this run ends at the latest, whatever it waits for.
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// Whether somebody wants exactly what `blackbox_exporter` would say, its oddities included, such
+    /// as 0 for what was not measured. A probe with the same options as one of its probers then does
+    /// as that one does; others need not ask.
+    pub fn is_compatible(&self) -> bool {
+        self.compatible
     }
 
     /// Completes when a person ends an open-ended run, such as a ping without a count.
@@ -92,6 +102,14 @@ impl<'a> Context<'a> {
     /// Replaces the text of an info; one value for each of its labels, in their order.
     pub fn inform(&self, info: &'static Info, labels: &[&str]) {
         self.recording().inform(info, labels);
+    }
+
+    /// Begins a phase of the run, such as `connect`: a fault is told with the phase in which it
+    /// came, a missed deadline too. A word out of a closed set, for it becomes a label value; those
+    /// of the plugin's own metric of phases, if it has one. Looking up the target is the phase
+    /// `resolve`, and begins by itself.
+    pub fn enter(&self, phase: &'static str) {
+        self.recording().enter(phase);
     }
 
     /// Says what just happened, for the log of the run and for whoever watches it.
@@ -185,6 +203,7 @@ impl<'a> Context<'a> {
     }
 
     fn looks_up(&self) -> Instant {
+        self.enter("resolve");
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);
         Instant::now()
@@ -303,7 +322,9 @@ mod tests {
         let target = Target::new("name.test");
         let (begin, stop) = (Instant::now(), Stop::never());
         let deadline = begin + Duration::from_mins(1);
-        let cx = Context::new(&target, deadline, &stop, &resolver, &Deaf, &recording);
+        let cx = Context::new(
+            &target, deadline, &stop, &resolver, &Deaf, &recording, false,
+        );
         let found = cx.resolve("name.test", Preference::new("ip6", true)).await;
         let said = found.map_or_else(|fault| fault.reason().to_owned(), |at| at.to_string());
         (said, begin.elapsed().as_millis() as u64)

@@ -39,6 +39,9 @@ pub struct Order<'a> {
     pub resolver: &'a dyn Resolve,
     /// Hears the events and the finished run.
     pub sink: &'a dyn Sink,
+    /// Whether to record what `blackbox_exporter` would, its oddities included:
+    /// [`Context::is_compatible`].
+    pub compatible: bool,
 }
 
 /// Carries out one run, tells the sink, and returns it.
@@ -56,6 +59,7 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
         order.resolver,
         order.sink,
         &recording,
+        order.compatible,
     );
     let result = {
         // In a block of its own, for even to make the future may panic.
@@ -233,6 +237,7 @@ mod tests {
             stop: &Stop::never(),
             resolver: &Silent,
             sink: &Deaf,
+            compatible: false,
         };
         let run = perform(&mut Unruly::LooksUp, order).await;
         let fault = run.result.unwrap_err();

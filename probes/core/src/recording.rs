@@ -131,6 +131,7 @@ impl Layout {
 pub struct Recording {
     layout: &'static Layout,
     content: Content,
+    phase: &'static str,
 }
 
 /// What is in a recording.
@@ -166,6 +167,9 @@ impl Text {
 /// Recordings whose memory a layout keeps at most: more than end at once.
 const MOST_SPARE: usize = 256;
 
+/// The phase of a run that has entered none.
+const BEFORE_ANY: &str = "start";
+
 /// Stands for a gauge that was not set. A NaN of our own, so that a probe may record NaN itself.
 const UNSET: u64 = 0x7ff8_6c65_6164_0000;
 
@@ -186,7 +190,22 @@ impl Recording {
                 content
             },
         );
-        Self { layout, content }
+        Self {
+            layout,
+            content,
+            phase: BEFORE_ANY,
+        }
+    }
+
+    /// The phase that the run was in when it ended, in the words of its probe: `connect`; `start`
+    /// for a run that entered none.
+    pub fn phase(&self) -> &'static str {
+        self.phase
+    }
+
+    /// Begins a phase.
+    pub(crate) fn enter(&mut self, phase: &'static str) {
+        self.phase = phase;
     }
 
     /// Where everything stands.

@@ -70,10 +70,12 @@ impl Probe for Ping {
         let resolved = Instant::now();
         cx.set_for(&DURATION, "resolve", (resolved - begin).as_secs_f64());
         let address = address?;
+        cx.enter("setup");
         options.fit(address)?;
         let line = self.aim_at(address)?;
         cx.set_for(&DURATION, "setup", resolved.elapsed().as_secs_f64());
 
+        cx.enter("rtt");
         Round::new(cx, &options, line).run().await
     }
 }

@@ -100,6 +100,7 @@ impl Probe for Trace {
         let address = cx
             .resolve(&cx.target().address, options.preference())
             .await?;
+        cx.enter("trace");
         let systems = self.systems().await?;
         let (limits, wanted, flow) = (self.limits, self.wanted, self.flow);
         self.flow = Flow((flow.0 + 1) % wanted.flows);
@@ -119,6 +120,7 @@ impl Probe for Trace {
         }
         let way = Way::of(&discovery, flow, limits).filter(|_| wanted.mtu);
         if let Some(way) = way {
+            cx.enter("mtu");
             Sounding::new(cx, way, line).run().await?;
         }
         let sure = wanted.all_paths;

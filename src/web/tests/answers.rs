@@ -88,7 +88,7 @@ async fn debug_explains_the_run_and_hides_secrets() {
     .await;
     check(
         "target=shoal",
-        &[r#"level=error event=failed reason=refused detail="nobody is here""#],
+        &[r#"level=error event=failed phase=start reason=refused detail="nobody is here""#],
     )
     .await;
     check(

@@ -174,6 +174,7 @@ impl Bench {
             stop: &self.stop,
             resolver: &self.hosts,
             sink: &events,
+            compatible: false,
         };
         let run = perform(probe, order).await;
         let events = events

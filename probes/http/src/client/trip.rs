@@ -48,6 +48,9 @@ impl<'a, 'c> Trip<'a, 'c> {
     }
 
     fn end(&mut self) {
+        if let Some(phase) = self.watch.phase() {
+            self.cx.enter(phase.label());
+        }
         let laps = self.watch.stop();
         if let Some(info) = self.watch.connection() {
             metrics::record_connection(self.cx, &info);

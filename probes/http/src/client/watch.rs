@@ -35,7 +35,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// Its name in events.
+    /// Its name in events, and where a failure is told.
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Resolve => "resolve",

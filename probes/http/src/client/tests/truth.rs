@@ -250,6 +250,7 @@ impl Stage {
             stop: &Stop::never(),
             resolver: &resolver,
             sink: &events,
+            compatible: false,
         };
         let run = perform(&mut *probe, order).await;
         let events = events.0.into_inner().unwrap();
