@@ -9,23 +9,32 @@
 //!                                              Handshake: what the peer showed, refused or not
 //! ```
 //!
-//! What the kernel measured of the connection is asked of [`TcpInfo`] before it is given up.
+//! What the kernel measured of the connection is asked of [`TcpInfo`] before it is given up; a
+//! [`Witness`] sees to that. Where hyper speaks over it, a [`Driver`] has it go on without a task of
+//! its own, and [`hyper_failure`] says whose fault its errors are.
+//!
 //! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
 //! probe's affair, and so is what a phase is called in its metrics.
 
 #![forbid(unsafe_code)]
 
 mod connect;
+mod driver;
 mod laps;
 pub mod metrics;
 mod proxy;
+mod stream;
 mod tls;
+mod verdict;
 
 pub use connect::{Connected, connect};
+pub use driver::{Driver, Spawner};
 pub use laps::Laps;
 pub use leadsman_wire::TcpInfo;
 pub use proxy::{Bypass, Proxy, ProxyError};
+pub use stream::{Stream, Witness, Witnessed};
 pub use tls::{
     Certificate, Distrust, Handshake, Protocol, Shown, Tls, TlsCache, TlsError, TlsOptions,
     TlsStream, TlsVersion, failure,
 };
+pub use verdict::hyper_failure;

@@ -3,7 +3,6 @@
 mod cookies;
 mod credentials;
 mod draw;
-mod driver;
 mod events;
 mod exchange;
 mod journey;

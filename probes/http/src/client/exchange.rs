@@ -4,8 +4,6 @@
 //! TLS handshake, HTTP/2. Where a redirect leads, and what is sent to whom, is decided elsewhere.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use http_body_util::{BodyExt as _, Full};
@@ -17,16 +15,18 @@ use hyper::http::response::Parts;
 use hyper::{HeaderMap, Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use leadsman_core::options::Secret;
-use leadsman_core::{Cause, Fault, Preference};
-use leadsman_dial::{Connected, Protocol, Proxy, Shown, Tls, connect, failure, metrics};
+use leadsman_core::{Fault, Preference};
+use leadsman_dial::{
+    Connected, Driver, Protocol, Proxy, Shown, Spawner, Stream, Tls, connect, hyper_failure,
+    metrics,
+};
 use tokio::net::TcpStream;
 use url::Url;
 
 use super::credentials::basic;
-use super::driver::{Driver, Spawner};
 use super::target;
 use super::trip::Trip;
-use super::watch::{Phase, Stream, Watched};
+use super::watch::{Phase, Watched};
 
 /// How a request travels.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Trip<'_, '_> {
         let stream = Watched::new(stream, self.watch.clone());
         let (response, driver) = self.sent(request, stream, http2).await;
         let (head, body) = response
-            .map_err(|why| judged(peer, &doing, &why))?
+            .map_err(|why| hyper_failure(peer, &doing, &why))?
             .into_parts();
         self.watch.answered();
         Ok(Answer {
@@ -255,7 +255,7 @@ impl Answer {
                 Some(Ok(frame)) => frame,
                 Some(Err(why)) => {
                     let doing = format!("the body from {} broke off", self.peer);
-                    return Err(judged(self.peer, &doing, &why));
+                    return Err(hyper_failure(self.peer, &doing, &why));
                 }
             };
             let Ok(data) = frame.into_data() else {
@@ -342,31 +342,6 @@ fn authorize(proxy: &Proxy, fields: &mut HeaderMap) {
         value.set_sensitive(true);
         fields.insert(PROXY_AUTHORIZATION, value);
     }
-}
-
-/// Whose fault is an error of hyper's? What broke beneath it decides, or else what it makes of the
-/// bytes that came.
-fn judged(peer: SocketAddr, doing: &str, error: &hyper::Error) -> Fault {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(inner) = inner.downcast_ref::<io::Error>()
-            // What hyper cannot decode it calls so, which to the system would be ours.
-            && !matches!(inner.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Other)
-        {
-            return failure(peer, doing, inner);
-        }
-        source = inner.source();
-    }
-    let why = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
-    let cause = if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        Cause::Closed
-    } else {
-        Cause::Protocol
-    };
-    Fault::target(cause, format!("{doing}: {why}"))
 }
 
 /// HTTP/2 and HTTP/1.1 as they are offered in TLS (RFC 7301, section 6).
