@@ -46,6 +46,8 @@ use std::sync::Arc;
 
 use leadsman_core::Registry;
 
+#[cfg(feature = "grpc")]
+use leadsman_grpc as _;
 #[cfg(feature = "http")]
 use leadsman_http as _;
 #[cfg(feature = "icmp")]
