@@ -10,6 +10,7 @@
 //! ```
 //!
 //! What the kernel measured of the connection is asked of [`TcpInfo`] before it is given up.
+//! What probes of dialogues write down beforehand is in [`Step`], with Go's patterns and templates.
 //! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
 //! probe's affair, and so is what a phase is called in its metrics.
 
@@ -18,13 +19,23 @@
 mod connect;
 mod laps;
 pub mod metrics;
+mod octets;
+mod pattern;
+mod peer;
 mod proxy;
+mod step;
+mod template;
 mod tls;
 
 pub use connect::{Connected, connect};
 pub use laps::Laps;
 pub use leadsman_wire::TcpInfo;
+pub use octets::Octets;
+pub use pattern::{Found, Pattern};
+pub use peer::Peer;
 pub use proxy::{Bypass, Proxy, ProxyError};
+pub use step::{Label, LabelName, Step};
+pub use template::Template;
 pub use tls::{
     Certificate, Distrust, Handshake, Protocol, Shown, Tls, TlsCache, TlsError, TlsOptions,
     TlsStream, TlsVersion, failure,
