@@ -11,7 +11,8 @@
 //!
 //! What the kernel measured of the connection is asked of [`TcpInfo`] before it is given up; a
 //! [`Witness`] sees to that. Where hyper speaks over it, a [`Driver`] has it go on without a task of
-//! its own, and [`hyper_failure`] says whose fault its errors are.
+//! its own, and [`hyper_failure`] says whose fault its errors are. What probes of dialogues write down
+//! beforehand is in [`Step`], with Go's patterns and templates.
 //!
 //! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
 //! probe's affair, and so is what a phase is called in its metrics.
@@ -22,8 +23,13 @@ mod connect;
 mod driver;
 mod laps;
 pub mod metrics;
+mod octets;
+mod pattern;
+mod peer;
 mod proxy;
+mod step;
 mod stream;
+mod template;
 mod tls;
 mod verdict;
 
@@ -31,8 +37,13 @@ pub use connect::{Connected, connect};
 pub use driver::{Driver, Spawner};
 pub use laps::Laps;
 pub use leadsman_wire::TcpInfo;
+pub use octets::Octets;
+pub use pattern::{Found, Pattern};
+pub use peer::Peer;
 pub use proxy::{Bypass, Proxy, ProxyError};
+pub use step::{Label, LabelName, Step};
 pub use stream::{Stream, Witness, Witnessed};
+pub use template::Template;
 pub use tls::{
     Certificate, Distrust, Handshake, Protocol, Shown, Tls, TlsCache, TlsError, TlsOptions,
     TlsStream, TlsVersion, failure,

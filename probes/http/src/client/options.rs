@@ -7,7 +7,6 @@ mod contradiction;
 mod credentials;
 mod encoding;
 mod expression;
-mod pattern;
 mod size;
 
 use std::borrow::Cow;
@@ -25,7 +24,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub(crate) use credentials::{Authorization, BasicAuth, FieldValues, OAuth2};
 pub(crate) use encoding::{Compression, accepts};
 pub(crate) use expression::Expression;
-pub(crate) use pattern::Pattern;
+pub(crate) use leadsman_dial::Pattern;
 pub(crate) use size::Size;
 
 use super::probe::HttpProbe;
