@@ -9,10 +9,11 @@
 //!                                              Handshake: what the peer showed, refused or not
 //! ```
 //!
-//! What the kernel measured of the connection is asked of [`TcpInfo`] before it is given up; a
-//! [`Witness`] sees to that. Where hyper speaks over it, a [`Driver`] has it go on without a task of
-//! its own, and [`hyper_failure`] says whose fault its errors are. What probes of dialogues write down
-//! beforehand is in [`Step`], with Go's patterns and templates.
+//! What proves to a server of HTTP who is asking is in [`credentials`]. What the kernel measured of
+//! the connection is asked of [`TcpInfo`] before it is given up; a [`Witness`] sees to that. Where
+//! hyper speaks over it, a [`Driver`] has it go on without a task of its own, and [`hyper_failure`]
+//! says whose fault its errors are. What probes of dialogues write down beforehand is in [`Step`],
+//! with Go's patterns and templates.
 //!
 //! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
 //! probe's affair, and so is what a phase is called in its metrics.
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod connect;
+pub mod credentials;
 mod driver;
 mod laps;
 pub mod metrics;

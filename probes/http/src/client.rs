@@ -1,7 +1,6 @@
 //! The probe: everything about asking a server, and nothing about being one.
 
 mod cookies;
-mod credentials;
 mod draw;
 mod events;
 mod exchange;

@@ -23,10 +23,10 @@ use leadsman_dial::{
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::credentials::basic;
 use super::target;
 use super::trip::Trip;
 use super::watch::{Phase, Watched};
+use leadsman_dial::credentials::basic;
 
 /// How a request travels.
 #[derive(Debug)]

@@ -4,9 +4,9 @@
 //! refused while it is read, so that no probe can be aimed with it.
 
 mod contradiction;
-mod credentials;
 mod encoding;
 mod expression;
+mod oauth2;
 mod size;
 
 use std::borrow::Cow;
@@ -17,14 +17,15 @@ use std::sync::Arc;
 use hyper::Version;
 use leadsman_core::options::Secret;
 use leadsman_core::{Options, OptionsError, Preference, Target};
+use leadsman_dial::credentials::{Authorization, BasicAuth, Credentials, FieldValues};
 use leadsman_dial::{Bypass, Proxy, ProxyError, TlsCache, TlsOptions};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub(crate) use credentials::{Authorization, BasicAuth, FieldValues, OAuth2};
 pub(crate) use encoding::{Compression, accepts};
 pub(crate) use expression::Expression;
 pub(crate) use leadsman_dial::Pattern;
+pub(crate) use oauth2::OAuth2;
 pub(crate) use size::Size;
 
 use super::probe::HttpProbe;
@@ -241,6 +242,16 @@ impl Written {
     pub(crate) fn has_expression(&self) -> bool {
         self.fail_if_body_json_matches_cel.is_some()
             || self.fail_if_body_json_not_matches_cel.is_some()
+    }
+
+    /// Who is asking, unless a token is asked for first.
+    pub(crate) fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            basic_auth: self.basic_auth.as_ref(),
+            authorization: self.authorization.as_ref(),
+            bearer_token: self.bearer_token.as_ref(),
+            bearer_token_file: self.bearer_token_file.as_deref(),
+        }
     }
 
     /// Where a request to `url` goes through, if not directly there.

@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::credentials::{plain_basic, secret};
 use super::events::Request;
 use super::exchange::{Asked, Body, Way, shown};
 use super::options::{HttpOptions, OAuth2, route};
 use super::target;
 use super::trip::Trip;
 use super::watch::Phase;
+use leadsman_dial::credentials::{plain_basic, secret};
 
 /// A token, and how long it can be used.
 #[derive(Debug)]
