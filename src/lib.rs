@@ -54,6 +54,8 @@ use leadsman_http as _;
 use leadsman_icmp as _;
 #[cfg(feature = "traceroute")]
 use leadsman_traceroute as _;
+#[cfg(feature = "websocket")]
+use leadsman_websocket as _;
 
 use crate::by_hand::{
     ByHand, ByHandError, Outcome, SweepByHand, by_hand, serve_by_hand, sweep_by_hand,
