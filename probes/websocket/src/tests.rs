@@ -52,8 +52,8 @@ fn the_manual_is_up_to_date() {
 
 #[tokio::test]
 async fn a_dialogue_goes_step_by_step_and_pings_are_answered() {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&heard);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&calls);
     let server = talking(move |mut socket| {
         let kept = Arc::clone(&kept);
         async move {
@@ -96,18 +96,18 @@ async fn a_dialogue_goes_step_by_step_and_pings_are_answered() {
         found.said("closed").next().unwrap().fields["politely"],
         true
     );
-    let heard = heard.lock().unwrap();
-    let pongs = heard.iter().filter(|message| message.is_pong()).count();
+    let calls = calls.lock().unwrap();
+    let pongs = calls.iter().filter(|message| message.is_pong()).count();
     assert_eq!(
-        (pongs, heard.last().unwrap().is_close()),
+        (pongs, calls.last().unwrap().is_close()),
         (1, true),
-        "{heard:?}"
+        "{calls:?}"
     );
 }
 
 #[tokio::test]
 async fn a_request_says_who_asks_for_what() {
-    let (server, heard) = scripted(OPEN.into()).await;
+    let (server, calls) = scripted(OPEN.into()).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     fs::write(&file, "from a file\n").unwrap();
@@ -132,8 +132,8 @@ async fn a_request_says_who_asks_for_what() {
         found.said("closed").next().unwrap().fields["politely"],
         false
     );
-    let heard = heard.lock().unwrap();
-    let head = heard[0].to_ascii_lowercase();
+    let calls = calls.lock().unwrap();
+    let head = calls[0].to_ascii_lowercase();
     let host = format!("host: {server}");
     for line in [
         "get /a?b=c http/1.1",

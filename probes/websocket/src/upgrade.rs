@@ -14,7 +14,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use ring::error::Unspecified;
 use ring::rand::{SystemRandom, generate};
 
-/// What is sent along, so that nobody who does not know of WebSockets can agree by accident.
+/// What is sent along, so that nobody who does not know what it is for can agree by accident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key(String);
 

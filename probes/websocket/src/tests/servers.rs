@@ -18,7 +18,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// The heads of the requests that came.
-pub(super) type Heard = Arc<Mutex<Vec<String>>>;
+pub(super) type Calls = Arc<Mutex<Vec<String>>>;
 
 /// Does this with each connection.
 pub(super) async fn accepting<F: Future<Output = ()> + Send + 'static>(
@@ -36,9 +36,9 @@ pub(super) async fn accepting<F: Future<Output = ()> + Send + 'static>(
 
 /// Answers each request with these bytes, in which `ACCEPT` stands for what the key asks for, and
 /// waits for the peer to end it.
-pub(super) async fn scripted(answer: Vec<u8>) -> (SocketAddr, Heard) {
-    let heard = Heard::default();
-    let kept = Arc::clone(&heard);
+pub(super) async fn scripted(answer: Vec<u8>) -> (SocketAddr, Calls) {
+    let calls = Calls::default();
+    let kept = Arc::clone(&calls);
     let address = accepting(move |mut stream| {
         let (answer, kept) = (answer.clone(), Arc::clone(&kept));
         async move {
@@ -53,7 +53,7 @@ pub(super) async fn scripted(answer: Vec<u8>) -> (SocketAddr, Heard) {
             stream.read_to_end(&mut Vec::new()).await.ok();
         }
     });
-    (address.await, heard)
+    (address.await, calls)
 }
 
 /// Opens a WebSocket for each connection and does this with it.
