@@ -61,6 +61,11 @@ impl Driver {
         .await
     }
 
+    /// Drives this too.
+    pub fn add(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(Box::pin(task));
+    }
+
     /// Lets the connection do what it can do at once, such as to say goodbye.
     pub fn nudge(&mut self) {
         self.drive(&mut Context::from_waker(Waker::noop()));

@@ -29,6 +29,8 @@ mod octets;
 mod pattern;
 mod peer;
 mod proxy;
+#[cfg(feature = "quic")]
+mod quic;
 mod step;
 mod stream;
 mod template;
@@ -43,6 +45,8 @@ pub use octets::Octets;
 pub use pattern::{Found, Pattern};
 pub use peer::Peer;
 pub use proxy::{Bypass, Proxy, ProxyError};
+#[cfg(feature = "quic")]
+pub use quic::{Quic, QuicHandshake, connect_quic, quic_failure};
 pub use step::{Label, LabelName, Step};
 pub use stream::{Stream, Witness, Witnessed};
 pub use template::Template;

@@ -27,7 +27,7 @@ pub use options::{TlsOptions, TlsVersion};
 pub use verifier::Distrust;
 
 use roots::Roots;
-use verifier::Verifier;
+pub(crate) use verifier::Verifier;
 
 use crate::Peer;
 
@@ -90,12 +90,7 @@ impl Tls {
                 shown: None,
             };
         };
-        let verifier = Arc::new(Verifier::new(Arc::clone(&self.roots), self.insecure));
-        let mut config = (*self.config).clone();
-        config
-            .dangerous()
-            .set_certificate_verifier(Arc::clone(&verifier) as _);
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        let (config, verifier) = self.watched(alpn);
         let connector = TlsConnector::from(Arc::new(config));
         let stream = connector.connect(server, stream).await;
         let shown = verifier.shown();
@@ -107,6 +102,23 @@ impl Tls {
             _ => failure(peer, &doing, &why),
         });
         Handshake { stream, shown }
+    }
+
+    /// A configuration for one handshake, and who judges what the peer shows in it.
+    pub(crate) fn watched(&self, alpn: &[&[u8]]) -> (ClientConfig, Arc<Verifier>) {
+        let verifier = Arc::new(Verifier::new(Arc::clone(&self.roots), self.insecure));
+        let mut config = (*self.config).clone();
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::clone(&verifier) as _);
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        (config, verifier)
+    }
+
+    /// Whether whatever the peer shows is accepted.
+    #[cfg(feature = "quic")]
+    pub(crate) fn is_insecure(&self) -> bool {
+        self.insecure
     }
 }
 

@@ -4,6 +4,8 @@ mod cookies;
 mod draw;
 mod events;
 mod exchange;
+#[cfg(feature = "http3")]
+mod http3;
 mod journey;
 mod judge;
 mod metrics;

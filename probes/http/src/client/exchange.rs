@@ -45,7 +45,18 @@ pub(crate) struct Way<'a> {
     pub(crate) source: Option<IpAddr>,
     /// How TLS is spoken, and the name that the server has to have.
     pub(crate) tls: Option<(Tls, String)>,
-    pub(crate) http2: bool,
+    pub(crate) speaks: Speaks,
+}
+
+/// Which versions of HTTP are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2 where the server chooses it, else HTTP/1.1.
+    Http2,
+    /// HTTP/3 alone.
+    Http3,
 }
 
 /// What is asked.
@@ -66,8 +77,18 @@ pub(crate) struct Answer {
     pub(crate) head: Parts,
     pub(crate) peer: SocketAddr,
     pub(crate) tls: Option<(Option<Shown>, Protocol)>,
-    body: Incoming,
-    driver: Driver,
+    pub(crate) content: Content,
+    pub(crate) driver: Driver,
+}
+
+/// A body that is still coming.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// By hyper, over TCP.
+    Hyper(Incoming),
+    /// Over HTTP/3.
+    #[cfg(feature = "http3")]
+    Quic(Box<super::http3::Coming>),
 }
 
 /// A body as it came, or as much of it as did.
@@ -90,6 +111,10 @@ impl Way<'_> {
 impl Trip<'_, '_> {
     /// Makes a request and waits for the head of its answer.
     pub(crate) async fn exchange(&mut self, way: &Way<'_>, asked: Asked) -> Result<Answer, Fault> {
+        #[cfg(feature = "http3")]
+        if way.speaks == Speaks::Http3 {
+            return self.exchange_http3(way, asked).await;
+        }
         let (Connected { stream, peer, .. }, asks_for) = self.connected(way, &asked.url).await?;
         let secure = asked.url.scheme() == "https";
         let Way { proxy, .. } = way;
@@ -132,7 +157,7 @@ impl Trip<'_, '_> {
             head,
             peer,
             tls,
-            body,
+            content: Content::Hyper(body),
             driver,
         })
     }
@@ -189,7 +214,7 @@ impl Trip<'_, '_> {
             return Ok((Box::new(stream), None));
         };
         self.watch.enter(Phase::Tls);
-        let alpn: &[&[u8]] = if way.http2 {
+        let alpn: &[&[u8]] = if way.speaks == Speaks::Http2 {
             &[H2, HTTP_11]
         } else {
             &[HTTP_11]
@@ -246,20 +271,14 @@ impl Answer {
         body: &mut Body,
     ) -> Result<(), Fault> {
         loop {
-            let frame = self.driver.beside(self.body.frame()).await;
-            let frame = match frame {
-                None => {
-                    self.driver.nudge();
-                    return Ok(());
-                }
-                Some(Ok(frame)) => frame,
-                Some(Err(why)) => {
-                    let doing = format!("the body from {} broke off", self.peer);
-                    return Err(hyper_failure(self.peer, &doing, &why));
-                }
+            let piece = match &mut self.content {
+                Content::Hyper(incoming) => next(incoming, &mut self.driver, self.peer).await?,
+                #[cfg(feature = "http3")]
+                Content::Quic(coming) => coming.next(&mut self.driver).await?,
             };
-            let Ok(data) = frame.into_data() else {
-                continue;
+            let Some(data) = piece else {
+                self.driver.nudge();
+                return Ok(());
             };
             body.length += data.len() as u64;
             if keep {
@@ -268,6 +287,27 @@ impl Answer {
             if body.length > most {
                 return Ok(());
             }
+        }
+    }
+}
+
+/// The next piece of a body; `None` at its end. Trailers are passed over.
+async fn next(
+    incoming: &mut Incoming,
+    driver: &mut Driver,
+    peer: SocketAddr,
+) -> Result<Option<Bytes>, Fault> {
+    loop {
+        let frame = match driver.beside(incoming.frame()).await {
+            None => return Ok(None),
+            Some(Ok(frame)) => frame,
+            Some(Err(why)) => {
+                let doing = format!("the body from {peer} broke off");
+                return Err(hyper_failure(peer, &doing, &why));
+            }
+        };
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
         }
     }
 }

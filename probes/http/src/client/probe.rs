@@ -185,7 +185,7 @@ impl HttpProbe {
             preference: written.preference(),
             source: written.source_ip_address,
             tls,
-            http2: written.enable_http2,
+            speaks: written.speaks(),
         })
     }
 
