@@ -46,12 +46,16 @@ use std::sync::Arc;
 
 use leadsman_core::Registry;
 
+#[cfg(feature = "grpc")]
+use leadsman_grpc as _;
 #[cfg(feature = "http")]
 use leadsman_http as _;
 #[cfg(feature = "icmp")]
 use leadsman_icmp as _;
 #[cfg(feature = "traceroute")]
 use leadsman_traceroute as _;
+#[cfg(feature = "websocket")]
+use leadsman_websocket as _;
 
 use crate::by_hand::{
     ByHand, ByHandError, Outcome, SweepByHand, by_hand, serve_by_hand, sweep_by_hand,

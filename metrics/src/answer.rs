@@ -58,10 +58,8 @@ fn push_place(out: &mut String, recording: &Recording, place: &Place) {
             }
         }
         MetricKind::Info => {
-            if let Some(texts) = recording.text(place) {
+            if let Some(labels) = recording.labels(place) {
                 head(out);
-                let texts = texts.iter().map(String::as_str);
-                let labels = metric.labels.iter().copied().zip(texts);
                 push_sample(out, metric.name, labels, 1.0);
             }
         }

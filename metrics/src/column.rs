@@ -7,7 +7,7 @@ use leadsman_core::Place;
 use leadsman_core::metric::MetricKind;
 
 use crate::Format;
-use crate::text::{push_bound, push_label, push_number};
+use crate::text::{has_label, push_bound, push_label, push_number};
 use crate::totals::{Source, Totals};
 
 /// One metric, as the targets of one plugin have it.
@@ -102,12 +102,13 @@ impl Column {
                 count.write(out, labels, total);
             }
             MetricKind::Info => {
-                let Some(texts) = recording.text(&self.place) else {
+                let Some(own) = recording.labels(&self.place) else {
                     return;
                 };
                 out.push_str(&self.rows[0].before);
                 out.push_str(labels);
-                for (name, value) in self.place.metric.labels.iter().zip(texts) {
+                let open = self.place.metric.open;
+                for (name, value) in own.filter(|(name, _)| !open || !has_label(labels, name)) {
                     out.push(',');
                     push_label(out, name, value);
                 }

@@ -237,5 +237,6 @@ fn means_the_same(one: &Metric, other: &Metric) -> bool {
     one.kind == other.kind
         && one.help == other.help
         && one.labels == other.labels
+        && one.open == other.open
         && one.buckets == other.buckets
 }

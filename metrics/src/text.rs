@@ -83,6 +83,24 @@ pub(crate) fn push_label(out: &mut String, name: &str, value: &str) {
     out.push('"');
 }
 
+/// Whether a label of this name is among `labels`, which are as [`push_label`] writes them.
+pub(crate) fn has_label(labels: &str, name: &str) -> bool {
+    let mut rest = labels;
+    while let Some((found, value)) = rest.split_once("=\"") {
+        if found == name {
+            return true;
+        }
+        let mut escaped = false;
+        let end = value.bytes().position(|byte| {
+            let ends = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            ends
+        });
+        rest = end.map_or("", |end| value[end + 1..].trim_start_matches(','));
+    }
+    false
+}
+
 /// Appends a sample's value: an integer without exponent, else the shortest digits that read back
 /// as the same number.
 pub(crate) fn push_number(out: &mut String, value: f64) {
@@ -215,6 +233,27 @@ mod tests {
             push_label(&mut out, "l", value);
             assert_eq!(out, expected);
         }
+    }
+
+    #[test]
+    fn a_label_is_found_by_its_name_alone() {
+        let mut labels = String::new();
+        for (name, value) in [("probe", "a,b=\"1\""), ("target", "\\"), ("site", "fra")] {
+            push_label(&mut labels, name, value);
+            labels.push(',');
+        }
+        let labels = labels.trim_end_matches(',');
+        for (name, expected) in [
+            ("probe", true),
+            ("target", true),
+            ("site", true),
+            ("b", false),
+            ("fra", false),
+            ("", false),
+        ] {
+            assert_eq!(has_label(labels, name), expected, "{name}");
+        }
+        assert!(!has_label("", "a"));
     }
 
     #[test]

@@ -122,12 +122,7 @@ fn metrics(recording: &Recording) -> Value {
         let metric = place.metric;
         let value = match metric.kind {
             MetricKind::Histogram => Some(histogram(place, &values)),
-            MetricKind::Info => recording.text(place).map(|texts| {
-                let labels = iter::zip(metric.labels, texts);
-                labels
-                    .map(|(label, text)| (*label, text.as_str()))
-                    .collect::<Value>()
-            }),
+            MetricKind::Info => recording.labels(place).map(Iterator::collect::<Value>),
             MetricKind::Counter | MetricKind::Gauge => match values.as_slice() {
                 [value] if metric.values.is_empty() => value.map(Value::from),
                 values => by_label(metric, values),

@@ -101,8 +101,8 @@ fn series(run: &Run) -> Vec<String> {
                 }
             }
             MetricKind::Info => {
-                let texts = run.recording.text(place).into_iter().flatten();
-                let labels: Vec<_> = iter::zip(metric.labels, texts)
+                let labels = run.recording.labels(place).into_iter().flatten();
+                let labels: Vec<_> = labels
                     .map(|(name, text)| format!("{name}={text:?}"))
                     .collect();
                 if !labels.is_empty() {

@@ -210,7 +210,7 @@ fn shown(module: &Module, written: &Node) -> Value {
 fn masked(node: &Node) -> Value {
     match &node.kind {
         Kind::Null => Value::Null,
-        Kind::Scalar { .. } => Secret::MASK.into(),
+        Kind::Scalar { .. } | Kind::Bytes(_) => Secret::MASK.into(),
         Kind::List(elements) => elements.iter().map(masked).collect(),
         Kind::Map(entries) => entries
             .iter()

@@ -75,7 +75,7 @@ impl Reading<'_> {
         match &node.kind {
             Kind::Map(entries) => entries,
             Kind::Null => &[],
-            Kind::Scalar { .. } | Kind::List(_) => {
+            Kind::Scalar { .. } | Kind::Bytes(_) | Kind::List(_) => {
                 self.error(
                     node,
                     format!("{what} must be keys with values"),
@@ -91,7 +91,7 @@ impl Reading<'_> {
         match &node.kind {
             Kind::List(elements) => elements,
             Kind::Null => &[],
-            Kind::Scalar { .. } | Kind::Map(_) => {
+            Kind::Scalar { .. } | Kind::Bytes(_) | Kind::Map(_) => {
                 self.error(
                     node,
                     format!("{what} must be a list"),

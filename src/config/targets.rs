@@ -70,7 +70,7 @@ fn target<'n>(
                 }
             }
         }
-        Kind::Scalar { .. } | Kind::Null | Kind::List(_) => address = Some(node),
+        Kind::Scalar { .. } | Kind::Bytes(_) | Kind::Null | Kind::List(_) => address = Some(node),
     }
     let Some(address) = address else {
         reading.missing_key(node, "address", "it says whom to probe");

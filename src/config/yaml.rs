@@ -265,13 +265,17 @@ impl<'t> Reader<'t, '_> {
                 kind: Kind::Null,
             });
         }
-        let text = if name == Some("binary") {
-            binary::decode(written).ok_or_else(|| {
-                Problem::error(at, "a `!!binary` value must be base64 of UTF-8 text")
-            })?
-        } else {
-            self.substituted(written, span)
-        };
+        if name == Some("binary") {
+            let bytes = binary::decode(written);
+            let bytes =
+                bytes.ok_or_else(|| Problem::error(at, "a `!!binary` value must be base64"))?;
+            let kind = match String::from_utf8(bytes) {
+                Ok(text) => Kind::Scalar { text, plain },
+                Err(other) => Kind::Bytes(other.into_bytes()),
+            };
+            return Ok(Node { span: at, kind });
+        }
+        let text = self.substituted(written, span);
         let plain = plain || (tag.is_none() && environment::is_reference(written));
         let kind = Kind::Scalar { text, plain };
         Ok(Node { span: at, kind })
@@ -331,7 +335,7 @@ fn extent(node: &Node) -> (usize, usize) {
             })
     };
     match &node.kind {
-        Kind::Null | Kind::Scalar { .. } => (1, 1),
+        Kind::Null | Kind::Scalar { .. } | Kind::Bytes(_) => (1, 1),
         Kind::List(elements) => of(&mut elements.iter()),
         Kind::Map(entries) => of(&mut entries.iter().flat_map(|(key, value)| [key, value])),
     }

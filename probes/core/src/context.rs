@@ -104,6 +104,11 @@ impl<'a> Context<'a> {
         self.recording().inform(info, labels);
     }
 
+    /// Replaces the labels of an open info, names and values; a name may be given once.
+    pub fn inform_as(&self, info: &'static Info, labels: &[(&str, &str)]) {
+        self.recording().inform_as(info, labels);
+    }
+
     /// Begins a phase of the run, such as `connect`: a fault is told with the phase in which it
     /// came, a missed deadline too. A word out of a closed set, for it becomes a label value; those
     /// of the plugin's own metric of phases, if it has one. Looking up the target is the phase

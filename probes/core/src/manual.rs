@@ -104,6 +104,7 @@ fn next_mark(text: &str) -> Option<(&str, &str, &str)> {
 fn labels(metric: &Metric) -> String {
     let values: Vec<_> = metric.values.iter().map(|v| format!("`{v}`")).collect();
     match metric.labels {
+        _ if metric.open => "as configured".to_owned(),
         [label] if !values.is_empty() => format!("`{label}`: {}", values.join(", ")),
         labels => labels.join(", "),
     }

@@ -57,6 +57,7 @@ impl Metric {
             values: &[],
             buckets: &[],
             passing: false,
+            open: false,
         }
     }
 }

@@ -3,7 +3,8 @@
 //! A metric is a static that the plugin declares, so exporter, documentation and conformance kit
 //! know it beforehand and an undeclared series cannot exist. A label has its values declared too:
 //! series that exist from the start can be alerted on, and no answer from the network can invent
-//! one. Only [`Info`] carries free text, one set of values at a time.
+//! one. Only [`Info`] carries free text, one set of values at a time, and where the configuration
+//! chooses them, free names too.
 
 use std::fmt;
 
@@ -38,6 +39,8 @@ pub struct Metric {
     pub buckets: &'static [f64],
     /// Whether a counter's series come and go: see [`Counter::passing`].
     pub passing: bool,
+    /// Whether an info's labels have names that the configuration chooses: see [`Info::open`].
+    pub open: bool,
 }
 
 impl Metric {
@@ -50,6 +53,7 @@ impl Metric {
             values: &[],
             buckets: &[],
             passing: false,
+            open: false,
         }
     }
 
@@ -153,6 +157,15 @@ impl Info {
     ) -> Self {
         let mut metric = Metric::new(name, help, MetricKind::Info);
         metric.labels = labels;
+        Self(metric)
+    }
+
+    /// Declares an info whose labels the configuration names, each run as it finds them: see
+    /// [`crate::Context::inform_as`]. A name that one of the target's own labels has is left out of
+    /// its series.
+    pub const fn open(name: &'static str, help: &'static str) -> Self {
+        let mut metric = Metric::new(name, help, MetricKind::Info);
+        metric.open = true;
         Self(metric)
     }
 }

@@ -141,7 +141,8 @@ struct Content {
     texts: Box<[Text]>,
 }
 
-/// The text of an info: absent, or as many values as it has labels.
+/// The text of an info: absent, or as many values as it has labels; of an open one the names too,
+/// each before its value.
 #[derive(Clone, Debug, Default)]
 struct Text {
     present: bool,
@@ -221,10 +222,23 @@ impl Recording {
             .map(|value| is_set(*value).then_some(*value))
     }
 
-    /// The label values of an info's place, if it was recorded.
+    /// The label values of an info's place, if it was recorded; of an open one see
+    /// [`Self::labels`].
     pub fn text(&self, place: &Place) -> Option<&[String]> {
         let text = &self.content.texts[place.first];
         text.present.then_some(&*text.labels)
+    }
+
+    /// Names and values of the labels of an info's place, if it was recorded.
+    pub fn labels(&self, place: &Place) -> Option<impl ExactSizeIterator<Item = (&str, &str)>> {
+        let Metric { labels, open, .. } = *place.metric;
+        let texts = self.text(place)?;
+        let pairs = texts.chunks_exact(if open { 2 } else { 1 });
+        Some(pairs.enumerate().map(move |(index, pair)| match pair {
+            [name, value] => (name.as_str(), value.as_str()),
+            [value] => (labels[index], value.as_str()),
+            _ => unreachable!("a chunk is as large as it was asked for"),
+        }))
     }
 
     /// Adds to a counter; with a label, to the series of `label`.
@@ -261,6 +275,16 @@ impl Recording {
             place.metric.name
         );
         self.content.texts[place.first].become_these(labels.iter().copied());
+    }
+
+    /// Replaces the text of an open info, names and all.
+    pub fn inform_as(&mut self, info: &'static Info, labels: &[(&str, &str)]) {
+        let place = self.layout.place(info.metric());
+        let text = |index: usize| {
+            let (name, value) = labels[index / 2];
+            if index.is_multiple_of(2) { name } else { value }
+        };
+        self.content.texts[place.first].become_these((0..2 * labels.len()).map(text));
     }
 
     /// Takes in a finished run: counts are added, gauges and infos become those of that run.
@@ -433,6 +457,25 @@ mod tests {
             total.absorb(&run);
             let place = &layout.places()[0];
             assert_eq!(total.values(place).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn an_open_info_has_the_names_that_the_last_run_gave_it() {
+        static SAID: Info = Info::open("probe_test_said_info", "What was said.");
+        let layout = Box::leak(Box::new(Layout::new([&SAID as &dyn Declared, &PEER])));
+        let mut total = Recording::new(layout);
+        for labels in [&[("a", "1")][..], &[("b", ""), ("a", "2")], &[]] {
+            let mut run = Recording::new(layout);
+            run.inform_as(&SAID, labels);
+            run.inform(&PEER, &["192.0.2.1"]);
+            total.absorb(&run);
+            let [said, peer] = layout.places() else {
+                panic!("there are two")
+            };
+            assert_eq!(total.labels(said).unwrap().collect::<Vec<_>>(), labels);
+            let peer: Vec<_> = total.labels(peer).unwrap().collect();
+            assert_eq!(peer, [("address", "192.0.2.1")]);
         }
     }
 

@@ -9,23 +9,49 @@
 //!                                              Handshake: what the peer showed, refused or not
 //! ```
 //!
-//! What the kernel measured of the connection is asked of [`TcpInfo`] before it is given up.
+//! What proves to a server of HTTP who is asking is in [`credentials`]. What the kernel measured of
+//! the connection is asked of [`TcpInfo`] before it is given up; a [`Witness`] sees to that. Where
+//! hyper speaks over it, a [`Driver`] has it go on without a task of its own, and [`hyper_failure`]
+//! says whose fault its errors are. What probes of dialogues write down beforehand is in [`Step`],
+//! with Go's patterns and templates.
+//!
 //! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
 //! probe's affair, and so is what a phase is called in its metrics.
 
 #![forbid(unsafe_code)]
 
 mod connect;
+pub mod credentials;
+mod driver;
 mod laps;
 pub mod metrics;
+mod octets;
+mod pattern;
+mod peer;
 mod proxy;
+#[cfg(feature = "quic")]
+mod quic;
+mod step;
+mod stream;
+mod template;
 mod tls;
+mod verdict;
 
 pub use connect::{Connected, connect};
+pub use driver::{Driver, Spawner};
 pub use laps::Laps;
 pub use leadsman_wire::TcpInfo;
+pub use octets::Octets;
+pub use pattern::{Found, Pattern};
+pub use peer::Peer;
 pub use proxy::{Bypass, Proxy, ProxyError};
+#[cfg(feature = "quic")]
+pub use quic::{Quic, QuicHandshake, connect_quic, quic_failure};
+pub use step::{Label, LabelName, Step};
+pub use stream::{Stream, Witness, Witnessed};
+pub use template::Template;
 pub use tls::{
     Certificate, Distrust, Handshake, Protocol, Shown, Tls, TlsCache, TlsError, TlsOptions,
     TlsStream, TlsVersion, failure,
 };
+pub use verdict::hyper_failure;

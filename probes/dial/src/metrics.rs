@@ -135,7 +135,10 @@ pub fn record_answered(cx: &Context<'_>, shown: &Shown, agreed: &Protocol) {
     }
     cx.inform(&CHAIN_INFO, &labels(&shown.own));
     cx.inform(&VERSION_INFO, &[agreed.version]);
-    cx.inform(&CIPHER_INFO, &[&agreed.cipher]);
+    // Over QUIC it is not told.
+    if !agreed.cipher.is_empty() {
+        cx.inform(&CIPHER_INFO, &[&agreed.cipher]);
+    }
 }
 
 fn labels(certificate: &Certificate) -> [&str; 5] {

@@ -11,7 +11,6 @@ mod roots;
 mod verifier;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use leadsman_core::{Cause, Fault};
@@ -28,7 +27,9 @@ pub use options::{TlsOptions, TlsVersion};
 pub use verifier::Distrust;
 
 use roots::Roots;
-use verifier::Verifier;
+pub(crate) use verifier::Verifier;
+
+use crate::Peer;
 
 /// How TLS is spoken, with all files read. Made by a [`TlsCache`]; cheap to clone.
 #[derive(Clone, Debug)]
@@ -76,10 +77,11 @@ impl Tls {
     pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-        peer: SocketAddr,
+        peer: impl Into<Peer<'_>>,
         name: &str,
         alpn: &[&[u8]],
     ) -> Handshake<S> {
+        let peer = peer.into();
         let doing = format!("cannot agree on TLS with {peer} as {name}");
         let Ok(server) = ServerName::try_from(name.trim_end_matches('.').to_owned()) else {
             let detail = format!("{doing}: that is no name for a server");
@@ -88,12 +90,7 @@ impl Tls {
                 shown: None,
             };
         };
-        let verifier = Arc::new(Verifier::new(Arc::clone(&self.roots), self.insecure));
-        let mut config = (*self.config).clone();
-        config
-            .dangerous()
-            .set_certificate_verifier(Arc::clone(&verifier) as _);
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        let (config, verifier) = self.watched(alpn);
         let connector = TlsConnector::from(Arc::new(config));
         let stream = connector.connect(server, stream).await;
         let shown = verifier.shown();
@@ -105,6 +102,23 @@ impl Tls {
             _ => failure(peer, &doing, &why),
         });
         Handshake { stream, shown }
+    }
+
+    /// A configuration for one handshake, and who judges what the peer shows in it.
+    pub(crate) fn watched(&self, alpn: &[&[u8]]) -> (ClientConfig, Arc<Verifier>) {
+        let verifier = Arc::new(Verifier::new(Arc::clone(&self.roots), self.insecure));
+        let mut config = (*self.config).clone();
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::clone(&verifier) as _);
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        (config, verifier)
+    }
+
+    /// Whether whatever the peer shows is accepted.
+    #[cfg(feature = "quic")]
+    pub(crate) fn is_insecure(&self) -> bool {
+        self.insecure
     }
 }
 
@@ -129,7 +143,7 @@ impl Protocol {
 }
 
 /// Judges an I/O error of a stream with TLS or without; see [`Fault::connection`].
-pub fn failure(peer: SocketAddr, doing: &str, error: &io::Error) -> Fault {
+pub fn failure<'p>(peer: impl Into<Peer<'p>>, doing: &str, error: &io::Error) -> Fault {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
         Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
@@ -141,7 +155,7 @@ pub fn failure(peer: SocketAddr, doing: &str, error: &io::Error) -> Fault {
                 Some(number) => io::Error::from_raw_os_error(number),
                 None => io::Error::new(error.kind(), error.to_string()),
             };
-            Fault::connection(peer, doing, copy)
+            peer.into().fault(doing, copy)
         }
     }
 }

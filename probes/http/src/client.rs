@@ -1,11 +1,11 @@
 //! The probe: everything about asking a server, and nothing about being one.
 
 mod cookies;
-mod credentials;
 mod draw;
-mod driver;
 mod events;
 mod exchange;
+#[cfg(feature = "http3")]
+mod http3;
 mod journey;
 mod judge;
 mod metrics;

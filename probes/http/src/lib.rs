@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! options, target ──▶ probe ──▶ exchange ──▶ leadsman-dial, hyper      one hop, nothing reused
-//!                       │  ├──▶ token, credentials, cookies    what a request carries, and to whom
+//!                       │  ├──▶ token, cookies          what a request carries, and to whom
 //!                       │  ├──▶ journey                 decide where a redirect leads
 //!                       │  └──▶ received, judge         decide what the answer is worth
 //!                       ▼

@@ -99,6 +99,7 @@ impl<'de, 'a> de::Deserializer<'de> for Reader<'a, '_> {
             Kind::Null => visitor.visit_unit(),
             Kind::List(_) => self.deserialize_seq(visitor),
             Kind::Map(_) => self.deserialize_map(visitor),
+            Kind::Bytes(bytes) => visitor.visit_bytes(bytes),
             Kind::Scalar { text, plain: false } => visitor.visit_str(text),
             Kind::Scalar { text, plain: true } => {
                 if let Some(truth) = scalar::truth(text) {
@@ -177,7 +178,12 @@ impl<'de, 'a> de::Deserializer<'de> for Reader<'a, '_> {
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake<'a>> {
-        visitor.visit_bytes(self.text("text")?.as_bytes())
+        match &self.node.kind {
+            Kind::Bytes(bytes) => visitor.visit_bytes(bytes),
+            // Bytes may also be written under a key that says how.
+            Kind::Map(_) => self.deserialize_map(visitor),
+            _ => visitor.visit_bytes(self.text("text")?.as_bytes()),
+        }
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake<'a>> {
@@ -213,7 +219,7 @@ impl<'de, 'a> de::Deserializer<'de> for Reader<'a, '_> {
             Kind::Scalar { .. } => {
                 return Err(self.not("a list").help("put it in brackets: [ ]"));
             }
-            Kind::Map(_) => return Err(self.not("a list")),
+            Kind::Map(_) | Kind::Bytes(_) => return Err(self.not("a list")),
         };
         visitor.visit_seq(Elements {
             reader: self,
@@ -243,7 +249,7 @@ impl<'de, 'a> de::Deserializer<'de> for Reader<'a, '_> {
         let entries = match &self.node.kind {
             Kind::Map(entries) => entries.as_slice(),
             Kind::Null => &[],
-            Kind::Scalar { .. } | Kind::List(_) => {
+            Kind::Scalar { .. } | Kind::Bytes(_) | Kind::List(_) => {
                 let help = "write { key: value }, or {} for all defaults";
                 return Err(self.not("keys with values").help(help));
             }

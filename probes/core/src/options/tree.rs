@@ -35,6 +35,8 @@ pub enum Kind {
         /// Whether it stood without quotes, so that it may also be a number or a truth value.
         plain: bool,
     },
+    /// Bytes that are no text, such as those of a message in a binary protocol.
+    Bytes(Vec<u8>),
     /// A sequence.
     List(Vec<Node>),
     /// Keys and values in the order written. Each key is a scalar node with its own position.

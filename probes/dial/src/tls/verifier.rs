@@ -38,7 +38,7 @@ pub enum Distrust {
 
 /// Judges the certificates of one connection, and remembers them.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub(crate) struct Verifier {
     roots: Arc<Roots>,
     insecure: bool,
     shown: Mutex<Option<Shown>>,
@@ -54,7 +54,7 @@ impl Verifier {
     }
 
     /// What was shown, and what is to be thought of it.
-    pub(super) fn shown(&self) -> Option<Shown> {
+    pub(crate) fn shown(&self) -> Option<Shown> {
         self.shown
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -4,8 +4,6 @@
 //! TLS handshake, HTTP/2. Where a redirect leads, and what is sent to whom, is decided elsewhere.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use http_body_util::{BodyExt as _, Full};
@@ -17,16 +15,18 @@ use hyper::http::response::Parts;
 use hyper::{HeaderMap, Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use leadsman_core::options::Secret;
-use leadsman_core::{Cause, Fault, Preference};
-use leadsman_dial::{Connected, Protocol, Proxy, Shown, Tls, connect, failure, metrics};
+use leadsman_core::{Fault, Preference};
+use leadsman_dial::{
+    Connected, Driver, Protocol, Proxy, Shown, Spawner, Stream, Tls, connect, hyper_failure,
+    metrics,
+};
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::credentials::basic;
-use super::driver::{Driver, Spawner};
 use super::target;
 use super::trip::Trip;
-use super::watch::{Phase, Stream, Watched};
+use super::watch::{Phase, Watched};
+use leadsman_dial::credentials::basic;
 
 /// How a request travels.
 #[derive(Debug)]
@@ -45,7 +45,18 @@ pub(crate) struct Way<'a> {
     pub(crate) source: Option<IpAddr>,
     /// How TLS is spoken, and the name that the server has to have.
     pub(crate) tls: Option<(Tls, String)>,
-    pub(crate) http2: bool,
+    pub(crate) speaks: Speaks,
+}
+
+/// Which versions of HTTP are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2 where the server chooses it, else HTTP/1.1.
+    Http2,
+    /// HTTP/3 alone.
+    Http3,
 }
 
 /// What is asked.
@@ -66,8 +77,18 @@ pub(crate) struct Answer {
     pub(crate) head: Parts,
     pub(crate) peer: SocketAddr,
     pub(crate) tls: Option<(Option<Shown>, Protocol)>,
-    body: Incoming,
-    driver: Driver,
+    pub(crate) content: Content,
+    pub(crate) driver: Driver,
+}
+
+/// A body that is still coming.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// By hyper, over TCP.
+    Hyper(Incoming),
+    /// Over HTTP/3.
+    #[cfg(feature = "http3")]
+    Quic(Box<super::http3::Coming>),
 }
 
 /// A body as it came, or as much of it as did.
@@ -90,6 +111,10 @@ impl Way<'_> {
 impl Trip<'_, '_> {
     /// Makes a request and waits for the head of its answer.
     pub(crate) async fn exchange(&mut self, way: &Way<'_>, asked: Asked) -> Result<Answer, Fault> {
+        #[cfg(feature = "http3")]
+        if way.speaks == Speaks::Http3 {
+            return self.exchange_http3(way, asked).await;
+        }
         let (Connected { stream, peer, .. }, asks_for) = self.connected(way, &asked.url).await?;
         let secure = asked.url.scheme() == "https";
         let Way { proxy, .. } = way;
@@ -125,14 +150,14 @@ impl Trip<'_, '_> {
         let stream = Watched::new(stream, self.watch.clone());
         let (response, driver) = self.sent(request, stream, http2).await;
         let (head, body) = response
-            .map_err(|why| judged(peer, &doing, &why))?
+            .map_err(|why| hyper_failure(peer, &doing, &why))?
             .into_parts();
         self.watch.answered();
         Ok(Answer {
             head,
             peer,
             tls,
-            body,
+            content: Content::Hyper(body),
             driver,
         })
     }
@@ -189,7 +214,7 @@ impl Trip<'_, '_> {
             return Ok((Box::new(stream), None));
         };
         self.watch.enter(Phase::Tls);
-        let alpn: &[&[u8]] = if way.http2 {
+        let alpn: &[&[u8]] = if way.speaks == Speaks::Http2 {
             &[H2, HTTP_11]
         } else {
             &[HTTP_11]
@@ -246,20 +271,14 @@ impl Answer {
         body: &mut Body,
     ) -> Result<(), Fault> {
         loop {
-            let frame = self.driver.beside(self.body.frame()).await;
-            let frame = match frame {
-                None => {
-                    self.driver.nudge();
-                    return Ok(());
-                }
-                Some(Ok(frame)) => frame,
-                Some(Err(why)) => {
-                    let doing = format!("the body from {} broke off", self.peer);
-                    return Err(judged(self.peer, &doing, &why));
-                }
+            let piece = match &mut self.content {
+                Content::Hyper(incoming) => next(incoming, &mut self.driver, self.peer).await?,
+                #[cfg(feature = "http3")]
+                Content::Quic(coming) => coming.next(&mut self.driver).await?,
             };
-            let Ok(data) = frame.into_data() else {
-                continue;
+            let Some(data) = piece else {
+                self.driver.nudge();
+                return Ok(());
             };
             body.length += data.len() as u64;
             if keep {
@@ -268,6 +287,27 @@ impl Answer {
             if body.length > most {
                 return Ok(());
             }
+        }
+    }
+}
+
+/// The next piece of a body; `None` at its end. Trailers are passed over.
+async fn next(
+    incoming: &mut Incoming,
+    driver: &mut Driver,
+    peer: SocketAddr,
+) -> Result<Option<Bytes>, Fault> {
+    loop {
+        let frame = match driver.beside(incoming.frame()).await {
+            None => return Ok(None),
+            Some(Ok(frame)) => frame,
+            Some(Err(why)) => {
+                let doing = format!("the body from {peer} broke off");
+                return Err(hyper_failure(peer, &doing, &why));
+            }
+        };
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
         }
     }
 }
@@ -342,31 +382,6 @@ fn authorize(proxy: &Proxy, fields: &mut HeaderMap) {
         value.set_sensitive(true);
         fields.insert(PROXY_AUTHORIZATION, value);
     }
-}
-
-/// Whose fault is an error of hyper's? What broke beneath it decides, or else what it makes of the
-/// bytes that came.
-fn judged(peer: SocketAddr, doing: &str, error: &hyper::Error) -> Fault {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(inner) = inner.downcast_ref::<io::Error>()
-            // What hyper cannot decode it calls so, which to the system would be ours.
-            && !matches!(inner.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Other)
-        {
-            return failure(peer, doing, inner);
-        }
-        source = inner.source();
-    }
-    let why = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
-    let cause = if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        Cause::Closed
-    } else {
-        Cause::Protocol
-    };
-    Fault::target(cause, format!("{doing}: {why}"))
 }
 
 /// HTTP/2 and HTTP/1.1 as they are offered in TLS (RFC 7301, section 6).

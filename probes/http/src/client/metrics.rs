@@ -68,7 +68,7 @@ pub(crate) static SSL: Gauge = Gauge::new(
 
 pub(crate) static VERSION: Gauge = Gauge::new(
     "probe_http_version",
-    "Version of HTTP of the last response: 1, 1.1 or 2; 0 if there was none.",
+    "Version of HTTP of the last response: 1, 1.1, 2 or 3; 0 if there was none.",
 );
 
 pub(crate) static LAST_MODIFIED: Gauge = Gauge::new(

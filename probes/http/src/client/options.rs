@@ -4,10 +4,9 @@
 //! refused while it is read, so that no probe can be aimed with it.
 
 mod contradiction;
-mod credentials;
 mod encoding;
 mod expression;
-mod pattern;
+mod oauth2;
 mod size;
 
 use std::borrow::Cow;
@@ -18,16 +17,18 @@ use std::sync::Arc;
 use hyper::Version;
 use leadsman_core::options::Secret;
 use leadsman_core::{Options, OptionsError, Preference, Target};
-use leadsman_dial::{Bypass, Proxy, ProxyError, TlsCache, TlsOptions};
+use leadsman_dial::credentials::{Authorization, BasicAuth, Credentials, FieldValues};
+use leadsman_dial::{Bypass, Proxy, ProxyError, TlsCache, TlsOptions, TlsVersion};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub(crate) use credentials::{Authorization, BasicAuth, FieldValues, OAuth2};
 pub(crate) use encoding::{Compression, accepts};
 pub(crate) use expression::Expression;
-pub(crate) use pattern::Pattern;
+pub(crate) use leadsman_dial::Pattern;
+pub(crate) use oauth2::OAuth2;
 pub(crate) use size::Size;
 
+use super::exchange::Speaks;
 use super::probe::HttpProbe;
 use super::target;
 
@@ -96,7 +97,7 @@ pub(crate) struct Written {
     pub(crate) body_size_limit: Size,
     /// Offer HTTP/2 in the TLS handshake.
     pub(crate) enable_http2: bool,
-    /// Ask over HTTP/3, which this program cannot do yet.
+    /// Ask over HTTP/3 alone, which needs `enable_http2: false` and a program built with the feature `http3`.
     pub(crate) enable_http3: bool,
     /// User name and password to send.
     pub(crate) basic_auth: Option<BasicAuth>,
@@ -199,8 +200,10 @@ impl Options for HttpOptions {
         let url = target::url(&target.address)?;
         let written = &self.written;
         if written.enable_http3 {
-            let message = "this program does not speak HTTP/3 yet";
-            return Err(OptionsError::field("enable_http3", message));
+            let message = written.no_http3(&url);
+            if let Some(message) = message {
+                return Err(OptionsError::field("enable_http3", message));
+            }
         }
         if !written.tls_config.can_be_spoken() {
             let message = "this program speaks TLS 1.2 and 1.3 only";
@@ -227,9 +230,34 @@ impl Written {
         host.map(|(_, value)| value.as_str())
     }
 
+    /// Why a URL cannot be asked over HTTP/3, if it cannot.
+    fn no_http3(&self, url: &url::Url) -> Option<&'static str> {
+        let older = self.tls_config.max_version;
+        if !cfg!(feature = "http3") {
+            Some("this program does not speak HTTP/3: it was built without the feature `http3`")
+        } else if url.scheme() != "https" {
+            Some("HTTP/3 is spoken over https only")
+        } else if self.proxy_url.is_some() || self.proxy_from_environment {
+            Some("HTTP/3 is spoken through no proxy")
+        } else if older.is_some_and(|version| version < TlsVersion::Tls13) {
+            Some("HTTP/3 needs TLS 1.3, which `tls_config` excludes")
+        } else {
+            None
+        }
+    }
+
     /// Which address family is wanted.
     pub(crate) fn preference(&self) -> Preference {
         Preference::new(&self.preferred_ip_protocol, self.ip_protocol_fallback)
+    }
+
+    /// Which versions of HTTP are spoken.
+    pub(crate) fn speaks(&self) -> Speaks {
+        match (self.enable_http3, self.enable_http2) {
+            (true, _) => Speaks::Http3,
+            (false, true) => Speaks::Http2,
+            (false, false) => Speaks::Http1,
+        }
     }
 
     /// Whether to go where redirects lead.
@@ -242,6 +270,16 @@ impl Written {
     pub(crate) fn has_expression(&self) -> bool {
         self.fail_if_body_json_matches_cel.is_some()
             || self.fail_if_body_json_not_matches_cel.is_some()
+    }
+
+    /// Who is asking, unless a token is asked for first.
+    pub(crate) fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            basic_auth: self.basic_auth.as_ref(),
+            authorization: self.authorization.as_ref(),
+            bearer_token: self.bearer_token.as_ref(),
+            bearer_token_file: self.bearer_token_file.as_deref(),
+        }
     }
 
     /// Where a request to `url` goes through, if not directly there.

@@ -13,11 +13,11 @@ use hyper::header::{
 };
 use leadsman_core::{Cause, Context, Fault, Probe, async_trait};
 use leadsman_dial::Proxy;
+use leadsman_dial::credentials::{add_fields, of_url};
 use tokio::time::timeout_at;
 use url::Url;
 
 use super::cookies::Jar;
-use super::credentials::{add_fields, authorization, of_url};
 use super::events::{Request, Response};
 use super::exchange::{Answer, Asked, Way, shown};
 use super::journey::{Journey, leads_to};
@@ -85,7 +85,7 @@ impl HttpProbe {
             }
             (None, None) => Bytes::new(),
         };
-        let mut authorization = authorization(written).await?;
+        let mut authorization = written.credentials().field().await?;
         if let Some(oauth2) = &written.oauth2 {
             if self
                 .token
@@ -185,7 +185,7 @@ impl HttpProbe {
             preference: written.preference(),
             source: written.source_ip_address,
             tls,
-            http2: written.enable_http2,
+            speaks: written.speaks(),
         })
     }
 

@@ -54,6 +54,7 @@ fn version(version: Version) -> (f64, &'static str) {
     match version {
         Version::HTTP_10 => (1.0, "HTTP/1.0"),
         Version::HTTP_2 => (2.0, "HTTP/2"),
+        Version::HTTP_3 => (3.0, "HTTP/3"),
         _ => (1.1, "HTTP/1.1"),
     }
 }

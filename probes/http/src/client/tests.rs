@@ -5,6 +5,8 @@
 
 mod broken;
 mod flow;
+#[cfg(feature = "http3")]
+mod http3;
 mod phases;
 mod proxies;
 mod servers;

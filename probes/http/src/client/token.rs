@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::credentials::{plain_basic, secret};
 use super::events::Request;
-use super::exchange::{Asked, Body, Way, shown};
+use super::exchange::{Asked, Body, Speaks, Way, shown};
 use super::options::{HttpOptions, OAuth2, route};
 use super::target;
 use super::trip::Trip;
 use super::watch::Phase;
+use leadsman_dial::credentials::{plain_basic, secret};
 
 /// A token, and how long it can be used.
 #[derive(Debug)]
@@ -84,7 +84,11 @@ impl Token {
             preference: options.written.preference(),
             source: options.written.source_ip_address,
             tls,
-            http2: options.written.enable_http2,
+            speaks: if options.written.enable_http2 {
+                Speaks::Http2
+            } else {
+                Speaks::Http1
+            },
         };
         let client_secret = oauth2.client_secret.as_ref();
         let file = oauth2.client_secret_file.as_deref();

@@ -10,9 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use leadsman_dial::{Laps, TcpInfo, TlsStream};
+use leadsman_dial::{Laps, Stream, TcpInfo};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// A phase of one hop.
@@ -167,30 +166,6 @@ impl State {
 pub(crate) struct Watched {
     stream: Box<dyn Stream>,
     watch: Watch,
-}
-
-/// Anything that bytes go through in both directions over one connection.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
-    /// The connection.
-    fn connection(&self) -> &TcpStream;
-}
-
-impl Stream for TcpStream {
-    fn connection(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl<S: Stream> Stream for TlsStream<S> {
-    fn connection(&self) -> &TcpStream {
-        self.get_ref().0.connection()
-    }
-}
-
-impl Stream for Box<dyn Stream> {
-    fn connection(&self) -> &TcpStream {
-        (**self).connection()
-    }
 }
 
 impl Watched {

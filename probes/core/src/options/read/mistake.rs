@@ -156,6 +156,7 @@ pub(super) fn got(node: &Node) -> String {
         Kind::Null => "nothing".to_owned(),
         Kind::Scalar { text, plain: true } => format!("`{}`", shortened(text)),
         Kind::Scalar { text, plain: false } => format!("the text \"{}\"", shortened(text)),
+        Kind::Bytes(_) => "bytes that are no text".to_owned(),
         Kind::List(_) => "a list".to_owned(),
         Kind::Map(_) => "keys with values".to_owned(),
     }

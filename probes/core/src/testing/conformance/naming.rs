@@ -32,7 +32,7 @@ fn mistakes(metric: &Metric) -> Vec<String> {
     }
     mistakes.extend(metric.labels.iter().filter_map(|label| self::label(label)));
     if metric.kind == MetricKind::Info {
-        if metric.labels.is_empty() {
+        if metric.labels.is_empty() && !metric.open {
             mistakes.push("is an info without a label".to_owned());
         }
     } else if metric.labels.is_empty() != metric.values.is_empty() {

@@ -9,19 +9,12 @@ use hyper::Method;
 use hyper::header::{HeaderName, HeaderValue};
 use leadsman_dial::Proxy;
 
-use super::{Authorization, BasicAuth, HttpVersion, OAuth2, Written, accepts};
+use super::{HttpVersion, OAuth2, Written, accepts};
 
 impl Written {
     /// What contradicts itself in these options, in words.
     pub(super) fn contradiction(&self) -> Option<String> {
-        let ways = [
-            self.basic_auth.is_some(),
-            self.authorization.is_some(),
-            self.bearer_token.is_some(),
-            self.bearer_token_file.is_some(),
-            self.oauth2.is_some(),
-        ];
-        if ways.iter().filter(|given| **given).count() > 1 {
+        if self.credentials().ways() + usize::from(self.oauth2.is_some()) > 1 {
             return Some(
                 "of `basic_auth`, `authorization`, `bearer_token`, `bearer_token_file` and \
                  `oauth2` at most one may be given"
@@ -32,10 +25,7 @@ impl Written {
             return Some("of `body` and `body_file` at most one may be given".to_owned());
         }
         let parts = [
-            self.basic_auth.as_ref().and_then(BasicAuth::contradiction),
-            self.authorization
-                .as_ref()
-                .and_then(Authorization::contradiction),
+            self.credentials().contradiction(),
             self.oauth2.as_ref().and_then(OAuth2::contradiction),
             self.tls_config.contradiction(),
         ];

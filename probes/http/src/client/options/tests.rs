@@ -150,7 +150,11 @@ fn what_cannot_be_done_is_refused() {
         ),
         (
             json!({ "enable_http3": true, "enable_http2": false }),
-            "does not speak HTTP/3 yet",
+            if cfg!(feature = "http3") {
+                "over https only"
+            } else {
+                "built without the feature `http3`"
+            },
         ),
         (json!({ "no_such_option": 1 }), "no_such_option"),
     ] {

@@ -146,6 +146,10 @@ impl Certified {
 
     /// Speaks TLS with it.
     pub(super) fn acceptor(&self, alpn: &[&[u8]]) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::new(self.config(alpn)))
+    }
+
+    fn config(&self, alpn: &[&[u8]]) -> ServerConfig {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
         let provider = Arc::new(crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -155,7 +159,16 @@ impl Certified {
             .with_single_cert(self.chain.clone(), key)
             .unwrap();
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
+        config
+    }
+
+    /// Speaks QUIC with it.
+    #[cfg(feature = "http3")]
+    pub(super) fn quic(&self) -> h3_quinn::quinn::ServerConfig {
+        use h3_quinn::quinn::crypto::rustls::QuicServerConfig;
+        let config = self.config(&[b"h3"]);
+        let config = QuicServerConfig::try_from(config).unwrap();
+        h3_quinn::quinn::ServerConfig::with_crypto(Arc::new(config))
     }
 
     /// Answers every request over TLS with this and closes.

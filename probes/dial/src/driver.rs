@@ -13,7 +13,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use hyper::rt::Executor;
 
 /// Everything that a connection needs done, until it is dropped.
-pub(crate) struct Driver {
+pub struct Driver {
     tasks: FuturesUnordered<Task>,
     spawner: Spawner,
     bell: Arc<Bell>,
@@ -21,13 +21,13 @@ pub(crate) struct Driver {
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Takes in what hyper would spawn.
+/// Takes in what hyper would spawn; to be given to its builder, and to the [`Driver`].
 #[derive(Clone, Default)]
-pub(crate) struct Spawner(Arc<Mutex<Vec<Task>>>);
+pub struct Spawner(Arc<Mutex<Vec<Task>>>);
 
 impl Driver {
     /// Drives a connection, and what it has spawned through `spawner`.
-    pub(crate) fn new(spawner: Spawner, connection: impl Future + Send + 'static) -> Self {
+    pub fn new(spawner: Spawner, connection: impl Future + Send + 'static) -> Self {
         let tasks = FuturesUnordered::new();
         tasks.push(Box::pin(async { drop(connection.await) }) as Task);
         Self {
@@ -38,7 +38,7 @@ impl Driver {
     }
 
     /// Waits for `wanted` while the connection goes on.
-    pub(crate) async fn beside<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+    pub async fn beside<T>(&mut self, wanted: impl Future<Output = T>) -> T {
         let mut wanted = pin!(wanted);
         let bell = Arc::clone(&self.bell);
         let waker = Waker::from(Arc::clone(&bell));
@@ -61,8 +61,13 @@ impl Driver {
         .await
     }
 
+    /// Drives this too.
+    pub fn add(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(Box::pin(task));
+    }
+
     /// Lets the connection do what it can do at once, such as to say goodbye.
-    pub(crate) fn nudge(&mut self) {
+    pub fn nudge(&mut self) {
         self.drive(&mut Context::from_waker(Waker::noop()));
     }
 
@@ -150,6 +155,12 @@ impl<F: Future + Send + 'static> Executor<F> for Spawner {
     fn execute(&self, task: F) {
         let mut spawned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         spawned.push(Box::pin(async { drop(task.await) }));
+    }
+}
+
+impl fmt::Debug for Spawner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spawner")
     }
 }
 

@@ -1,7 +1,9 @@
-//! What proves who is asking?
+//! What proves to a server of HTTP who is asking?
 //!
 //! Files of secrets are read anew in each run, so that a changed one is noticed. One that cannot be
 //! read is never the target's fault.
+
+mod options;
 
 use std::io;
 
@@ -13,11 +15,11 @@ use leadsman_core::options::Secret;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::options::{Authorization, BasicAuth, FieldValues, Written};
+pub use options::{Authorization, BasicAuth, FieldValues};
 
 /// Why a credential cannot be sent.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CredentialError {
+enum CredentialError {
     /// Its file cannot be read.
     #[error("cannot read {path}, the file of `{option}`")]
     File {
@@ -30,26 +32,55 @@ pub(crate) enum CredentialError {
     Unsendable(&'static str),
 }
 
-/// The field `Authorization` that the options ask for, without a token that is asked for first.
-pub(crate) async fn authorization(written: &Written) -> Result<Option<HeaderValue>, Fault> {
-    let text = if let Some(basic_auth) = &written.basic_auth {
-        Some(of_user(basic_auth).await?)
-    } else if let Some(authorization) = &written.authorization {
-        of_scheme(authorization).await?
-    } else {
-        let token = (
-            written.bearer_token.as_ref(),
-            written.bearer_token_file.as_deref(),
-        );
-        let token = secret("bearer_token_file", token.0, token.1).await?;
-        token.map(|token| format!("Bearer {token}"))
-    };
-    text.map(|text| sensitive("authorization", &text))
-        .transpose()
+/// What the options say about who is asking.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Credentials<'a> {
+    /// A user name and a password.
+    pub basic_auth: Option<&'a BasicAuth>,
+    /// Any other content of the field `Authorization`.
+    pub authorization: Option<&'a Authorization>,
+    /// A token of the scheme Bearer.
+    pub bearer_token: Option<&'a Secret>,
+    /// The file of such a token.
+    pub bearer_token_file: Option<&'a str>,
+}
+
+impl Credentials<'_> {
+    /// How many ways there are to say who is asking; at most one may be given.
+    pub fn ways(&self) -> usize {
+        let ways = [
+            self.basic_auth.is_some(),
+            self.authorization.is_some(),
+            self.bearer_token.is_some(),
+            self.bearer_token_file.is_some(),
+        ];
+        ways.iter().filter(|given| **given).count()
+    }
+
+    /// What contradicts itself inside one of them, in words.
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let basic_auth = self.basic_auth.and_then(BasicAuth::contradiction);
+        basic_auth.or_else(|| self.authorization.and_then(Authorization::contradiction))
+    }
+
+    /// The field `Authorization` that they make, with their files read now.
+    pub async fn field(&self) -> Result<Option<HeaderValue>, Fault> {
+        let text = if let Some(basic_auth) = self.basic_auth {
+            Some(of_user(basic_auth).await?)
+        } else if let Some(authorization) = self.authorization {
+            of_scheme(authorization).await?
+        } else {
+            let (token, file) = (self.bearer_token, self.bearer_token_file);
+            let token = secret("bearer_token_file", token, file).await?;
+            token.map(|token| format!("Bearer {token}"))
+        };
+        text.map(|text| sensitive("authorization", &text))
+            .transpose()
+    }
 }
 
 /// The field `Authorization` of a URL with a user name (RFC 3986, section 3.2.1).
-pub(crate) fn of_url(url: &Url) -> Option<HeaderValue> {
+pub fn of_url(url: &Url) -> Option<HeaderValue> {
     let (user, password) = (url.username(), url.password());
     if user.is_empty() && password.is_none() {
         return None;
@@ -58,21 +89,21 @@ pub(crate) fn of_url(url: &Url) -> Option<HeaderValue> {
 }
 
 /// `Basic` with a user name and a password, both still percent-encoded.
-pub(crate) fn basic(user: &str, password: &str) -> String {
+pub fn basic(user: &str, password: &str) -> String {
     let decoded = |text| percent_decode_str(text).decode_utf8_lossy();
     plain_basic(&decoded(user), &decoded(password))
 }
 
 /// `Basic` with a user name and a password (RFC 7617, section 2).
-pub(crate) fn plain_basic(user: &str, password: &str) -> String {
+pub fn plain_basic(user: &str, password: &str) -> String {
     format!(
         "Basic {}",
         BASE64_STANDARD.encode(format!("{user}:{password}"))
     )
 }
 
-/// Adds the values of `http_headers`.
-pub(crate) async fn add_fields(
+/// Adds a field with all its values; its files are read now.
+pub async fn add_fields(
     fields: &mut HeaderMap,
     name: &str,
     values: &FieldValues,
@@ -95,7 +126,7 @@ pub(crate) async fn add_fields(
 }
 
 /// A text of the options or of a file, in which white space at the ends does not count.
-pub(crate) async fn secret(
+pub async fn secret(
     option: &'static str,
     inline: Option<&Secret>,
     path: Option<&str>,

@@ -1,4 +1,4 @@
-//! How is a regular expression read that was written for Go?
+//! How is a regular expression read that was written for Go, and what did it find?
 //!
 //! Both engines descend from RE2 and find the same in linear time. Where the syntax differs the
 //! pattern is rewritten: a brace that repeats nothing stands for itself in Go, as in the JSON that
@@ -7,24 +7,47 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use regex::bytes::Regex;
+use regex::bytes::{Captures, Regex};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A regular expression in Go's syntax, not anchored.
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     written: String,
     regex: Regex,
 }
 
 impl Pattern {
-    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
+    /// Whether it matches anywhere in `text`, which need not be UTF-8.
+    pub fn is_in(&self, text: &[u8]) -> bool {
         self.regex.is_match(text)
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// Its first match in `text`, with what its groups captured.
+    pub fn find<'t>(&self, text: &'t [u8]) -> Option<Found<'t>> {
+        self.regex.captures(text).map(Found)
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
         &self.written
+    }
+}
+
+/// What the groups of a pattern captured.
+#[derive(Debug)]
+pub struct Found<'t>(Captures<'t>);
+
+impl<'t> Found<'t> {
+    /// What a group captured, the whole match being group 0; `None` if it took no part.
+    pub fn numbered(&self, group: usize) -> Option<&'t [u8]> {
+        self.0.get(group).map(|found| found.as_bytes())
+    }
+
+    /// What a group captured that has a name.
+    pub fn named(&self, group: &str) -> Option<&'t [u8]> {
+        self.0.name(group).map(|found| found.as_bytes())
     }
 }
 
