@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bars;
 mod connect;
 mod laps;
 pub mod metrics;
@@ -27,6 +28,7 @@ mod step;
 mod template;
 mod tls;
 
+pub use bars::bars;
 pub use connect::{Connected, connect};
 pub use laps::Laps;
 pub use leadsman_wire::TcpInfo;
