@@ -14,6 +14,7 @@ use leadsman_core::testing::conformance::Kit;
 use leadsman_core::testing::{Bench, Finished};
 use leadsman_core::{Cause, Plugin, inventory, manual};
 use serde_json::json;
+use tokio::sync::{RwLock, RwLockReadGuard};
 
 use servers::{Certified, saying, saying_at};
 
@@ -24,8 +25,16 @@ fn twenty() -> serde_json::Value {
     json!(steps)
 }
 
+/// Held by each test that opens sockets: the kit counts those of the whole process.
+static PROCESS: RwLock<()> = RwLock::const_new(());
+
+async fn together() -> RwLockReadGuard<'static, ()> {
+    PROCESS.read().await
+}
+
 #[tokio::test]
 async fn tcp_conforms() {
+    let _alone = PROCESS.write().await;
     let certified = Certified::new(&["localhost"]);
     let secure = certified.upgrading(b"hello\n", b"hello again\n").await;
     let steps = json!([{ "expect": "^hello$", "starttls": true }, { "expect": "again" }]);
@@ -56,6 +65,7 @@ async fn tcp_conforms() {
 
 #[tokio::test]
 async fn unix_conforms() {
+    let _alone = PROCESS.write().await;
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
     let certified = Certified::new(&["localhost"]);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use super::servers::{accepting, closing, saying};
-use super::{bench, detail, ending, gauge};
+use super::{bench, detail, ending, gauge, together};
 use crate::metrics::EXPECT_INFO;
 
 async fn run(words: &'static [u8], closes: bool, steps: &Value) -> Finished {
@@ -26,6 +26,7 @@ async fn run(words: &'static [u8], closes: bool, steps: &Value) -> Finished {
 
 #[tokio::test]
 async fn each_way_to_fail_has_its_reason_and_its_step() {
+    let _together = together().await;
     let two = json!([{ "expect": "^220 " }, { "expect": "^250 " }]);
     let bytes = json!([{ "expect_bytes": "220" }, { "expect_bytes": " b" }]);
     for (words, closes, steps, expected, step, regex, other) in [
@@ -75,6 +76,7 @@ async fn each_way_to_fail_has_its_reason_and_its_step() {
 
 #[tokio::test]
 async fn a_line_without_an_end_is_a_fault_of_the_protocol() {
+    let _together = together().await;
     let server =
         accepting(
             |mut stream| async move { while stream.write_all(&[b'x'; 4096]).await.is_ok() {} },
@@ -91,6 +93,7 @@ async fn a_line_without_an_end_is_a_fault_of_the_protocol() {
 
 #[tokio::test]
 async fn what_is_sent_arrives_as_it_should() {
+    let _together = together().await;
     let heard = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&heard);
     let server = accepting(move |mut stream| {
@@ -132,6 +135,7 @@ async fn what_is_sent_arrives_as_it_should() {
 
 #[tokio::test]
 async fn two_steps_with_labels_make_one_series() {
+    let _together = together().await;
     let steps = json!([
         { "expect": "^SSH-(.*)-(.*)$", "labels": [{ "name": "version", "value": "v$1" }, { "name": "a", "value": "" }] },
         { "expect": "^(.*)$", "labels": [{ "name": "next", "value": "${1}" }, { "name": "version", "value": "$2" }] },
@@ -151,6 +155,7 @@ async fn two_steps_with_labels_make_one_series() {
 
 #[tokio::test]
 async fn a_whole_dialogue_is_told_line_by_line() {
+    let _together = together().await;
     let server = accepting(|stream| async move {
         let (reading, mut writing) = tokio::io::split(stream);
         let mut lines = BufReader::new(reading).lines();

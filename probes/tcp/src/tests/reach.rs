@@ -9,10 +9,11 @@ use serde_json::json;
 use tokio::net::{TcpListener, UnixListener};
 
 use super::servers::{accepting, saying, saying_at};
-use super::{bench, detail, ending, gauge};
+use super::{bench, detail, ending, gauge, together};
 
 #[tokio::test]
 async fn a_port_where_somebody_accepts_is_good_whatever_happens_then() {
+    let _together = together().await;
     let closing = accepting(|stream| async { drop(stream) }).await;
     for server in [saying(b"").await, closing] {
         let found = bench("tcp").run(&server.to_string()).await;
@@ -39,6 +40,7 @@ async fn a_port_where_somebody_accepts_is_good_whatever_happens_then() {
 
 #[tokio::test]
 async fn where_nobody_accepts_it_is_said_why() {
+    let _together = together().await;
     let refusing = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -65,6 +67,7 @@ async fn where_nobody_accepts_it_is_said_why() {
 
 #[tokio::test]
 async fn it_comes_from_the_address_that_is_chosen() {
+    let _together = together().await;
     let server = accepting(|mut stream| async move {
         use tokio::io::AsyncWriteExt as _;
         stream.write_all(b"x\n").await.ok();
@@ -108,6 +111,7 @@ fn a_target_that_cannot_be_meant_is_refused() {
 
 #[tokio::test]
 async fn a_path_that_leads_nowhere_is_told_from_one_where_nobody_listens() {
+    let _together = together().await;
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
     saying_at(&path("good"), b"");
@@ -133,6 +137,7 @@ async fn a_path_that_leads_nowhere_is_told_from_one_where_nobody_listens() {
 
 #[tokio::test]
 async fn an_abstract_name_begins_with_an_at_sign() {
+    let _together = together().await;
     let name = format!("leadsman-{}-{}", std::process::id(), line!());
     saying_at(&format!("\0{name}"), b"hello\n");
     let bench = bench("unix").option("query_response", json!([{ "expect": "^hello$" }]));
@@ -141,6 +146,7 @@ async fn an_abstract_name_begins_with_an_at_sign() {
 
 #[tokio::test]
 async fn a_listener_without_room_is_tried_again_until_the_time_is_over() {
+    let _together = together().await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("full");
     let socket = tokio::net::UnixSocket::new_stream().unwrap();

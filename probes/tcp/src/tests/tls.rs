@@ -7,10 +7,11 @@ use leadsman_core::Target;
 use serde_json::json;
 
 use super::servers::{Certified, saying, saying_at};
-use super::{bench, detail, ending, gauge};
+use super::{bench, detail, ending, gauge, together};
 
 #[tokio::test]
 async fn the_name_is_the_servers_or_the_hostnames_or_the_targets() {
+    let _together = together().await;
     let certified = Certified::new(&["name.test"]);
     let server = certified.serve(b"hello\n").await;
     for (host, server_name, hostname, expected) in [
@@ -54,6 +55,7 @@ async fn the_name_is_the_servers_or_the_hostnames_or_the_targets() {
 
 #[tokio::test]
 async fn a_step_that_starts_tls_is_named_where_that_fails() {
+    let _together = together().await;
     let certified = Certified::new(&["localhost"]);
     let server = certified
         .upgrading(b"220 go ahead\n", b"hello\n")
@@ -99,6 +101,7 @@ async fn a_step_that_starts_tls_is_named_where_that_fails() {
 
 #[tokio::test]
 async fn what_is_no_tls_is_told_from_what_says_nothing() {
+    let _together = together().await;
     for (words, expected) in [(&b"SSH-2.0-x\r\n"[..], "tls"), (b"", "timeout")] {
         let server = saying(words).await.to_string();
         let bench = bench("tcp")
@@ -116,6 +119,7 @@ async fn what_is_no_tls_is_told_from_what_says_nothing() {
 
 #[tokio::test]
 async fn a_file_that_is_missing_is_our_own_fault() {
+    let _together = together().await;
     let server = saying(b"").await.to_string();
     let bench = bench("tcp")
         .option("tls", true)
@@ -131,6 +135,7 @@ async fn a_file_that_is_missing_is_our_own_fault() {
 
 #[tokio::test]
 async fn a_path_is_localhost_over_tls() {
+    let _together = together().await;
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
     let local = Certified::new(&["localhost"]);
