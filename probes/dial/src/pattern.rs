@@ -134,12 +134,11 @@ fn rewritten(pattern: &str) -> String {
         match c {
             '\\' => {
                 let escaped = after.chars().next();
-                match escaped.and_then(|escaped| of_ascii(escaped, in_set)) {
-                    Some(ascii) => text += ascii,
-                    None => {
-                        text.push(c);
-                        text.extend(escaped);
-                    }
+                if let Some(ascii) = escaped.and_then(|escaped| of_ascii(escaped, in_set)) {
+                    text += ascii;
+                } else {
+                    text.push(c);
+                    text.extend(escaped);
                 }
                 rest = after
                     .get(after.chars().next().map_or(0, char::len_utf8)..)

@@ -106,7 +106,7 @@ impl<'s> Dialogue<'s> {
                     self.stage = Stage::Upgrade;
                     let bytes = step.send_bytes().map(<[u8]>::to_vec);
                     let out = self.out.take().or(bytes);
-                    self.heard.sent = out.clone().or(self.heard.sent.take());
+                    self.heard.sent = out.clone().or_else(|| self.heard.sent.take());
                     out.map(Do::Write)
                 }
                 Stage::Upgrade => {

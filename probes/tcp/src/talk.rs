@@ -104,13 +104,13 @@ impl Trip<'_, '_> {
                     let mut bytes = vec![0; most];
                     match stream.read(&mut bytes).await {
                         Err(why) => Err(why),
-                        Ok(came) => match dialogue.aside(&bytes[..came]) {
-                            Err(flaw) => return Err(self.judged(dialogue, script, &flaw)),
-                            Ok(()) => {
-                                self.heard(dialogue, &bytes, true);
-                                Ok(())
+                        Ok(came) => {
+                            if let Err(flaw) = dialogue.aside(&bytes[..came]) {
+                                return Err(self.judged(dialogue, script, &flaw));
                             }
-                        },
+                            self.heard(dialogue, &bytes, true);
+                            Ok(())
+                        }
                     }
                 }
                 Ok(Do::Heard { matched }) => {

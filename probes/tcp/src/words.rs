@@ -38,7 +38,7 @@ pub(crate) fn came(dialogue: &Dialogue<'_>) -> String {
     let (heard, rest) = (dialogue.heard(), dialogue.rest());
     let step = dialogue.steps().get(dialogue.at());
     let pattern = step.and_then(|step| step.expect());
-    let mut text = match heard.lines {
+    let lines = match heard.lines {
         0 if rest.is_empty() => "nothing came".to_owned(),
         0 => String::new(),
         1 => format!("only {} came", shown(&heard.last)),
@@ -47,27 +47,27 @@ pub(crate) fn came(dialogue: &Dialogue<'_>) -> String {
             shown(&heard.last)
         ),
     };
-    if !rest.is_empty() {
-        let and = if text.is_empty() { "" } else { ", and " };
-        let count = counted(rest.len(), "byte");
-        let no_line = pattern.map_or("", |_| " without an end of line");
-        text += &format!("{and}{count}{no_line} came, {}", shown(rest));
-        if pattern.is_some_and(|pattern| pattern.is_in(rest)) {
-            text += "; a prompt that no line end follows is for `expect_bytes`";
-        }
-    } else if heard.lines == 0
-        && let Some(sent) = heard
+    if rest.is_empty() {
+        let ended = heard
             .sent
             .as_deref()
-            .and_then(|sent| sent.strip_suffix(b"\n"))
-        && !sent.ends_with(b"\r")
-    {
-        text += &format!(
-            "; what was sent before, {}, has no \\r before its \\n, for which many servers wait",
-            shown(sent)
-        );
+            .and_then(|sent| sent.strip_suffix(b"\n"));
+        let bare = ended.filter(|sent| heard.lines == 0 && !sent.ends_with(b"\r"));
+        let hint = bare.map(|sent| {
+            let sent = shown(sent);
+            format!("; what was sent before, {sent}, has no \\r before its \\n, for which many servers wait")
+        });
+        return lines + &hint.unwrap_or_default();
     }
-    text
+    let and = if lines.is_empty() { "" } else { ", and " };
+    let count = counted(rest.len(), "byte");
+    let no_line = pattern.map_or("", |_| " without an end of line");
+    let hint = if pattern.is_some_and(|pattern| pattern.is_in(rest)) {
+        "; a prompt that no line end follows is for `expect_bytes`"
+    } else {
+        ""
+    };
+    format!("{lines}{and}{count}{no_line} came, {}{hint}", shown(rest))
 }
 
 /// Bytes in quotes, escaped, and cut where they are long.

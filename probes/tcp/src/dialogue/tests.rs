@@ -37,7 +37,7 @@ fn play(dialogue: &mut Dialogue<'_>, pieces: &[&[u8]]) -> (Vec<u8>, Result<(), F
 }
 
 #[track_caller]
-fn check(written: &Value, said: &str, expected: &str, flaw: Result<(), Flaw>) {
+fn check(written: &Value, said: &str, expected: &str, flaw: &Result<(), Flaw>) {
     let steps = steps(written);
     let said = said.as_bytes();
     let bytes: Vec<_> = said.chunks(1).collect();
@@ -45,41 +45,41 @@ fn check(written: &Value, said: &str, expected: &str, flaw: Result<(), Flaw>) {
         let mut dialogue = Dialogue::new(&steps, false);
         let (sent, ended) = play(&mut dialogue, pieces);
         assert_eq!(String::from_utf8_lossy(&sent), expected, "{written}");
-        assert_eq!(ended, flaw, "{written}");
+        assert_eq!(&ended, flaw, "{written}");
     }
 }
 
 #[test]
 fn a_step_waits_and_then_sends() {
-    let ok = || Ok(());
-    check(&json!([]), "x", "", ok());
-    check(&json!([{ "send": "PING" }]), "", "PING\n", ok());
-    check(&json!([{ "send": "PING\r" }]), "", "PING\r\n", ok());
-    check(&json!([{ "send_bytes": "PING" }]), "", "PING", ok());
-    check(&json!([{ "send": "" }, {}]), "", "", ok());
+    let ok = Ok(());
+    check(&json!([]), "x", "", &ok);
+    check(&json!([{ "send": "PING" }]), "", "PING\n", &ok);
+    check(&json!([{ "send": "PING\r" }]), "", "PING\r\n", &ok);
+    check(&json!([{ "send_bytes": "PING" }]), "", "PING", &ok);
+    check(&json!([{ "send": "" }, {}]), "", "", &ok);
     let banner = json!([{ "expect": "^SSH-2.0-(\\S+)", "send": "GOT ${1}" }]);
-    check(&banner, "SSH-2.0-x y\r\n", "GOT x\n", ok());
-    check(&banner, "a\nb\nSSH-2.0-x", "GOT x\n", ok());
+    check(&banner, "SSH-2.0-x y\r\n", "GOT x\n", &ok);
+    check(&banner, "a\nb\nSSH-2.0-x", "GOT x\n", &ok);
     let bytes = json!([{ "expect_bytes": "abc", "send": "$1" }, { "expect": "^d$" }]);
-    check(&bytes, "abcd\n", "$1\n", ok());
+    check(&bytes, "abcd\n", "$1\n", &ok);
     let mixed = json!([{ "expect": "^a$" }, { "expect_bytes": "b\nc" }, { "expect": "^$" }]);
-    check(&mixed, "a\nb\nc\n", "", ok());
+    check(&mixed, "a\nb\nc\n", "", &ok);
     let unknown = json!([{ "expect": "a(x)?", "send": "$1" }]);
-    check(&unknown, "a\n", "", ok());
+    check(&unknown, "a\n", "", &ok);
 }
 
 #[test]
 fn what_does_not_come_is_a_flaw() {
     let line = json!([{ "expect": "^220 ", "send": "x" }]);
-    check(&line, "", "", Err(Flaw::Unmatched));
-    check(&line, "550 no\n", "", Err(Flaw::Unmatched));
+    check(&line, "", "", &Err(Flaw::Unmatched));
+    check(&line, "550 no\n", "", &Err(Flaw::Unmatched));
     let order = json!([{ "expect": "^two" }, { "expect": "^one" }]);
-    check(&order, "one\ntwo\n", "", Err(Flaw::Unmatched));
+    check(&order, "one\ntwo\n", "", &Err(Flaw::Unmatched));
     let bytes = json!([{ "expect_bytes": "abc" }]);
-    check(&bytes, "", "", Err(Flaw::Short));
-    check(&bytes, "ab", "", Err(Flaw::Short));
+    check(&bytes, "", "", &Err(Flaw::Short));
+    check(&bytes, "ab", "", &Err(Flaw::Short));
     let long = "x".repeat(crate::received::LONGEST + 1);
-    check(&line, &long, "", Err(Flaw::TooLong));
+    check(&line, &long, "", &Err(Flaw::TooLong));
 }
 
 #[test]
