@@ -7,9 +7,8 @@ use std::io;
 use futures_util::FutureExt as _;
 use leadsman_core::{Cause, Fault};
 use leadsman_dial::metrics::{FAILED_REGEX, record_answered, record_shown};
-use leadsman_dial::{Protocol, failure};
+use leadsman_dial::{Protocol, failure, in_time};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout_at;
 
 use crate::connection::Stream;
 use crate::dialogue::{Dialogue, Do, Flaw};
@@ -59,9 +58,9 @@ impl Trip<'_, '_> {
         if !script.steps.is_empty() {
             self.enter(Phase::Dialogue);
             let mut dialogue = Dialogue::new(script.steps, self.cx.is_compatible());
-            let deadline = self.cx.deadline();
+            let cx = self.cx;
             let said = self.go_through(&mut dialogue, &mut stream, script);
-            let Ok(said) = timeout_at(deadline, said).await else {
+            let Some(said) = in_time(cx, said).await else {
                 let (doing, came) = (words::doing(&dialogue, script.peer), words::came(&dialogue));
                 let detail = format!("{doing}, but the time was over; {came}");
                 return Err(Fault::target(Cause::Timeout, detail));
@@ -208,7 +207,7 @@ impl Trip<'_, '_> {
             .as_ref()
             .expect("whoever wants it has prepared it");
         let handshake = tls.handshake(stream, script.peer, script.name, &[]);
-        let Ok(handshake) = timeout_at(self.cx.deadline(), handshake).await else {
+        let Some(handshake) = in_time(self.cx, handshake).await else {
             let (peer, name) = (script.peer, script.name);
             let detail = format!("cannot agree on TLS with {peer} as {name}: the time was over");
             return Err(Fault::target(Cause::Timeout, detail));

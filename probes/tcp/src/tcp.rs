@@ -7,10 +7,9 @@ use leadsman_core::{
     Cause, Command, Context, Fault, Options, OptionsError, Plugin, Preference, Probe, Target,
     async_trait, inventory,
 };
-use leadsman_dial::{Connected, Peer, Step, TlsCache, TlsOptions, connect};
+use leadsman_dial::{Connected, Peer, Step, TlsCache, TlsOptions, connect, in_time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout_at;
 
 use crate::connection::Connection;
 use crate::metrics::{ALL_OF_TCP, OF_TCP};
@@ -120,7 +119,7 @@ impl TcpProbe {
         };
         trip.enter(Phase::Connect);
         let connecting = connect(cx, addresses, self.port, options.source_ip_address);
-        let Ok(connected) = timeout_at(cx.deadline(), connecting).await else {
+        let Some(connected) = in_time(cx, connecting).await else {
             let peer = addresses.iter().map(ToString::to_string);
             let peer = peer.collect::<Vec<_>>().join(" and ");
             let detail = format!("cannot connect to port {} of {peer}: no answer", self.port);

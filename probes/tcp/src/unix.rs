@@ -8,11 +8,11 @@ use leadsman_core::{
     Cause, Command, Context, Fault, Options, OptionsError, Plugin, Probe, Target, async_trait,
     inventory,
 };
-use leadsman_dial::{Peer, Step, TlsCache, TlsOptions};
+use leadsman_dial::{Peer, Step, TlsCache, TlsOptions, in_time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use crate::metrics::{ALL_OF_UNIX, OF_UNIX};
 use crate::script::{self, Script};
@@ -108,7 +108,7 @@ impl Probe for UnixProbe {
         let tls = script::prepared(options.tls, steps, &options.tls_config, &options.cache).await?;
         let mut trip = Trip::begin(cx, &OF_UNIX, Phase::Connect);
         let begin = Instant::now();
-        let Ok(stream) = timeout_at(cx.deadline(), self.reach()).await else {
+        let Some(stream) = in_time(cx, self.reach()).await else {
             let detail = format!("cannot connect to {}: nobody accepts", self.path);
             return Err(Fault::target(Cause::Timeout, detail));
         };
