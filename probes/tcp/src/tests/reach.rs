@@ -6,7 +6,8 @@ use std::time::Duration;
 use leadsman_core::Target;
 use leadsman_core::metric::common;
 use serde_json::json;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
+use tokio::time::timeout;
 
 use super::servers::{accepting, saying, saying_at};
 use super::{bench, detail, ending, gauge, together};
@@ -161,4 +162,30 @@ async fn a_listener_without_room_is_tried_again_until_the_time_is_over() {
         "{}",
         detail(&found)
     );
+}
+
+#[tokio::test]
+async fn a_port_that_does_not_answer_is_named_with_its_address() {
+    let _together = together().await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Where the queue of a listener is full, Linux drops what asks for more (listen(2)).
+    let mut waiting = Vec::new();
+    while let Ok(connected) = timeout(Duration::from_millis(100), TcpStream::connect(address)).await
+    {
+        waiting.push(connected.unwrap());
+    }
+    let bench = bench("tcp").timeout(Duration::from_millis(100));
+    let found = bench.run(&address.to_string()).await;
+    assert_eq!(
+        (ending(&found), found.run.recording.phase()),
+        ("timeout", "connect")
+    );
+    let expected = format!(
+        "cannot connect to port {} of 127.0.0.1: no answer",
+        address.port()
+    );
+    assert_eq!(detail(&found), expected);
 }
