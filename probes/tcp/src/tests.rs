@@ -3,6 +3,7 @@
 //! On loopback and in a directory of the test's own, against servers that say what they are told to,
 //! with certificates that are made for the test.
 
+mod compatible;
 mod dialogues;
 mod reach;
 mod servers;
