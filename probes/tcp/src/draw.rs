@@ -36,7 +36,12 @@ impl Draw for Blocks {
         if !page.is_empty() {
             page.push('\n');
         }
-        page.push_str(&std::mem::take(&mut self.texts[target]));
+        let mut text = std::mem::take(&mut self.texts[target]);
+        if let Err(fault) = &run.result {
+            // It is told below.
+            text = text.replacen(&format!("{fault}\n"), "", 1);
+        }
+        page.push_str(&text);
         let took = run.duration.as_secs_f64() * 1e3;
         let end = match &run.result {
             Ok(()) => format!("good, in {took:.1} ms"),
