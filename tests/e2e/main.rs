@@ -14,6 +14,7 @@
 //! - `simulated`: traces through simulated networks, against their record (privileged).
 //! - `ping`: the command, by hand and for programs.
 //! - `http`: an HTTP server, measured in every way.
+//! - `dialogue`: TCP ports and unix sockets, and what is said over them.
 //! - `serve`: a directory, served by hand.
 //! - `readers`: the same, read by programs of others.
 //! - `sweep`: the same for very many targets.
@@ -26,6 +27,7 @@
 mod acme;
 mod ask;
 mod demonstration;
+mod dialogue;
 mod driving;
 mod ending;
 mod http;

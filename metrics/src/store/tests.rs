@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs, thread};
 
-use leadsman_core::metric::{Counter, Gauge, RTT_BUCKETS};
+use leadsman_core::metric::{Counter, Gauge, Info, RTT_BUCKETS};
 use leadsman_core::{Cause, Fault, Recording};
 
 use super::*;
@@ -541,5 +541,35 @@ fn plugins_share_a_family_only_if_it_means_the_same() {
             (Err(why), Some(expected)) => assert!(why.contains(expected), "{why}"),
             (outcome, expected) => panic!("{outcome:?} instead of {expected:?}"),
         }
+    }
+}
+
+#[test]
+fn labels_that_the_configuration_names_stand_behind_those_of_the_target() {
+    static SAID: Info = Info::open("probe_test_said_info", "What was said.");
+    static OPEN: Plugin = Plugin::new::<NoOptions>("open", "Nothing").metrics(&[&SAID]);
+    let store = Store::new([&OPEN], Own::new("1")).unwrap();
+    let series = store.track(
+        "edge",
+        &OPEN,
+        OPEN.layout(),
+        &target("a", &[("site", "fra")]),
+    );
+    for (labels, expected) in [
+        (&[("version", "1\"")][..], ",version=\"1\\\"\""),
+        (&[("probe", "x"), ("site", "x"), ("b", "2")], ",b=\"2\""),
+        (&[], ""),
+    ] {
+        let mut recording = Recording::new(OPEN.layout());
+        recording.inform_as(&SAID, labels);
+        series.finished(&Run {
+            plugin: &OPEN,
+            recording,
+            ..run(Ok(()), |_| {})
+        });
+        let own = "probe=\"edge\",target=\"a\",site=\"fra\"";
+        let expected = format!("probe_test_said_info{{{own}{expected}}} 1");
+        assert!(lines(&store, own).contains(&expected), "{expected}");
+        parse(Format::Text, &scraped(&store, Format::Text));
     }
 }

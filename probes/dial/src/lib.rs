@@ -20,12 +20,14 @@
 
 #![forbid(unsafe_code)]
 
+mod bars;
 mod connect;
 pub mod credentials;
 mod driver;
 mod laps;
 pub mod metrics;
 mod octets;
+mod patience;
 mod pattern;
 mod peer;
 mod proxy;
@@ -37,11 +39,13 @@ mod template;
 mod tls;
 mod verdict;
 
+pub use bars::bars;
 pub use connect::{Connected, connect};
 pub use driver::{Driver, Spawner};
 pub use laps::Laps;
 pub use leadsman_wire::TcpInfo;
 pub use octets::Octets;
+pub use patience::in_time;
 pub use pattern::{Found, Pattern};
 pub use peer::Peer;
 pub use proxy::{Bypass, Proxy, ProxyError};

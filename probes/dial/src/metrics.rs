@@ -86,6 +86,12 @@ pub const TLS: [&(dyn Declared + Sync); 9] = [
     &CERTIFICATE_INFO,
 ];
 
+/// Whether the peer said something else than a pattern wanted; for probes that have patterns.
+pub static FAILED_REGEX: Gauge = Gauge::new(
+    "probe_failed_due_to_regex",
+    "Whether a regular expression made the run fail, 1 or 0.",
+);
+
 static RTT: Gauge = Gauge::new(
     "probe_tcp_rtt_seconds",
     "Smoothed round-trip time of the last connection, as the kernel measured it until its end.",

@@ -2,12 +2,14 @@
 //!
 //! Both engines descend from RE2 and find the same in linear time. Where the syntax differs the
 //! pattern is rewritten: a brace that repeats nothing stands for itself in Go, as in the JSON that
-//! bodies are full of, and a set knows no operators.
+//! bodies are full of, a set knows no operators, and digits, words and blanks are those of ASCII. A byte
+//! that is no UTF-8 is a character like any other to Go, so there it is looked for in a copy.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::str::FromStr;
 
-use regex::bytes::{Captures, Regex};
+use regex::bytes::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -21,12 +23,29 @@ pub struct Pattern {
 impl Pattern {
     /// Whether it matches anywhere in `text`, which need not be UTF-8.
     pub fn is_in(&self, text: &[u8]) -> bool {
-        self.regex.is_match(text)
+        match Copied::of(text) {
+            None => self.regex.is_match(text),
+            Some(copied) => self.regex.is_match(copied.text.as_bytes()),
+        }
     }
 
     /// Its first match in `text`, with what its groups captured.
-    pub fn find<'t>(&self, text: &'t [u8]) -> Option<Found<'t>> {
-        self.regex.captures(text).map(Found)
+    pub fn find<'t>(&'t self, text: &'t [u8]) -> Option<Found<'t>> {
+        let copied = Copied::of(text);
+        let searched = copied
+            .as_ref()
+            .map_or(text, |copied| copied.text.as_bytes());
+        let captures = self.regex.captures(searched)?;
+        let at = |at: usize| copied.as_ref().map_or(at, |copied| copied.original(at));
+        let groups = captures.iter().map(|group| {
+            let group = group?.range();
+            Some(at(group.start)..at(group.end))
+        });
+        Some(Found {
+            pattern: self,
+            text,
+            groups: groups.collect(),
+        })
     }
 
     /// As it was written.
@@ -37,17 +56,54 @@ impl Pattern {
 
 /// What the groups of a pattern captured.
 #[derive(Debug)]
-pub struct Found<'t>(Captures<'t>);
+pub struct Found<'t> {
+    pattern: &'t Pattern,
+    text: &'t [u8],
+    groups: Vec<Option<Range<usize>>>,
+}
 
 impl<'t> Found<'t> {
     /// What a group captured, the whole match being group 0; `None` if it took no part.
     pub fn numbered(&self, group: usize) -> Option<&'t [u8]> {
-        self.0.get(group).map(|found| found.as_bytes())
+        let range = self.groups.get(group)?.clone()?;
+        Some(&self.text[range])
     }
 
     /// What a group captured that has a name.
     pub fn named(&self, group: &str) -> Option<&'t [u8]> {
-        self.0.name(group).map(|found| found.as_bytes())
+        let mut names = self.pattern.regex.capture_names();
+        let group = names.position(|name| name == Some(group))?;
+        self.numbered(group)
+    }
+}
+
+/// Bytes that are no UTF-8, with a character in place of each that is none.
+struct Copied {
+    text: String,
+    /// Where those characters stand in the text, in ascending order.
+    replaced: Vec<usize>,
+}
+
+impl Copied {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        if std::str::from_utf8(bytes).is_ok() {
+            return None;
+        }
+        let (mut text, mut replaced) = (String::with_capacity(bytes.len()), Vec::new());
+        for chunk in bytes.utf8_chunks() {
+            text += chunk.valid();
+            for _ in chunk.invalid() {
+                replaced.push(text.len());
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        Some(Self { text, replaced })
+    }
+
+    /// Where in the bytes the character stands that is here in the text.
+    fn original(&self, at: usize) -> usize {
+        let before = self.replaced.partition_point(|replaced| *replaced < at);
+        at - before * (char::REPLACEMENT_CHARACTER.len_utf8() - 1)
     }
 }
 
@@ -77,8 +133,13 @@ fn rewritten(pattern: &str) -> String {
         }
         match c {
             '\\' => {
-                text.push(c);
-                text.extend(after.chars().next());
+                let escaped = after.chars().next();
+                if let Some(ascii) = escaped.and_then(|escaped| of_ascii(escaped, in_set)) {
+                    text += ascii;
+                } else {
+                    text.push(c);
+                    text.extend(escaped);
+                }
                 rest = after
                     .get(after.chars().next().map_or(0, char::len_utf8)..)
                     .unwrap_or("");
@@ -113,6 +174,24 @@ fn rewritten(pattern: &str) -> String {
         rest = after;
     }
     text
+}
+
+/// What a letter behind a backslash means to Go, where that is less than to the crate.
+fn of_ascii(letter: char, in_set: bool) -> Option<&'static str> {
+    Some(match (letter, in_set) {
+        ('d', false) => "[0-9]",
+        ('d', true) => "0-9",
+        ('D', _) => "[^0-9]",
+        ('w', false) => "[0-9A-Za-z_]",
+        ('w', true) => "0-9A-Za-z_",
+        ('W', _) => "[^0-9A-Za-z_]",
+        ('s', false) => r"[\t\n\f\r\x20]",
+        ('s', true) => r"\t\n\f\r\x20",
+        ('S', _) => r"[^\t\n\f\r\x20]",
+        ('b', false) => r"(?-u:\b)",
+        ('B', false) => r"(?-u:\B)",
+        _ => return None,
+    })
 }
 
 /// Whether what stands behind a brace makes it a repetition: `{2}`, `{2,}` or `{2,5}`.
@@ -182,6 +261,15 @@ mod tests {
             ("[[:digit:]{]", "{", true),
             ("(?i)ok", "OK", true),
             (r"\d+", "7", true),
+            (r"\d", "\u{665}", false),
+            (r"^\w+$", "\u{e9}", false),
+            ("^[\\w\u{e9}]+$", "a\u{e9}", true),
+            (r"^[\D]$", "\u{665}", true),
+            (r"^[^\D]$", "\u{665}", false),
+            (r"^\S\s\S$", "a b", true),
+            (r"\s", "\u{a0}\u{b}", false),
+            (r"\bb", "\u{e9}b", true),
+            (r"\\d", r"\d", true),
             ("(?s)a.b", "a\nb", true),
             ("a.b", "a\nb", false),
         ] {
@@ -192,6 +280,26 @@ mod tests {
                 "{pattern:?} {text:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_is_a_character() {
+        let pattern: Pattern = "^(.)(?P<rest>b.*)$".parse().unwrap();
+        for (text, first, rest) in [
+            (&b"\xffb"[..], &b"\xff"[..], &b"b"[..]),
+            (b"\xffb\xe2\x82\xc3\xa9", b"\xff", b"b\xe2\x82\xc3\xa9"),
+            (b"\xc3\xa9b\xff", b"\xc3\xa9", b"b\xff"),
+            (b"ab", b"a", b"b"),
+        ] {
+            assert!(pattern.is_in(text));
+            let found = pattern.find(text).unwrap();
+            assert_eq!(found.numbered(0), Some(text));
+            assert_eq!(found.numbered(1), Some(first));
+            assert_eq!(found.named("rest"), Some(rest));
+            assert_eq!(found.numbered(2), found.named("rest"));
+            assert_eq!((found.numbered(3), found.named("1")), (None, None));
+        }
+        assert!(pattern.find(b"\xe2\x82b").is_none());
     }
 
     #[test]

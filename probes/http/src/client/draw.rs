@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use leadsman_core::draw::{Draw, Stage};
 use leadsman_core::{Event, Run, Target};
+use leadsman_dial::bars;
 
 use super::events::{Hop, Request, Response};
 
@@ -110,31 +111,9 @@ fn answered(response: &Response, text: &mut String) {
 }
 
 fn phases(hop: &Hop, width: usize, text: &mut String) {
-    let total: f64 = hop.seconds.values().sum();
-    let room = width.saturating_sub(INDENT).clamp(10, 60) as f64;
-    let mut begun = 0.0;
-    for phase in PHASES {
-        let Some(seconds) = hop.seconds.get(phase) else {
-            continue;
-        };
-        let share = |seconds: f64| {
-            if total > 0.0 {
-                seconds / total * room
-            } else {
-                0.0
-            }
-        };
-        let blank = share(begun).round() as usize;
-        let bar =
-            (share(begun + seconds).round() as usize - blank).max(usize::from(*seconds > 0.0));
-        begun += seconds;
-        let (blank, bar) = (" ".repeat(blank), "━".repeat(bar));
-        let name = phase.replace('_', " ");
-        line(
-            text,
-            &format!("  {name:<14}{:>9.2} ms  {blank}{bar}", seconds * 1e3),
-        );
-    }
+    let seconds = |phase: &&'static str| Some((*phase, *hop.seconds.get(*phase)?));
+    let phases: Vec<_> = PHASES.iter().filter_map(seconds).collect();
+    text.push_str(&bars(&phases, width));
 }
 
 fn line(text: &mut String, line: &str) {
@@ -152,36 +131,9 @@ const PHASES: [&str; 7] = [
     "own",
 ];
 
-/// What stands before a bar.
-const INDENT: usize = 2 + 14 + 9 + 5;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_bars_stand_behind_one_another_and_are_to_scale() {
-        let seconds = [
-            ("resolve", 0.0),
-            ("connect", 0.025),
-            ("wait", 0.05),
-            ("transfer", 0.025),
-        ];
-        let hop = Hop {
-            seconds: seconds
-                .map(|(phase, seconds)| (phase.into(), seconds))
-                .into(),
-        };
-        let mut text = String::new();
-        phases(&hop, INDENT + 20, &mut text);
-        let expected = [
-            "  resolve            0.00 ms  ",
-            "  connect           25.00 ms  ━━━━━",
-            "  wait              50.00 ms       ━━━━━━━━━━",
-            "  transfer          25.00 ms                 ━━━━━",
-        ];
-        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
-    }
 
     #[test]
     fn what_a_server_says_cannot_steer_the_terminal() {

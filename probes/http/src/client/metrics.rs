@@ -8,6 +8,8 @@ use leadsman_core::metric::{Declared, Gauge};
 use leadsman_dial::Laps;
 use leadsman_dial::metrics::{TCP, TLS};
 
+pub(crate) use leadsman_dial::metrics::FAILED_REGEX;
+
 use super::watch::{Phase, sum};
 
 pub(crate) static DURATION: Gauge = Gauge::new(
@@ -74,11 +76,6 @@ pub(crate) static VERSION: Gauge = Gauge::new(
 pub(crate) static LAST_MODIFIED: Gauge = Gauge::new(
     "probe_http_last_modified_timestamp_seconds",
     "What the field Last-Modified of the last response says, in Unix time.",
-);
-
-pub(crate) static FAILED_REGEX: Gauge = Gauge::new(
-    "probe_failed_due_to_regex",
-    "Whether a regular expression about body or header made the run fail, 1 or 0.",
 );
 
 pub(crate) static FAILED_CEL: Gauge = Gauge::new(

@@ -1,0 +1,184 @@
+//! How is a run shown to a person?
+//!
+//! Who was reached, what its certificate is, what was said with the time of each line, and a bar of
+//! the phases to scale. Several targets take turns, each whole. Whatever the peer said is escaped.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use leadsman_core::draw::{Draw, Stage, red};
+use leadsman_core::{Event, Run, Target};
+use leadsman_dial::bars;
+
+use crate::events::{Connected, Heard, Phases, Secured, Sent};
+
+/// A drawing for as many targets as there are on the stage.
+pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
+    let texts = vec![String::new(); stage.targets.len()];
+    Box::new(Blocks { stage, texts })
+}
+
+/// What is to be shown of each target once its run is over.
+#[derive(Debug)]
+struct Blocks {
+    stage: Stage,
+    texts: Vec<String>,
+}
+
+impl Draw for Blocks {
+    fn event(&mut self, target: usize, event: &Event, _: &mut String) {
+        let text = told(event, self.stage.width);
+        self.texts[target].push_str(&text.unwrap_or_default());
+    }
+
+    fn finished(&mut self, target: usize, run: &Run, page: &mut String) {
+        if !page.is_empty() {
+            page.push('\n');
+        }
+        let mut text = std::mem::take(&mut self.texts[target]);
+        if let Err(fault) = &run.result {
+            // It is told below.
+            text = text.replacen(&format!("{fault}\n"), "", 1);
+        }
+        page.push_str(&text);
+        let took = run.duration.as_secs_f64() * 1e3;
+        let end = match &run.result {
+            Ok(()) => format!("good, in {took:.1} ms"),
+            Err(fault) => {
+                let end = format!("{}, after {took:.1} ms: {fault}", fault.reason());
+                red(&end, self.stage.color)
+            }
+        };
+        let targets: &[Arc<Target>] = &self.stage.targets;
+        writeln!(page, "{}: {end}", targets[target].address).expect(INFALLIBLE);
+    }
+
+    fn summary(&mut self, _: &mut String) {}
+}
+
+/// What is shown of an event.
+fn told(event: &Event, width: usize) -> Option<String> {
+    Some(match event.name {
+        Connected::NAME => {
+            let Connected { peer, took } = event.read()?;
+            format!("connected to {peer} in {:.2} ms\n", took * 1e3)
+        }
+        "not_connected" => {
+            let detail = event.fields.get("detail")?.as_str()?;
+            format!("{detail}\n")
+        }
+        Secured::NAME => {
+            let Secured {
+                version,
+                cipher,
+                at,
+            } = event.read()?;
+            format!("{:>9.2} ms    {version} with {cipher}\n", at * 1e3)
+        }
+        "certificate" => certificate(event)?,
+        Heard::NAME => {
+            let Heard {
+                step,
+                text,
+                matched,
+                at,
+            } = event.read()?;
+            said(at, matched.then_some(step), '<', &text)
+        }
+        Sent::NAME => {
+            let Sent { step, text, at } = event.read()?;
+            said(at, Some(step), '>', &text)
+        }
+        Phases::NAME => {
+            let Phases { seconds } = event.read()?;
+            let known = |phase: &&'static str| Some((*phase, *seconds.get(*phase)?));
+            let phases: Vec<_> = PHASES.iter().filter_map(known).collect();
+            bars(&phases, width)
+        }
+        _ => return None,
+    })
+}
+
+/// A line of the dialogue, with the number of the step that sent it or waited for it.
+fn said(at: f64, step: Option<usize>, sign: char, text: &str) -> String {
+    let step = step.map_or_else(String::new, |step| step.to_string());
+    let text = text.trim_end_matches('\n').trim_end_matches('\r');
+    let text = text.escape_debug();
+    format!("{:>9.2} ms {step:>2} {sign} {text}\n", at * 1e3)
+}
+
+fn certificate(event: &Event) -> Option<String> {
+    let field = |name: &str| event.fields.get(name)?.as_str();
+    let escaped = |name: &str| Some(field(name)?.escape_debug().to_string());
+    let (subject, issuer) = (escaped("subject")?, escaped("issuer")?);
+    let names = escaped("dns_names")?.replace(',', ", ");
+    let until = event.fields.get("not_after")?.as_i64()?;
+    let now = event.at.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let days = (until - now.cast_signed()) / (24 * 60 * 60);
+    let valid = match days {
+        ..0 => format!("which was over {} days ago", -days),
+        0..=FOREVER => format!("for {days} days more"),
+        _ => "without an end".to_owned(),
+    };
+    Some(format!(
+        "  certificate   {subject}\n  for           {names}\n  signed by     {issuer}\n  \
+         valid         {valid}\n"
+    ))
+}
+
+/// In the order in which they happen.
+const PHASES: [&str; 5] = ["resolve", "connect", "tls", "dialogue", "starttls"];
+
+/// Days that nobody lives to see.
+const FOREVER: i64 = 365 * 100;
+
+const INFALLIBLE: &str = "a String takes whatever is written to it";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn check(name: &'static str, fields: &Value, expected: &str) {
+        let event = Event {
+            at: UNIX_EPOCH + Duration::from_secs(1_780_000_000),
+            name,
+            fields: fields.as_object().unwrap().clone(),
+        };
+        assert_eq!(told(&event, 60).unwrap_or_default(), expected);
+    }
+
+    #[test]
+    fn each_line_says_when_it_was_said_and_by_whom_and_cannot_steer_the_terminal() {
+        let heard = json!({ "step": 2, "text": "220 \u{1b}[2J", "matched": true, "at": 0.0015 });
+        check("heard", &heard, "     1.50 ms  2 < 220 \\u{1b}[2J\n");
+        let other = json!({ "step": 2, "text": "x", "matched": false, "at": 0.0 });
+        check("heard", &other, "     0.00 ms    < x\n");
+        let sent = json!({ "step": 1, "text": "EHLO a\r\n", "at": 1.0 });
+        check("sent", &sent, "  1000.00 ms  1 > EHLO a\n");
+        check("resolved", &json!({}), "");
+    }
+
+    #[test]
+    fn a_certificate_is_told_with_the_days_that_it_has_left() {
+        for (until, valid) in [
+            (1_780_000_000 + 864_000, "for 10 days more"),
+            (1_780_000_000 - 864_000, "which was over 10 days ago"),
+            (253_402_300_799_i64, "without an end"),
+        ] {
+            let shown = json!({
+                "subject": "CN=a", "issuer": "CN=b", "dns_names": "a.test,b.test",
+                "not_after": until,
+            });
+            let expected = format!(
+                "  certificate   CN=a\n  for           a.test, b.test\n  signed by     CN=b\n  \
+                 valid         {valid}\n"
+            );
+            check("certificate", &shown, &expected);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What is done with what a peer may have sent, as one function per parser.
+//!
+//! For fuzzing, and for the test below that gives each function its corpus again. They never panic but
+//! for a mistake of ours: what they check holds for any bytes.
+
+use leadsman_dial::{Octets, Pattern, Step, Template};
+use serde_json::json;
+
+use crate::dialogue::{Dialogue, Do, Flaw};
+
+/// A pattern, a text to send, and bytes to expect, each on a line of its own; then what a peer says.
+///
+/// # Panics
+/// If it matters in which pieces it comes, or a step hears what was not said.
+pub fn dialogue(bytes: &[u8]) {
+    let mut parts = bytes.splitn(4, |byte| *byte == b'\n');
+    let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let (pattern, send, wanted) = (line(), line(), line());
+    let said = parts.next().unwrap_or_default();
+    let steps = json!([
+        { "expect": pattern, "send": send, "labels": [{ "name": "a", "value": send }] },
+        { "expect_bytes": wanted },
+        { "expect": pattern, "send": "QUIT\r" },
+    ]);
+    // A pattern that is none is refused before there is a dialogue.
+    let Ok(steps) = serde_json::from_value::<Vec<Step>>(steps) else {
+        return;
+    };
+    let whole = play(&steps, [said].into_iter());
+    for size in [1, 3, 4096] {
+        assert_eq!(
+            play(&steps, said.chunks(size)),
+            whole,
+            "in pieces of {size}"
+        );
+    }
+}
+
+/// Plays a peer that says these pieces and closes; returns every line that was heard, what was sent,
+/// and how it ended.
+fn play<'p>(
+    steps: &[Step],
+    mut pieces: impl Iterator<Item = &'p [u8]>,
+) -> (Vec<Vec<u8>>, Vec<u8>, &'static str) {
+    let mut dialogue = Dialogue::new(steps, false);
+    let (mut heard, mut sent) = (Vec::new(), Vec::new());
+    loop {
+        match dialogue.next() {
+            Ok(Do::Read) => match pieces.next() {
+                Some(piece) => dialogue.room().extend_from_slice(piece),
+                None => dialogue.over(),
+            },
+            Ok(Do::Heard { .. }) => {
+                assert!(!dialogue.line().contains(&b'\n'));
+                heard.push(dialogue.line().to_vec());
+            }
+            Ok(Do::Write(bytes)) => sent.extend(bytes),
+            Ok(Do::ReadAside(_) | Do::Upgrade) => unreachable!("no step wants it"),
+            Ok(Do::Matched) => {}
+            Ok(Do::Finish) => return (heard, sent, "good"),
+            Err(flaw) => {
+                let peer = leadsman_dial::Peer::Path("peer");
+                let told = crate::words::doing(&dialogue, peer) + &crate::words::came(&dialogue);
+                assert!(!told.chars().any(char::is_control), "{told:?}");
+                let ended = match flaw {
+                    Flaw::Unmatched => "unmatched",
+                    Flaw::Short => "short",
+                    // How much of it had come is told, and differs.
+                    Flaw::Differs(_) => "differs",
+                    Flaw::TooLong => "too long",
+                };
+                return (heard, sent, ended);
+            }
+        }
+    }
+}
+
+/// A pattern and a text on lines of their own, then the template.
+///
+/// # Panics
+/// If a template without references changes, or one does that is written twice as long.
+pub fn template(bytes: &[u8]) {
+    let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
+    let pattern = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let text = parts.next().unwrap_or_default();
+    let written = parts.next().unwrap_or_default();
+    let Ok(pattern) = pattern.parse::<Pattern>() else {
+        return;
+    };
+    let Some(found) = pattern.find(text) else {
+        return;
+    };
+    let expanded = Template::new(Octets::from(written)).expand(&found);
+    if !written.contains(&b'$') {
+        assert_eq!(expanded, written);
+    }
+    // Behind a blank no reference goes on.
+    let twice = [written, b" ", written].concat();
+    let expected = [&*expanded, b" ", &*expanded].concat();
+    assert_eq!(
+        Template::new(Octets::from(&*twice)).expand(&found),
+        expected
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn whatever_was_found_by_fuzzing_does_no_harm() {
+        let targets: [(&str, fn(&[u8])); 2] = [("dialogue", dialogue), ("template", template)];
+        for (name, target) in targets {
+            let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("fuzz/corpus")
+                .join(name);
+            let files = fs::read_dir(&corpus).expect("every target has a corpus");
+            let played = files.map(|file| target(&fs::read(file.unwrap().path()).unwrap()));
+            assert!(played.count() > 0, "{name}");
+        }
+    }
+}
