@@ -279,6 +279,7 @@ async fn carry_out(
         resolver: &*services.resolver,
         sink: &ear,
         compatible: false,
+        fence: None,
     };
     let run = perform(probe.probe(), order).await;
     let heard = ear.heard.into_inner();

@@ -90,6 +90,7 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
                 resolver: &*host.services.resolver,
                 sink: &ear,
                 compatible: false,
+                fence: None,
             };
             perform(&mut *probe, order).await
         }

@@ -14,6 +14,7 @@
 mod context;
 pub mod draw;
 mod fault;
+mod fence;
 pub mod manual;
 mod meter;
 pub mod metric;
@@ -38,6 +39,7 @@ pub use schemars;
 
 pub use context::Context;
 pub use fault::{Blocker, Cause, Fault};
+pub use fence::Fence;
 pub use meter::{Count, Meter, Sample};
 pub use metric::{Counter, Gauge, Histogram, Info};
 pub use options::OptionsError;

@@ -14,7 +14,7 @@ use super::finished::Finished;
 use super::hosts::Hosts;
 use super::written::written;
 use crate::options::{Kind, Node, OptionsError};
-use crate::{Event, Order, Plugin, Probe, Registry, Run, Sink, Stop, Target, perform};
+use crate::{Event, Fence, Order, Plugin, Probe, Registry, Run, Sink, Stop, Target, perform};
 
 /// A plugin with the options, names and timeout to run it with.
 ///
@@ -72,6 +72,8 @@ pub struct Bench {
     hosts: Hosts,
     timeout: Duration,
     stop: Stop,
+    compatible: bool,
+    fence: Option<Arc<dyn Fence>>,
 }
 
 impl Bench {
@@ -83,6 +85,8 @@ impl Bench {
             hosts: Hosts::default(),
             timeout: PATIENCE,
             stop: Stop::never(),
+            compatible: false,
+            fence: None,
         }
     }
 
@@ -132,6 +136,22 @@ impl Bench {
         self
     }
 
+    /// Has runs record what `blackbox_exporter` would, see [`Context::is_compatible`].
+    ///
+    /// [`Context::is_compatible`]: crate::Context::is_compatible
+    #[must_use]
+    pub fn compatible(mut self) -> Self {
+        self.compatible = true;
+        self
+    }
+
+    /// Sets whom runs may ask.
+    #[must_use]
+    pub fn fence(mut self, fence: impl Fence + 'static) -> Self {
+        self.fence = Some(Arc::new(fence));
+        self
+    }
+
     /// The plugin that is run.
     pub fn plugin(&self) -> &'static Plugin {
         self.plugin
@@ -174,7 +194,8 @@ impl Bench {
             stop: &self.stop,
             resolver: &self.hosts,
             sink: &events,
-            compatible: false,
+            compatible: self.compatible,
+            fence: self.fence.as_deref(),
         };
         let run = perform(probe, order).await;
         let events = events
