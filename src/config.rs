@@ -8,12 +8,14 @@
 //! Plugins are known here by the registry alone. Nothing here probes, listens, or watches the file
 //! for changes, and nothing is looked up in the network.
 
+mod allow;
 mod buckets;
 mod diagnose;
 mod follow_up;
 mod labels;
 mod modules;
 mod probes;
+mod rate;
 mod reading;
 mod responders;
 mod schema;
@@ -32,8 +34,9 @@ use leadsman_core::options::Node;
 pub(crate) use diagnose::Problems;
 pub(crate) use modules::Module;
 pub(crate) use probes::Scheduled;
+pub(crate) use rate::Rate;
 pub(crate) use schema::schema;
-pub(crate) use web::{Address, Listen, Web};
+pub(crate) use web::{Address, Compatibility, Listen, Web};
 
 use crate::responders::Wanted;
 use diagnose::Problem;

@@ -77,6 +77,7 @@ pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartEr
     source.listen = args.listen;
     source.timeout_offset = args.timeout_offset;
     source.history = args.history_limit;
+    source.compatibility = args.compatibility;
     let (config, warnings) = source.read(&registry).map_err(StartError::Config)?;
     for warning in warnings.lines() {
         warn!("{warning}");

@@ -14,7 +14,7 @@ use leadsman_core::Registry;
 use leadsman_core::options::Period;
 use tracing::warn;
 
-use crate::config::{Address, Config, Listen, Problems};
+use crate::config::{Address, Compatibility, Config, Listen, Problems};
 use crate::demonstration::Demonstration;
 
 /// Where the configuration comes from, and what flags change in it.
@@ -27,6 +27,8 @@ pub(crate) struct Source {
     pub(crate) timeout_offset: Option<Duration>,
     /// In place of `web.history`.
     pub(crate) history: Option<usize>,
+    /// In place of `web.compatibility`.
+    pub(crate) compatibility: Option<Compatibility>,
     serving: Option<Serving>,
 }
 
@@ -62,6 +64,7 @@ impl Source {
             listen: Vec::new(),
             timeout_offset: None,
             history: None,
+            compatibility: None,
             serving: None,
         })
     }
@@ -85,6 +88,9 @@ impl Source {
         }
         if let Some(history) = self.history {
             config.web.history = history;
+        }
+        if let Some(compatibility) = self.compatibility {
+            config.web.compatibility = compatibility;
         }
         Ok((config, warnings))
     }

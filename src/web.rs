@@ -6,7 +6,9 @@
 //! place for the rest.
 
 mod budget;
+mod caller;
 mod door;
+mod limits;
 mod logs;
 mod page;
 mod patience;
@@ -22,9 +24,10 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 use leadsman_core::{Stop, Stopper};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use self::caller::Caller;
+use self::limits::Limits;
 use self::reply::{Body, not_allowed, text};
 use self::scrape::Readers;
 use crate::host::Host;
@@ -49,6 +52,7 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>, host: Arc<Host>) {
 struct Surface {
     host: Arc<Host>,
     readers: Readers,
+    limits: Limits,
     /// Ends the runs under way.
     hurry: Stopper,
     hurried: Stop,
@@ -60,21 +64,21 @@ impl Surface {
         Self {
             host,
             readers: Readers::default(),
+            limits: Limits::default(),
             hurry,
             hurried,
         }
     }
 
-    /// Answers one request, on a connection that ends when it is told to `leave`; what the
-    /// request's body may hold is of no interest to any path.
-    async fn answer(&self, leave: &Arc<Notify>, head: &Parts) -> Response<Body> {
+    /// Answers one request; what its body may hold is of no interest to any path.
+    async fn answer(&self, caller: &Caller, head: &Parts) -> Response<Body> {
         match (head.uri.path(), &head.method) {
-            ("/probe", _) => probe::answer(&self.host, &self.hurried, head).await,
+            ("/probe", _) => probe::answer(self, caller, head).await,
             ("/-/reload", &Method::POST | &Method::PUT) => self.reload().await,
             ("/-/reload", _) => not_allowed("POST, PUT"),
             (path, &Method::GET | &Method::HEAD) => match path {
                 "/" => page::answer(&self.host),
-                "/metrics" => scrape::all(self, leave, &head.headers).await,
+                "/metrics" => scrape::all(self, &caller.leave, &head.headers).await,
                 "/logs" => logs::answer(&self.host.services.history, &head.uri),
                 "/config" => text(StatusCode::OK, self.host.config.load().shown()),
                 "/-/healthy" => text(StatusCode::OK, "Healthy\n"),

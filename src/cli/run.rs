@@ -13,7 +13,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{Ask, path};
-use crate::config::Address;
+use crate::config::{Address, Compatibility};
 
 /// What the daemon is told by its flags. What is `None` or empty is left to the configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub(crate) struct RunArgs {
     pub(crate) timeout_offset: Option<Duration>,
     /// How many results are kept to look at.
     pub(crate) history_limit: Option<usize>,
+    /// Whose answers `/probe` gives.
+    pub(crate) compatibility: Option<Compatibility>,
     /// The least severe messages that are logged.
     pub(crate) log_level: LogLevel,
     /// How they are written.
@@ -66,6 +68,11 @@ pub(super) fn flags() -> Vec<Arg> {
             .help("Configuration [default: leadsman.yml here, else a demonstration on loopback]"),
         listen("listen", "HOST:PORT")
             .help("Address to serve on, in place of the configuration's; may be repeated"),
+        Arg::new("web.compatibility")
+            .long("web.compatibility")
+            .value_name("WHOSE")
+            .value_parser(compatibility())
+            .help("Whose answers /probe gives to the letter, oddities included [default: none]"),
     ];
     let shared = [
         path("config.file", "FILE")
@@ -125,6 +132,7 @@ pub(super) fn read(command: &mut Command, given: &ArgMatches) -> Result<Ask, cla
         listen: listen.cloned().collect(),
         timeout_offset: given.get_one("timeout-offset").copied(),
         history_limit: given.get_one("history.limit").copied(),
+        compatibility: given.get_one("web.compatibility").copied(),
         log_level: super::required(given, "log.level"),
         log_format: super::required(given, "log.format"),
         log_prober: super::required(given, "log.prober"),
@@ -215,6 +223,13 @@ fn listen(id: &'static str, value: &'static str) -> Arg {
 fn seconds(text: &str) -> Result<Duration, String> {
     let number = f64::from_str(text).map_err(|_| "write a number of seconds, such as 0.5")?;
     Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
+}
+
+fn compatibility() -> impl TypedValueParser<Value = Compatibility> {
+    PossibleValuesParser::new(["none", "blackbox"]).map(|name| match name.as_str() {
+        "blackbox" => Compatibility::Blackbox,
+        _ => Compatibility::None,
+    })
 }
 
 fn level() -> impl TypedValueParser<Value = LogLevel> {

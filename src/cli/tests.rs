@@ -11,6 +11,7 @@ use std::time::Duration;
 use self::plugins::{BUOY, ECHO, LEAD, LOG, SONAR};
 use super::*;
 use crate::by_hand::Shown;
+use crate::config::Compatibility;
 use crate::terminal::{Size, Terminal};
 
 fn registry() -> Registry {
@@ -144,6 +145,7 @@ fn without_a_command_it_runs() {
         listen: vec![],
         timeout_offset: None,
         history_limit: None,
+        compatibility: None,
         log_level: LogLevel::Info,
         log_format: LogFormat::Logfmt,
         log_prober: None,
@@ -170,13 +172,15 @@ fn a_service_file_of_blackbox_exporter_is_understood() {
     let args = run(
         "--config.file=/etc/blackbox.yml --web.listen-address=:9115 --web.listen-address=[::1]:1 \
          --timeout-offset=0.25 --history.limit=7 --log.level=warn --log.format json \
-         --web.route-prefix=/ --web.external-url= --log.prober=info",
+         --web.route-prefix=/ --web.external-url= --log.prober=info \
+         --web.compatibility=blackbox",
     );
     let expected = RunArgs {
         config: Some("/etc/blackbox.yml".into()),
         listen: vec![":9115".parse().unwrap(), "[::1]:1".parse().unwrap()],
         timeout_offset: Some(Duration::from_millis(250)),
         history_limit: Some(7),
+        compatibility: Some(Compatibility::Blackbox),
         log_level: LogLevel::Warn,
         log_format: LogFormat::Json,
         log_prober: Some(LogLevel::Info),

@@ -14,12 +14,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use leadsman_core::Stop;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::Surface;
+use super::caller::Caller;
 use super::patience::Patient;
 
 /// Lets peers in, at most so many at a time, until the end is asked for; then waits a while for
@@ -36,8 +36,9 @@ pub(super) async fn attend(listener: TcpListener, surface: Arc<Surface>, most: u
         };
         match accepted {
             Ok(_) if connections.len() >= most => surface.host.services.own.connection_refused(),
-            Ok((stream, _)) => {
-                connections.spawn(converse(stream, Arc::clone(&surface), stop.clone()));
+            Ok((stream, peer)) => {
+                let caller = Caller::from(peer.ip());
+                connections.spawn(converse(stream, caller, Arc::clone(&surface), stop.clone()));
             }
             // The peer has gone while it waited in the queue.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -71,13 +72,12 @@ async fn end(connections: &mut JoinSet<()>) {
 }
 
 /// Answers one connection's requests, one after the other.
-async fn converse(stream: TcpStream, surface: Arc<Surface>, stop: Stop) {
+async fn converse(stream: TcpStream, caller: Caller, surface: Arc<Surface>, stop: Stop) {
     // Without it, the last piece of an answer may wait for an acknowledgement. It works as well.
     _ = stream.set_nodelay(true);
-    let leave = Arc::new(Notify::new());
     let service = service_fn(async |request| {
         let (head, _) = hyper::Request::into_parts(request);
-        Ok::<_, Infallible>(surface.answer(&leave, &head).await)
+        Ok::<_, Infallible>(surface.answer(&caller, &head).await)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -87,7 +87,7 @@ async fn converse(stream: TcpStream, surface: Arc<Surface>, stop: Stop) {
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = leave.notified() => {
+        () = caller.leave.notified() => {
             debug!("a scrape was cut in favour of a newer one");
             return;
         }

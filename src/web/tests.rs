@@ -3,6 +3,7 @@
 mod answers;
 mod connections;
 mod lead;
+mod limits;
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use leadsman_core::{Family, Registry, Resolve, ResolveError, Stop, Stopper};
 use leadsman_metrics::{Own, Store};
 
 use super::Surface;
+use super::caller::Caller;
 use super::reply::Body;
 use crate::config::Config;
 use crate::drive::Driver;
@@ -117,7 +119,7 @@ async fn begin(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Respo
         request = request.header(*name, *value);
     }
     let (head, ()) = request.body(()).unwrap().into_parts();
-    surface.answer(&Arc::default(), &head).await
+    surface.answer(&Caller::default(), &head).await
 }
 
 async fn ask(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Answer {

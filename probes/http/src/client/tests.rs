@@ -4,6 +4,7 @@
 //! certificates that are made for the test.
 
 mod broken;
+mod compatible;
 mod fenced;
 mod flow;
 mod phases;
