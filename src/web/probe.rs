@@ -12,13 +12,13 @@ use hyper::header::RETRY_AFTER;
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use leadsman_core::{
-    Event, Fault, Fence, OptionsError, Order, Recording, Run, Sink, Target, perform,
+    Aim, Event, Fault, Fence, OptionsError, Order, Probe, Recording, Run, Sink, Target, perform,
 };
 use tokio::time::Instant;
 
 use super::budget::{BudgetError, budget};
 use super::caller::Caller;
-use super::query::Query;
+use super::query::{Query, decoded};
 use super::reply::{Body, text};
 use super::transcript::transcript;
 use super::{Surface, scrape};
@@ -88,7 +88,7 @@ async fn carry_out(
     let Some((plugin, options)) = &module.options else {
         return Err(Refusal::UnknownProber(module.prober.clone()));
     };
-    let target = Arc::new(Target {
+    let mut target = Arc::new(Target {
         hostname: query.value("hostname").map(Box::from),
         ..Target::new(&*address)
     });
@@ -104,7 +104,7 @@ async fn carry_out(
             .log_prober
             .map(|level| (level, name, &*address)),
     };
-    let run = match options.aim(&target) {
+    let run = match aimed(options, &mut target) {
         Ok(mut probe) => {
             let order = Order {
                 plugin,
@@ -128,11 +128,27 @@ async fn carry_out(
             target,
             started: SystemTime::now(),
             duration: Duration::ZERO,
+            timeout,
             result: Err(Fault::own(why)),
             recording: Recording::new(plugin.layout()),
         },
     };
     Ok(host.services.history.asked(module, run, ear.heard()))
+}
+
+/// Aims at `target`, or at what it stands for once it is decoded again: some write a target into a
+/// URL that had been escaped before. What makes sense as it is is taken as it is.
+fn aimed(options: &Arc<dyn Aim>, target: &mut Arc<Target>) -> Result<Box<dyn Probe>, OptionsError> {
+    options.aim(target).or_else(|why| {
+        let again = decoded(&target.address).ok_or_else(|| why.clone())?;
+        let again = Arc::new(Target {
+            address: again.into(),
+            ..Target::clone(target)
+        });
+        let probe = options.aim(&again).map_err(|_| why)?;
+        *target = again;
+        Ok(probe)
+    })
 }
 
 impl Refusal {

@@ -88,6 +88,7 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
         target: Arc::clone(order.target),
         started,
         duration: begin.elapsed(),
+        timeout: order.timeout,
         result,
         recording: recording
             .into_inner()

@@ -101,6 +101,27 @@ async fn debug_explains_the_run_and_hides_secrets() {
 }
 
 #[tokio::test]
+async fn a_target_that_was_escaped_twice_is_understood() {
+    let surface = surface().await;
+    let probe = "/probe?module=well&target";
+    let answer = ask(&surface, &format!("{probe}=twice%253A7"), &[]).await;
+    assert!(
+        answer.text().contains("probe_success 1\n"),
+        "{}",
+        answer.text()
+    );
+    let logged = ask(&surface, "/logs?target=twice:7", &[]).await;
+    assert_eq!(logged.status, 200);
+    // What makes no sense either way is told as it came.
+    let answer = ask(&surface, &format!("{probe}=100%25"), &[]).await;
+    assert!(
+        answer.text().contains("probe_success 0\n"),
+        "{}",
+        answer.text()
+    );
+}
+
+#[tokio::test]
 async fn paths_for_operators_answer_what_tools_expect() {
     let surface = surface().await;
     let check = async |line: &str, status: u16, words: &str| {

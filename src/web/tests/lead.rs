@@ -27,7 +27,7 @@ impl Options for Lead {
     type Probe = Heave;
 
     fn aim(self: &Arc<Self>, target: &Target) -> Result<Heave, OptionsError> {
-        if &*target.address == "ashore" {
+        if &*target.address == "ashore" || target.address.contains('%') {
             return Err(OptionsError::new("there is no water at this target"));
         }
         Ok(Heave)
@@ -46,6 +46,7 @@ impl Probe for Heave {
                 );
                 Ok(())
             }
+            "twice:7" => Ok(()),
             "silent" => pending().await,
             "mimics" if cx.is_compatible() => Ok(()),
             "198.51.100.7" | "127.0.0.1" => {
