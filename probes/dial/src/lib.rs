@@ -9,6 +9,8 @@
 //!                                              Handshake: what the peer showed, refused or not
 //! ```
 //!
+//! Whoever is connected to finds the other side of TLS in [`ServerTls`].
+//!
 //! What the kernel measured of the connection is asked of [`TcpInfo`] before it is given up.
 //! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
 //! probe's affair, and so is what a phase is called in its metrics.
@@ -19,12 +21,17 @@ mod connect;
 mod laps;
 pub mod metrics;
 mod proxy;
+mod server;
 mod tls;
 
 pub use connect::{Connected, connect};
 pub use laps::Laps;
 pub use leadsman_wire::TcpInfo;
 pub use proxy::{Bypass, Proxy, ProxyError};
+pub use server::{
+    Accepted, CipherSuite, ClientAuth, Curve, ServerFiles, ServerTls, ServerTlsError,
+    ServerTlsOptions,
+};
 pub use tls::{
     Certificate, Distrust, Handshake, Protocol, Shown, Tls, TlsCache, TlsError, TlsOptions,
     TlsStream, TlsVersion, failure,
