@@ -8,6 +8,7 @@
 //! Plugins are known here by the registry alone. Nothing here probes, listens, or watches the file
 //! for changes, and nothing is looked up in the network.
 
+mod access;
 mod allow;
 mod buckets;
 mod diagnose;
@@ -25,12 +26,15 @@ mod web;
 mod yaml;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use leadsman_core::Registry;
 use leadsman_core::options::Node;
+use ring::digest::{SHA256, digest};
 
+pub(crate) use access::AccessOptions;
 pub(crate) use diagnose::Problems;
 pub(crate) use modules::Module;
 pub(crate) use probes::Scheduled;
@@ -41,6 +45,21 @@ pub(crate) use web::{Address, Compatibility, Listen, Web};
 use crate::responders::Wanted;
 use diagnose::Problem;
 use reading::Reading;
+
+/// Tells a file from what it was before (SHA-256).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digest(Vec<u8>);
+
+impl Digest {
+    fn of(text: &[u8]) -> Self {
+        Self(digest(&SHA256, text).as_ref().to_vec())
+    }
+
+    /// The digest of a file as it is now.
+    pub(crate) fn of_file(path: &Path) -> io::Result<Self> {
+        Ok(Self::of(&std::fs::read(path)?))
+    }
+}
 
 /// Everything that a configuration asks for.
 #[derive(Debug, Default)]
@@ -53,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) modules: BTreeMap<String, Arc<Module>>,
     /// The services that run beside the probes.
     pub(crate) responders: Vec<Wanted>,
+    /// The file that it was read from, as it was; empty where there was none.
+    pub(crate) digest: Digest,
 }
 
 impl Config {
@@ -75,7 +96,9 @@ impl Config {
             let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;
             unreadable(format!("line {line} is not UTF-8 text"))
         })?;
-        Self::parse(&name, &text, registry)
+        let (mut config, warnings) = Self::parse(&name, &text, registry)?;
+        config.digest = Digest::of(text.as_bytes());
+        Ok((config, warnings))
     }
 
     /// Reads a text; `name` stands for it in messages. Takes `${env:NAME}` from the environment.

@@ -10,6 +10,7 @@
 //! - `daemon` starts and ends everything; `host` is what is in force, and reloads it; `services` are
 //!   what every run needs.
 //! - `schedule` decides when, `drive` carries it out, `responders` are there to be probed.
+//! - `access` says who is let in over the web, and speaks TLS with them.
 //! - `resolver` looks up names; `history` keeps the last runs; `listen` opens the addresses at which
 //!   `web` shows it all; `log` logs.
 //!
@@ -17,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod by_hand;
 mod check;
 mod cli;

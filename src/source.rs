@@ -14,7 +14,7 @@ use leadsman_core::Registry;
 use leadsman_core::options::Period;
 use tracing::warn;
 
-use crate::config::{Address, Compatibility, Config, Listen, Problems};
+use crate::config::{Address, Compatibility, Config, Digest, Listen, Problems};
 use crate::demonstration::Demonstration;
 
 /// Where the configuration comes from, and what flags change in it.
@@ -93,6 +93,16 @@ impl Source {
             config.web.compatibility = compatibility;
         }
         Ok((config, warnings))
+    }
+
+    /// What the file is like now; `None` if there is none, or it cannot be read as one. Blocks on it.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        let Origin::File(path) = &self.origin else {
+            return None;
+        };
+        // Reading a pipe would wait for somebody to fill it.
+        let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+        is_file.then(|| Digest::of_file(path).ok()).flatten()
     }
 
     /// Notes that `config`, read before, is served at `open`: for good, whatever is read from now on.

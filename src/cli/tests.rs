@@ -9,10 +9,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::plugins::{BUOY, ECHO, LEAD, LOG, SONAR};
+use super::run::DoorArgs;
 use super::*;
 use crate::by_hand::Shown;
 use crate::config::Compatibility;
 use crate::terminal::{Size, Terminal};
+use crate::web::Prefix;
 
 fn registry() -> Registry {
     Registry::of([&LEAD, &LOG, &ECHO, &SONAR], [&BUOY]).unwrap()
@@ -143,6 +145,8 @@ fn without_a_command_it_runs() {
     let plain = RunArgs {
         config: None,
         listen: vec![],
+        door: DoorArgs::default(),
+        auto_reload: None,
         timeout_offset: None,
         history_limit: None,
         compatibility: None,
@@ -172,12 +176,19 @@ fn a_service_file_of_blackbox_exporter_is_understood() {
     let args = run(
         "--config.file=/etc/blackbox.yml --web.listen-address=:9115 --web.listen-address=[::1]:1 \
          --timeout-offset=0.25 --history.limit=7 --log.level=warn --log.format json \
-         --web.route-prefix=/ --web.external-url= --log.prober=info \
+         --web.config.file=web.yml --web.external-url=https://example.com/x --log.prober=info \
+         --config.enable-auto-reload --config.auto-reload-interval=10s \
          --web.compatibility=blackbox",
     );
     let expected = RunArgs {
         config: Some("/etc/blackbox.yml".into()),
         listen: vec![":9115".parse().unwrap(), "[::1]:1".parse().unwrap()],
+        door: DoorArgs {
+            access: Some("web.yml".into()),
+            prefix: Prefix::of("https://example.com/x", "").unwrap(),
+            systemd: false,
+        },
+        auto_reload: Some(Duration::from_secs(10)),
         timeout_offset: Some(Duration::from_millis(250)),
         history_limit: Some(7),
         compatibility: Some(Compatibility::Blackbox),
@@ -186,6 +197,12 @@ fn a_service_file_of_blackbox_exporter_is_understood() {
         log_prober: Some(LogLevel::Info),
     };
     assert_eq!(args, expected);
+    let empty = run(
+        "--web.config.file= --web.external-url= --web.route-prefix=/ \
+                     --config.auto-reload-interval=30",
+    );
+    assert_eq!((empty.door, empty.auto_reload), (DoorArgs::default(), None));
+    assert!(run("--web.systemd-socket").door.systemd);
     for (line, expected) in [
         ("--config.check", None),
         ("--config.file=x --config.check", Some("x")),
@@ -200,26 +217,15 @@ fn a_service_file_of_blackbox_exporter_is_understood() {
 }
 
 #[test]
-fn what_cannot_be_honoured_is_refused_with_the_reason() {
+fn what_makes_no_sense_is_refused_with_the_reason() {
     for (line, expected) in [
         (
-            "--web.config.file=w.yml",
-            "--web.config.file cannot be honoured: leadsman serves",
+            "--web.external-url='http://x/y'",
+            "is not a URL at which this program can be found",
         ),
-        (
-            "--web.systemd-socket",
-            "--web.systemd-socket cannot be honoured: ",
-        ),
-        (
-            "--web.external-url=http://x/y",
-            "let the reverse proxy strip the prefix",
-        ),
-        (
-            "--web.route-prefix=/y",
-            "let the reverse proxy strip the prefix",
-        ),
-        ("--config.enable-auto-reload", "reloads on SIGHUP"),
-        ("--config.auto-reload-interval=30s", "reloads on SIGHUP"),
+        ("--config.auto-reload-interval=0", "longer than 0"),
+        ("--config.auto-reload-interval=soon", "not a duration"),
+        ("--web.systemd-socket --listen :1", "cannot be used with"),
         ("run --log.prober loud", "none, debug, info, warn, error"),
         ("--listen 9115", "write HOST:PORT, such as 127.0.0.1:9115"),
         (

@@ -1,7 +1,7 @@
 //! Who asks too often, and are too many runs under way?
 //!
-//! Only for `/probe`, which makes this host send packets; and only where the configuration says how
-//! much is too much. A client is the address that the connection comes from, of IPv6 its /64, for
+//! For `/probe`, which makes this host send packets, and for all there is; and only where the
+//! configuration says how much is too much. A client is the address that the connection comes from, of IPv6 its /64, for
 //! that much is everybody's own. Behind a reverse proxy all are one client: no header is believed.
 
 use std::collections::HashMap;
@@ -18,6 +18,8 @@ use crate::config::Rate;
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     running: AtomicUsize,
+    /// When all together will have made up for what they have asked.
+    all: Mutex<Option<Instant>>,
     /// When each client will have made up for what it has asked, if it asks for nothing more.
     clients: Mutex<HashMap<IpAddr, Instant>>,
 }
@@ -46,15 +48,43 @@ impl Limits {
                 clients.clear();
             }
         }
-        let even = clients.get(&client).copied().unwrap_or(now).max(now);
-        let ahead = even - now;
-        let most = interval * (rate.count.get() - 1);
-        if ahead > most {
-            return Err(ahead - most);
-        }
-        clients.insert(client, even + interval);
+        let even = clients.get(&client).copied().unwrap_or(now);
+        clients.insert(client, paced(even, now, interval, rate.count.get())?);
         Ok(())
     }
+
+    /// Counts a request of anybody, of which one may come in each `interval` and so many at once.
+    pub(super) fn ask_all(
+        &self,
+        interval: Duration,
+        at_once: u32,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        *all = Some(paced(all.unwrap_or(now), now, interval, at_once)?);
+        Ok(())
+    }
+}
+
+/// Whole seconds that are not over before `wait` is.
+pub(super) fn whole(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// When somebody will have made up for one more request who has for those before at `even`; or how
+/// long until that request may come.
+fn paced(
+    even: Instant,
+    now: Instant,
+    interval: Duration,
+    at_once: u32,
+) -> Result<Instant, Duration> {
+    let even = even.max(now);
+    let (ahead, most) = (even - now, interval * (at_once - 1));
+    if ahead > most {
+        return Err(ahead - most);
+    }
+    Ok(even + interval)
 }
 
 impl Drop for Place<'_> {

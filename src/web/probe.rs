@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::budget::{BudgetError, budget};
 use super::caller::Caller;
+use super::limits::whole;
 use super::query::{Query, decoded};
 use super::reply::{Body, text};
 use super::transcript::transcript;
@@ -172,11 +173,6 @@ impl Refusal {
             _ => StatusCode::BAD_REQUEST,
         }
     }
-}
-
-/// Whole seconds that are not over before `wait` is.
-fn whole(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// Hears what a run says, up to [`MOST_EVENTS`].

@@ -10,6 +10,7 @@
 //! - `driving`: what happens to runs in flight when the plan changes.
 //! - `ending`: signals, and what is in flight when they come.
 //! - `listening`: where it lets people in.
+//! - `door`: whom it lets in, and how it speaks with them.
 //! - `netns`: what it says of networks whose truth is known (privileged).
 //! - `simulated`: traces through simulated networks, against their record (privileged).
 //! - `ping`: the command, by hand and for programs.
@@ -26,6 +27,7 @@
 mod acme;
 mod ask;
 mod demonstration;
+mod door;
 mod driving;
 mod ending;
 mod http;

@@ -141,6 +141,56 @@ async fn paths_for_operators_answer_what_tools_expect() {
 }
 
 #[tokio::test]
+async fn everything_lies_below_the_prefix() {
+    let surface = Surface {
+        prefix: Prefix::of("https://example.com/probes", "").unwrap(),
+        ..surface().await
+    };
+    let check = async |path: &str, status: u16, location: &str| {
+        let answer = ask(&surface, path, &[]).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.header("location"), location, "{path}");
+    };
+    check("/probes/-/healthy", 200, "").await;
+    check("/probes/probe?module=well&target=deep", 200, "").await;
+    check("/probes/", 200, "").await;
+    check("/", 302, "https://example.com/probes/").await;
+    check("/-/healthy", 404, "").await;
+}
+
+#[tokio::test]
+async fn only_who_knows_a_password_is_answered() {
+    let stage = tempfile::TempDir::new().unwrap();
+    let file = stage.path().join("web.yml");
+    let hash = bcrypt::hash_with_salt("sesame", 4, [7; 16]).unwrap();
+    let text = format!(
+        "basic_auth_users: {{ alice: {hash} }}\nhttp_server_config: \
+         {{ headers: {{ X-Frame-Options: deny }} }}\nrate_limit: {{ interval: 1h, burst: 4 }}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let surface = Surface {
+        access: Arc::new(Access::open(Some(file)).unwrap()),
+        ..surface().await
+    };
+    let check = async |credentials: Option<&str>, status: u16| {
+        let fields: Vec<_> = credentials
+            .map(|c| ("authorization", c))
+            .into_iter()
+            .collect();
+        let answer = ask(&surface, "/-/healthy", &fields).await;
+        assert_eq!(answer.status, status, "{credentials:?}");
+        assert_eq!(answer.header("x-frame-options"), "deny");
+        answer.header("www-authenticate").to_owned()
+    };
+    assert!(check(None, 401).await.starts_with("Basic realm="));
+    check(Some("Basic YWxpY2U6b3Blbg=="), 401).await;
+    assert_eq!(check(Some("Basic YWxpY2U6c2VzYW1l"), 200).await, "");
+    check(Some("Basic YWxpY2U6c2VzYW1l"), 200).await;
+    // All together have asked as often as they may.
+    check(Some("Basic YWxpY2U6c2VzYW1l"), 429).await;
+}
+
+#[tokio::test]
 async fn stopping_program_is_healthy_and_not_ready() {
     let (host, stopper) = host(CONFIG).await;
     let surface = Surface::new(host);
