@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use hyper::header::{HeaderName, HeaderValue};
 use leadsman_core::Stop;
 use leadsman_core::options::Secret;
-use leadsman_dial::{ServerFiles, ServerTls, ServerTlsError};
+use leadsman_dial::{ServerFiles, ServerTls, ServerTlsError, alpn};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -168,16 +168,18 @@ impl Rules {
         if seen == Some(&now) {
             return Ok(None);
         }
-        let alpn: &[&[u8]] = if options.http.http2 {
-            &[H2, HTTP_11]
+        let offered: &[&[u8]] = if options.server.http2 {
+            &[alpn::H2, alpn::HTTP_11]
         } else {
-            &[HTTP_11]
+            &[alpn::HTTP_11]
         };
         let tls = match (&options.tls, &now.files) {
-            (Some(tls), Some(files)) => Some(ServerTls::new(tls, files, alpn).map_err(unusable)?),
+            (Some(tls), Some(files)) => {
+                Some(ServerTls::new(tls, files, offered).map_err(unusable)?)
+            }
             _ => None,
         };
-        let headers = options.http.headers.iter().filter_map(|(name, value)| {
+        let headers = options.server.headers.iter().filter_map(|(name, value)| {
             let name = HeaderName::try_from(name).ok()?;
             let value = HeaderValue::from_str(value).ok()?;
             (!value.is_empty()).then_some((name, value))
@@ -193,10 +195,6 @@ impl Rules {
         }))
     }
 }
-
-/// HTTP/2 as it is offered in TLS (RFC 9113, section 3.2).
-pub(crate) const H2: &[u8] = b"h2";
-const HTTP_11: &[u8] = b"http/1.1";
 
 /// How long a change may lie there unseen.
 const INTERVAL: Duration = Duration::from_secs(1);

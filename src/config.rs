@@ -35,6 +35,8 @@ use leadsman_core::options::Node;
 use ring::digest::{SHA256, digest};
 
 pub(crate) use access::AccessOptions;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use allow::Allow;
 pub(crate) use diagnose::Problems;
 pub(crate) use modules::Module;
 pub(crate) use probes::Scheduled;

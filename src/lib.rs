@@ -27,6 +27,8 @@ mod daemon;
 mod demonstration;
 mod drive;
 mod follow_up;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod history;
 mod host;
 mod listen;

@@ -28,9 +28,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use self::caller::Caller;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::gate::credentials;
 use self::limits::Limits;
 use self::prefix::Elsewhere;
 pub(crate) use self::prefix::Prefix;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::query::query_value;
 use self::reply::{Body, moved, not_allowed, text};
 use self::scrape::Readers;
 use crate::access::Access;

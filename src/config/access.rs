@@ -25,7 +25,7 @@ pub(crate) struct AccessOptions {
     pub(crate) tls: Option<ServerTlsOptions>,
     /// How HTTP is spoken.
     #[serde(rename = "http_server_config")]
-    pub(crate) http: HttpOptions,
+    pub(crate) server: ServerOptions,
     /// Hashes of passwords by the user's name; nobody needs one if there are none.
     #[serde(rename = "basic_auth_users")]
     pub(crate) users: BTreeMap<String, Secret>,
@@ -36,14 +36,14 @@ pub(crate) struct AccessOptions {
 /// How HTTP is spoken.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct HttpOptions {
+pub(crate) struct ServerOptions {
     /// Whether HTTP/2 is offered in TLS.
     pub(crate) http2: bool,
     /// Fields that every answer gets.
     pub(crate) headers: BTreeMap<String, String>,
 }
 
-impl Default for HttpOptions {
+impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             http2: true,
@@ -125,7 +125,7 @@ impl AccessOptions {
             let why = unusable(hash.reveal())?;
             Some(mistake("basic_auth_users", user, why))
         });
-        let headers = self.http.headers.iter().filter_map(|(name, value)| {
+        let headers = self.server.headers.iter().filter_map(|(name, value)| {
             let why = unknown(name, value)?;
             let mut error = mistake("http_server_config", "headers", why);
             let name = name.clone();
@@ -216,8 +216,8 @@ mod tests {
         let tls = options.tls.unwrap();
         assert_eq!(tls.cert_file.unwrap(), Path::new("/etc/web/server.crt"));
         assert_eq!(tls.key_file.unwrap(), Path::new("/keys/server.key"));
-        assert!(!options.http.http2);
-        assert_eq!(options.http.headers["X-Frame-Options"], "deny");
+        assert!(!options.server.http2);
+        assert_eq!(options.server.headers["X-Frame-Options"], "deny");
         assert_eq!(options.users["alice"].reveal(), HASH);
         assert_eq!(options.rate_limit.burst, 20);
         for nothing in [

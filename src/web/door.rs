@@ -13,7 +13,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use leadsman_core::Stop;
-use leadsman_dial::Accepted;
+use leadsman_dial::{Accepted, alpn};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -23,7 +23,6 @@ use tracing::{debug, warn};
 use super::Surface;
 use super::caller::Caller;
 use super::patience::Patient;
-use crate::access::H2;
 
 /// Lets peers in, at most so many at a time, until the end is asked for; then waits a while for
 /// what they are being answered.
@@ -87,9 +86,12 @@ async fn converse(stream: TcpStream, caller: Caller, surface: Arc<Surface>, stop
         () = stop.requested() => return,
     };
     match agreed {
-        Ok(Ok(Accepted { stream, alpn })) => {
-            let version = match alpn.as_deref() {
-                Some(H2) => Version::Http2,
+        Ok(Ok(Accepted {
+            stream,
+            alpn: chosen,
+        })) => {
+            let version = match chosen.as_deref() {
+                Some(alpn::H2) => Version::Http2,
                 _ => Version::Http1,
             };
             speak(stream, version, caller, surface, stop).await;

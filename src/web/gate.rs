@@ -58,7 +58,7 @@ fn unauthorized() -> Response<Body> {
 }
 
 /// Who the request says it comes from, and the password.
-fn credentials(fields: &HeaderMap) -> Option<(String, String)> {
+pub(crate) fn credentials(fields: &HeaderMap) -> Option<(String, String)> {
     let field = fields.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = field.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

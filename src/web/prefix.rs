@@ -17,7 +17,7 @@ pub(crate) struct Prefix {
 
 /// Where a path leads that is not below the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Elsewhere {
+pub(crate) enum Elsewhere {
     /// To where everything begins.
     Home,
     /// To nothing.
@@ -75,7 +75,7 @@ impl Prefix {
     }
 
     /// The part of a path below the prefix, with its slash.
-    pub(super) fn strip<'p>(&self, path: &'p str) -> Result<&'p str, Elsewhere> {
+    pub(crate) fn strip<'p>(&self, path: &'p str) -> Result<&'p str, Elsewhere> {
         let stem = &self.path[..self.path.len() - 1];
         match path.strip_prefix(stem) {
             Some(rest) if rest.starts_with('/') => Ok(rest),

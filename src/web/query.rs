@@ -27,6 +27,13 @@ impl<'a> Query<'a> {
     }
 }
 
+/// The value of a parameter in the query of a URL, decoded as often as it can be.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
+    let value = Query(query).value(name)?;
+    decoded(&value).or_else(|| Some(value.into_owned()))
+}
+
 /// What a text stands for if it is taken for one that is escaped; `None` if nothing in it is.
 pub(super) fn decoded(text: &str) -> Option<String> {
     let decoded = percent_decode_str(text).decode_utf8().ok()?;

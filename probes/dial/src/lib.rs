@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alpn;
 mod connect;
 mod laps;
 pub mod metrics;
