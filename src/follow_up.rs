@@ -420,6 +420,7 @@ mod tests {
                 prober: String::new(),
                 timeout: None,
                 options: None,
+                differences: Vec::new(),
                 shown: module.into(),
             }),
             target: Arc::new(Target::new(number.to_string())),

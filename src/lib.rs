@@ -60,7 +60,7 @@ use leadsman_traceroute as _;
 use crate::by_hand::{
     ByHand, ByHandError, Outcome, SweepByHand, by_hand, serve_by_hand, sweep_by_hand,
 };
-use crate::cli::{Ask, Audience, LogFormat, LogLevel};
+use crate::cli::{Ask, Audience, CheckArgs, LogFormat, LogLevel};
 use crate::resolver::Resolver;
 use crate::responders::Wanted;
 use crate::source::Source;
@@ -99,7 +99,10 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
     };
     match ask {
         Ask::Run(args) => Ok(daemon::run(registry, args)?),
-        Ask::Check(file) => Ok(check(&Source::choose(file, &registry)?, &registry)?),
+        Ask::Check(CheckArgs { file, explain }) => {
+            let source = Source::choose(file, &registry)?;
+            Ok(check(&source, &registry, explain)?)
+        }
         Ask::Schema => {
             let schema = serde_json::to_string_pretty(&config::schema(&registry))?;
             Terminal::stdout().print(&format!("{schema}\n"))?;
@@ -115,9 +118,9 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-fn check(source: &Source, registry: &Registry) -> io::Result<ExitCode> {
+fn check(source: &Source, registry: &Registry, explain: bool) -> io::Result<ExitCode> {
     let colour = color_on(&io::stderr());
-    match check::check(source, registry) {
+    match check::check(source, registry, explain) {
         Ok((report, warnings)) => {
             complain(&warnings.render(colour));
             Terminal::stdout().print(&report)?;

@@ -12,7 +12,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use leadsman_core::options::Period;
 
-use super::{Ask, path};
+use super::{Ask, CheckArgs, path};
 use crate::config::{Address, Compatibility};
 use crate::web::Prefix;
 
@@ -154,7 +154,10 @@ pub(super) fn read(command: &mut Command, given: &ArgMatches) -> Result<Ask, cla
     let one = |ids: [&str; 2]| ids.iter().find_map(|id| given.get_one::<PathBuf>(id));
     let config = one(["config", "config.file"]).cloned();
     if given.get_flag("config.check") {
-        return Ok(Ask::Check(config));
+        return Ok(Ask::Check(CheckArgs {
+            file: config,
+            explain: false,
+        }));
     }
     let listen = ["listen", "web.listen-address"]
         .into_iter()

@@ -207,10 +207,14 @@ fn a_service_file_of_blackbox_exporter_is_understood() {
         ("--config.check", None),
         ("--config.file=x --config.check", Some("x")),
         ("check x", Some("x")),
+        ("check --explain x", Some("x")),
         ("check", None),
     ] {
         match given(line) {
-            Ok(Ask::Check(file)) => assert_eq!(file.as_deref(), expected.map(Path::new), "{line}"),
+            Ok(Ask::Check(args)) => {
+                assert_eq!(args.file.as_deref(), expected.map(Path::new), "{line}");
+                assert_eq!(args.explain, line.contains("--explain"), "{line}");
+            }
             other => panic!("{line:?}: {other:?}"),
         }
     }

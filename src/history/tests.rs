@@ -72,6 +72,7 @@ fn module() -> Arc<Module> {
         prober: "idle".into(),
         timeout: None,
         options: Some((&PLUGIN, options())),
+        differences: Vec::new(),
         shown: serde_json::Value::Null,
     })
 }

@@ -56,6 +56,35 @@ fn every_configuration_on_the_page_is_one() {
     assert_eq!(checked, 4);
 }
 
+#[test]
+fn files_of_blackbox_exporter_load_as_they_are_and_their_differences_are_told() {
+    const TEST: &str = "files_of_blackbox_exporter_load_as_they_are";
+    let examples = "/usr/share/doc/prometheus-blackbox-exporter/examples";
+    let files = [
+        "/etc/prometheus/blackbox.yml".to_owned(),
+        format!("{examples}/blackbox.yml"),
+        format!("{examples}/example.yml"),
+    ];
+    for file in files {
+        if !std::path::Path::new(&file).exists() {
+            return skipped(TEST, "Debian's package prometheus-blackbox-exporter");
+        }
+        let said = Command::new(LEADSMAN)
+            .args(["check", "--explain", &file])
+            .output()
+            .expect("the program was built");
+        let (report, complaints) = (said.stdout, said.stderr);
+        let complaints = String::from_utf8_lossy(&complaints);
+        assert!(said.status.success(), "{file}: {complaints}");
+        let report = String::from_utf8_lossy(&report);
+        assert!(
+            report.contains("Different from blackbox_exporter"),
+            "{report}"
+        );
+        assert!(report.contains("\nevery module of http:\n  - "), "{report}");
+    }
+}
+
 /// Answers every request on any address of this host; ends with the test's process.
 fn web_server() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port is free");

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod context;
+mod difference;
 pub mod draw;
 mod fault;
 mod fence;
@@ -38,6 +39,7 @@ pub use inventory;
 pub use schemars;
 
 pub use context::Context;
+pub use difference::Difference;
 pub use fault::{Blocker, Cause, Fault};
 pub use fence::Fence;
 pub use meter::{Count, Meter, Sample};
