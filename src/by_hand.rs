@@ -164,6 +164,7 @@ async fn carry_out(
                 resolver: &*resolver,
                 sink: &teller,
                 compatible: false,
+                fence: None,
             };
             let run = perform(&mut *aimed.probe, order).await;
             let outcome = Outcome::of(&run);

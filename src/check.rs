@@ -3,20 +3,78 @@
 //! Every mistake with its line, or else the load that the plan puts on this host, on the network
 //! and on Prometheus. Nothing is sent and no responder is opened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use leadsman_core::Registry;
 use leadsman_core::metric::Metric;
+use leadsman_core::{Difference, Registry};
 use leadsman_metrics::series_per_target;
 
-use crate::config::{Config, Problems, Scheduled};
+use crate::config::{Compatibility, Config, Module, Problems, Scheduled};
 use crate::source::Source;
 
 /// Checks the configuration that `run` would take.
-pub(crate) fn check(source: &Source, registry: &Registry) -> Result<(String, Problems), Problems> {
+pub(crate) fn check(
+    source: &Source,
+    registry: &Registry,
+    explain: bool,
+) -> Result<(String, Problems), Problems> {
     let (config, warnings) = source.read(registry)?;
-    Ok((report(&source.to_string(), &config), warnings))
+    let mut report = report(&source.to_string(), &config);
+    if explain {
+        report += &differences(&config);
+    }
+    Ok((report, warnings))
+}
+
+/// Tells, module by module, what is different from `blackbox_exporter`: first what concerns every
+/// module of a prober. What the configuration makes mimic it is not told.
+fn differences(config: &Config) -> String {
+    let mimics = config.web.compatibility == Compatibility::Blackbox;
+    let mut text = "\nDifferent from blackbox_exporter:\n".to_owned();
+    let mut told = |line: &str| {
+        writeln!(text, "{line}").expect("writing to a String cannot fail");
+    };
+    let tell = |told: &mut dyn FnMut(&str), differences: &[&Difference]| {
+        for difference in differences {
+            let way = if difference.is_mimicked() {
+                " Not with web.compatibility: blackbox."
+            } else {
+                ""
+            };
+            told(&format!("  - {}{way}", difference.text()));
+        }
+    };
+    let here = |of: &dyn Fn(&Difference) -> bool, module: &Module| {
+        let all = module.differences.iter().copied();
+        let here = all.filter(|d| !(mimics && d.is_mimicked()) && of(d));
+        here.collect::<Vec<_>>()
+    };
+    let mut probers = BTreeMap::<_, Vec<_>>::new();
+    for module in config.modules.values() {
+        probers.entry(&module.prober).or_default().push(module);
+    }
+    for (prober, modules) in probers {
+        told("");
+        if modules.iter().all(|module| module.options.is_none()) {
+            told(&format!("{prober}: this program has no such prober"));
+            continue;
+        }
+        let common = here(&|d| d.concerns_all(), modules[0]);
+        let nothing = if common.is_empty() { " nothing" } else { "" };
+        told(&format!("every module of {prober}:{nothing}"));
+        tell(&mut told, &common);
+        for module in modules {
+            let own = here(&|d| !d.concerns_all(), module);
+            let nothing = if own.is_empty() { " nothing else" } else { "" };
+            told(&format!("{}:{nothing}", module.name));
+            tell(&mut told, &own);
+        }
+    }
+    if config.modules.is_empty() {
+        told("\nThere are no modules.");
+    }
+    text
 }
 
 /// Describes the plan of a configuration without mistakes.
@@ -88,4 +146,66 @@ impl Cost {
 fn series(probe: &Scheduled) -> usize {
     let most = |metric: &Metric| probe.options.series(metric);
     series_per_target(probe.plugin, probe.layout(), most)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use leadsman_core::schemars::JsonSchema;
+    use leadsman_core::{
+        Context, Difference, Fault, Options, OptionsError, Plugin, Probe, Target, async_trait,
+    };
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default)]
+    #[schemars(crate = "leadsman_core::schemars")]
+    struct Buoy {
+        lit: bool,
+    }
+
+    struct Look;
+
+    impl Options for Buoy {
+        type Probe = Look;
+
+        fn aim(self: &Arc<Self>, _: &Target) -> Result<Look, OptionsError> {
+            Ok(Look)
+        }
+    }
+
+    #[async_trait]
+    impl Probe for Look {
+        async fn measure(&mut self, _: &Context<'_>) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    static BUOY: Plugin = Plugin::new::<Buoy>("buoy", "Whether it is lit").differs(&[
+        Difference::always("It has no anchor."),
+        Difference::where_set("lit", "true", "It is green."),
+        Difference::with("lit", "It swims.").mimicked(),
+    ]);
+
+    fn explained(text: &str) -> String {
+        let registry = Registry::of([&BUOY], []).unwrap();
+        differences(&Config::parse("f", text, &registry).unwrap().0)
+    }
+
+    #[test]
+    fn differences_are_told_module_by_module() {
+        let modules = "modules:\n  a: { prober: buoy, buoy: { lit: true } }\n  b: { prober: buoy }\n  c: { prober: sextant }\n";
+        assert_eq!(
+            explained(modules),
+            "\nDifferent from blackbox_exporter:\n\nevery module of buoy:\n  - It has no anchor.\n\
+             a:\n  - It is green.\n  - It swims. Not with web.compatibility: blackbox.\n\
+             b: nothing else\n\nsextant: this program has no such prober\n"
+        );
+        let mimics = format!("web: {{ compatibility: blackbox }}\n{modules}");
+        assert!(!explained(&mimics).contains("It swims."));
+        assert!(explained("web: {}").contains("There are no modules."));
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) enum Ask {
     /// Probe on a schedule and serve the results.
     Run(RunArgs),
     /// Report every error of a configuration; without a file, of the one that `run` would take.
-    Check(Option<PathBuf>),
+    Check(CheckArgs),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Probe now and show it.
@@ -49,6 +49,15 @@ pub(crate) enum Ask {
     Serve(Wanted),
     /// Tell something about this program.
     About(About),
+}
+
+/// What is to be checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CheckArgs {
+    /// The configuration; without it, the one that `run` would take.
+    pub(crate) file: Option<PathBuf>,
+    /// Whether to tell what is different from `blackbox_exporter`.
+    pub(crate) explain: bool,
 }
 
 /// Whether a person sees what happens while it does.
@@ -76,7 +85,10 @@ pub(crate) fn ask(
     };
     Ok(match name {
         "run" => return run::read(subcommand(&mut tree, name), given),
-        "check" => Ask::Check(given.get_one("file").cloned()),
+        "check" => Ask::Check(CheckArgs {
+            file: given.get_one("file").cloned(),
+            explain: given.get_flag("explain"),
+        }),
         "schema" => Ask::Schema,
         "list" => Ask::About(About::List {
             json: given.get_flag("json"),
@@ -120,7 +132,8 @@ fn tree(registry: &Registry) -> Command {
             .args(run::flags()),
         Command::new("check")
             .about("Report every error of a configuration, else what it will cost")
-            .arg(file()),
+            .arg(file())
+            .arg(explain()),
     ];
     let by_hand = offered(registry).map(|(plugin, offer)| flags::command(plugin, offer));
     let served = served(registry).map(|(responder, offer)| serve::command(responder, offer));
@@ -172,6 +185,13 @@ fn served(
 
 fn file() -> Arg {
     path("file", "FILE").help("Configuration to check [default: the one that `run` would take]")
+}
+
+fn explain() -> Arg {
+    Arg::new("explain")
+        .long("explain")
+        .action(ArgAction::SetTrue)
+        .help("Tell, module by module, what is different here from blackbox_exporter")
 }
 
 fn path(id: &'static str, value: &'static str) -> Arg {

@@ -8,12 +8,15 @@
 //! Plugins are known here by the registry alone. Nothing here probes, listens, or watches the file
 //! for changes, and nothing is looked up in the network.
 
+mod access;
+mod allow;
 mod buckets;
 mod diagnose;
 mod follow_up;
 mod labels;
 mod modules;
 mod probes;
+mod rate;
 mod reading;
 mod responders;
 mod schema;
@@ -23,21 +26,42 @@ mod web;
 mod yaml;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use leadsman_core::Registry;
 use leadsman_core::options::Node;
+use ring::digest::{SHA256, digest};
 
+pub(crate) use access::AccessOptions;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use allow::Allow;
 pub(crate) use diagnose::Problems;
 pub(crate) use modules::Module;
 pub(crate) use probes::Scheduled;
+pub(crate) use rate::Rate;
 pub(crate) use schema::schema;
-pub(crate) use web::{Address, Listen, Web};
+pub(crate) use web::{Address, Compatibility, Listen, Web};
 
 use crate::responders::Wanted;
 use diagnose::Problem;
 use reading::Reading;
+
+/// Tells a file from what it was before (SHA-256).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digest(Vec<u8>);
+
+impl Digest {
+    fn of(text: &[u8]) -> Self {
+        Self(digest(&SHA256, text).as_ref().to_vec())
+    }
+
+    /// The digest of a file as it is now.
+    pub(crate) fn of_file(path: &Path) -> io::Result<Self> {
+        Ok(Self::of(&std::fs::read(path)?))
+    }
+}
 
 /// Everything that a configuration asks for.
 #[derive(Debug, Default)]
@@ -50,6 +74,8 @@ pub(crate) struct Config {
     pub(crate) modules: BTreeMap<String, Arc<Module>>,
     /// The services that run beside the probes.
     pub(crate) responders: Vec<Wanted>,
+    /// The file that it was read from, as it was; empty where there was none.
+    pub(crate) digest: Digest,
 }
 
 impl Config {
@@ -72,7 +98,9 @@ impl Config {
             let line = String::from_utf8_lossy(valid).matches('\n').count() + 1;
             unreadable(format!("line {line} is not UTF-8 text"))
         })?;
-        Self::parse(&name, &text, registry)
+        let (mut config, warnings) = Self::parse(&name, &text, registry)?;
+        config.digest = Digest::of(text.as_bytes());
+        Ok((config, warnings))
     }
 
     /// Reads a text; `name` stands for it in messages. Takes `${env:NAME}` from the environment.

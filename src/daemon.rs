@@ -20,14 +20,15 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
-use crate::cli::{LogLevel, RunArgs};
+use crate::access::{Access, AccessError};
+use crate::cli::RunArgs;
 use crate::config::{Address, Config, Listen, Problems};
 use crate::demonstration;
 use crate::drive::Driver;
 use crate::follow_up::FollowUps;
 use crate::history::History;
 use crate::host::{Host, ReloadError};
-use crate::listen::listen;
+use crate::listen::{InheritError, inherited, listen};
 use crate::log;
 use crate::resolver::Resolver;
 use crate::schedule::Identity;
@@ -52,6 +53,12 @@ pub(crate) enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file that says who is let in cannot be put in force.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// There are no sockets of systemd's.
+    #[error(transparent)]
+    Inherit(#[from] InheritError),
     /// The runtime did not start or signals cannot be waited for.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -73,10 +80,12 @@ struct DriverEnded(#[source] Option<JoinError>);
 /// Runs until a signal ends the program.
 pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartError> {
     log::start(args.log_level, args.log_format);
-    let mut source = Source::choose(args.config, &registry)?;
-    source.listen = args.listen;
+    let mut source = Source::choose(args.config.clone(), &registry)?;
+    source.listen.clone_from(&args.listen);
     source.timeout_offset = args.timeout_offset;
     source.history = args.history_limit;
+    source.compatibility = args.compatibility;
+    let access = Access::open(args.door.access.clone())?;
     let (config, warnings) = source.read(&registry).map_err(StartError::Config)?;
     for warning in warnings.lines() {
         warn!("{warning}");
@@ -84,7 +93,7 @@ pub(crate) fn run(registry: Registry, args: RunArgs) -> Result<ExitCode, StartEr
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(keep_going(registry, source, config, args.log_prober));
+    let ended = runtime.block_on(keep_going(registry, source, config, access, args));
     // What still blocks a thread, such as reading from a disk that hangs, is not waited for.
     runtime.shutdown_background();
     ended
@@ -94,14 +103,23 @@ async fn keep_going(
     registry: Registry,
     mut source: Source,
     mut config: Config,
-    log_prober: Option<LogLevel>,
+    access: Access,
+    args: RunArgs,
 ) -> Result<ExitCode, StartError> {
     let mut signals = Signals::catch()?;
-    let (listeners, addresses) = open(&config.web.listen).await?;
-    let opened = iter::zip(&config.web.listen.0, &addresses);
-    let opened = opened
-        .map(|(asked, socket)| asked.opened(*socket))
-        .collect();
+    let (listeners, addresses, opened) = if args.door.systemd {
+        let (listeners, addresses) = inherited()?;
+        let opened = addresses.iter().map(|at| Address::At(at.to_string()));
+        let opened = opened.collect();
+        (listeners, addresses, opened)
+    } else {
+        let (listeners, addresses) = open(&config.web.listen).await?;
+        let opened = iter::zip(&config.web.listen.0, &addresses);
+        let opened = opened
+            .map(|(asked, socket)| asked.opened(*socket))
+            .collect();
+        (listeners, addresses, opened)
+    };
     source.serves(&mut config, Listen(opened));
     let own = Own::new(env!("CARGO_PKG_VERSION"));
     let store = Store::new(registry.probes().iter().copied(), own.clone())?;
@@ -111,7 +129,7 @@ async fn keep_going(
         own,
         history: History::new(config.web.history),
         follow_ups,
-        log_prober,
+        log_prober: args.log_prober,
     });
     let (stopper, stop) = Stopper::new();
     // Replicas get different seeds from their host names, which stay the same over a restart.
@@ -130,7 +148,13 @@ async fn keep_going(
         stop.clone(),
     )
     .await?;
-    let web = tokio::spawn(web::serve(listeners, Arc::clone(&host)));
+    let access = Arc::new(access);
+    tokio::spawn(Arc::clone(&access).follow(stop.clone()));
+    if let Some(interval) = args.auto_reload {
+        tokio::spawn(Arc::clone(&host).follow(interval));
+    }
+    let prefix = args.door.prefix;
+    let web = tokio::spawn(web::serve(listeners, Arc::clone(&host), access, prefix));
     for address in &addresses {
         info!(%address, "listening");
     }

@@ -279,6 +279,7 @@ async fn carry_out(
         resolver: &*services.resolver,
         sink: &ear,
         compatible: false,
+        fence: None,
     };
     let run = perform(probe.probe(), order).await;
     let heard = ear.heard.into_inner();
@@ -419,6 +420,7 @@ mod tests {
                 prober: String::new(),
                 timeout: None,
                 options: None,
+                differences: Vec::new(),
                 shown: module.into(),
             }),
             target: Arc::new(Target::new(number.to_string())),

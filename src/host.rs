@@ -7,12 +7,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use leadsman_core::{Registry, Stop};
 use leadsman_metrics::Store;
 use tokio::sync::Mutex;
 use tokio::task::JoinError;
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, Problems};
@@ -114,6 +116,29 @@ impl Host {
         outcome
     }
 
+    /// Reloads whenever the file has changed, looking at it so often, until the end.
+    pub(crate) async fn follow(self: Arc<Self>, interval: Duration) {
+        // What was tried last, be it in force or not: a file with a mistake is told of once.
+        let mut tried = Some(self.config.load().digest.clone());
+        loop {
+            tokio::select! {
+                () = self.stop.requested() => return,
+                () = sleep(interval) => {}
+            }
+            let host = Arc::clone(&self);
+            let digest = tokio::task::spawn_blocking(move || host.source.digest());
+            // A file that is not there for now is being replaced.
+            let Ok(Some(digest)) = digest.await else {
+                continue;
+            };
+            if tried.as_ref() != Some(&digest) {
+                tried = Some(digest);
+                // How it went is in the log and in the metrics.
+                _ = self.reload().await;
+            }
+        }
+    }
+
     /// Whether the first plan is in force and nobody has asked for the end.
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire) && !self.stop.is_requested()
@@ -128,8 +153,14 @@ impl Host {
         let mut responders = self.responders.lock().await;
         let host = Arc::clone(self);
         // A file of 100,000 targets takes long enough to delay the probes of this thread.
-        let read = tokio::task::spawn_blocking(move || host.source.read(&host.registry));
-        let (config, warnings) = read.await?.map_err(ReloadError::Config)?;
+        let read = tokio::task::spawn_blocking(move || {
+            // What is in force already is not to be put in force.
+            let is_new = host.source.digest() != Some(host.config.load().digest.clone());
+            is_new.then(|| host.source.read(&host.registry)).transpose()
+        });
+        let Some((config, warnings)) = read.await?.map_err(ReloadError::Config)? else {
+            return Ok(());
+        };
         for warning in warnings.lines() {
             warn!("{warning}");
         }

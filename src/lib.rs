@@ -10,6 +10,7 @@
 //! - `daemon` starts and ends everything; `host` is what is in force, and reloads it; `services` are
 //!   what every run needs.
 //! - `schedule` decides when, `drive` carries it out, `responders` are there to be probed.
+//! - `access` says who is let in over the web, and speaks TLS with them.
 //! - `resolver` looks up names; `history` keeps the last runs; `listen` opens the addresses at which
 //!   `web` shows it all; `log` logs.
 //!
@@ -17,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod by_hand;
 mod check;
 mod cli;
@@ -25,6 +27,8 @@ mod daemon;
 mod demonstration;
 mod drive;
 mod follow_up;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod history;
 mod host;
 mod listen;
@@ -62,7 +66,7 @@ use leadsman_websocket as _;
 use crate::by_hand::{
     ByHand, ByHandError, Outcome, SweepByHand, by_hand, serve_by_hand, sweep_by_hand,
 };
-use crate::cli::{Ask, Audience, LogFormat, LogLevel};
+use crate::cli::{Ask, Audience, CheckArgs, LogFormat, LogLevel};
 use crate::resolver::Resolver;
 use crate::responders::Wanted;
 use crate::source::Source;
@@ -101,7 +105,10 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
     };
     match ask {
         Ask::Run(args) => Ok(daemon::run(registry, args)?),
-        Ask::Check(file) => Ok(check(&Source::choose(file, &registry)?, &registry)?),
+        Ask::Check(CheckArgs { file, explain }) => {
+            let source = Source::choose(file, &registry)?;
+            Ok(check(&source, &registry, explain)?)
+        }
         Ask::Schema => {
             let schema = serde_json::to_string_pretty(&config::schema(&registry))?;
             Terminal::stdout().print(&format!("{schema}\n"))?;
@@ -117,9 +124,9 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-fn check(source: &Source, registry: &Registry) -> io::Result<ExitCode> {
+fn check(source: &Source, registry: &Registry, explain: bool) -> io::Result<ExitCode> {
     let colour = color_on(&io::stderr());
-    match check::check(source, registry) {
+    match check::check(source, registry, explain) {
         Ok((report, warnings)) => {
             complain(&warnings.render(colour));
             Terminal::stdout().print(&report)?;

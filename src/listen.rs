@@ -6,6 +6,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use listenfd::ListenFd;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -17,6 +18,43 @@ pub(crate) async fn listen(address: &Address) -> io::Result<TcpListener> {
         Address::Everywhere(port) => everywhere(*port).await,
         Address::At(host_and_port) => TcpListener::bind(host_and_port).await,
     }
+}
+
+/// Why there is no socket that systemd opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InheritError {
+    /// It has opened none for this program.
+    #[error(
+        "systemd has passed on no socket: --web.systemd-socket needs a socket unit beside the service"
+    )]
+    None,
+    /// It has opened something else.
+    #[error("what systemd has passed on is no TCP socket that listens: {0}")]
+    Unfit(#[source] io::Error),
+}
+
+/// Takes the sockets that systemd has opened for this program, and tells where they are.
+pub(crate) fn inherited() -> Result<(Vec<TcpListener>, Vec<SocketAddr>), InheritError> {
+    let mut passed = ListenFd::from_env();
+    let mut opened = (Vec::new(), Vec::new());
+    for index in 0..passed.len() {
+        let listener = passed.take_tcp_listener(index);
+        let Some(listener) = listener.map_err(InheritError::Unfit)? else {
+            continue;
+        };
+        let adopt = || {
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(listener)?;
+            Ok((listener.local_addr()?, listener))
+        };
+        let (address, listener) = adopt().map_err(InheritError::Unfit)?;
+        opened.0.push(listener);
+        opened.1.push(address);
+    }
+    if opened.0.is_empty() {
+        return Err(InheritError::None);
+    }
+    Ok(opened)
 }
 
 async fn everywhere(port: u16) -> io::Result<TcpListener> {

@@ -14,7 +14,7 @@ use leadsman_core::Registry;
 use leadsman_core::options::Period;
 use tracing::warn;
 
-use crate::config::{Address, Config, Listen, Problems};
+use crate::config::{Address, Compatibility, Config, Digest, Listen, Problems};
 use crate::demonstration::Demonstration;
 
 /// Where the configuration comes from, and what flags change in it.
@@ -27,6 +27,8 @@ pub(crate) struct Source {
     pub(crate) timeout_offset: Option<Duration>,
     /// In place of `web.history`.
     pub(crate) history: Option<usize>,
+    /// In place of `web.compatibility`.
+    pub(crate) compatibility: Option<Compatibility>,
     serving: Option<Serving>,
 }
 
@@ -62,6 +64,7 @@ impl Source {
             listen: Vec::new(),
             timeout_offset: None,
             history: None,
+            compatibility: None,
             serving: None,
         })
     }
@@ -86,7 +89,20 @@ impl Source {
         if let Some(history) = self.history {
             config.web.history = history;
         }
+        if let Some(compatibility) = self.compatibility {
+            config.web.compatibility = compatibility;
+        }
         Ok((config, warnings))
+    }
+
+    /// What the file is like now; `None` if there is none, or it cannot be read as one. Blocks on it.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        let Origin::File(path) = &self.origin else {
+            return None;
+        };
+        // Reading a pipe would wait for somebody to fill it.
+        let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+        is_file.then(|| Digest::of_file(path).ok()).flatten()
     }
 
     /// Notes that `config`, read before, is served at `open`: for good, whatever is read from now on.

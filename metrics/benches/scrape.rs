@@ -292,6 +292,7 @@ fn run() -> Run {
         target: Arc::new(labelled("198.51.100.1")),
         started: SystemTime::UNIX_EPOCH + Duration::from_millis(1_763_827_200_123),
         duration: Duration::from_secs_f64(rtt + 0.000_5),
+        timeout: Duration::from_secs(1),
         result: Ok(()),
         recording,
     }

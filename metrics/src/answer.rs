@@ -5,7 +5,7 @@
 //! would start anew with each request, and every rate over them would be a lie.
 
 use leadsman_core::metric::{Declared, Metric, MetricKind};
-use leadsman_core::{Place, Recording, Run};
+use leadsman_core::{Gauge, Place, Recording, Run};
 
 use crate::Format;
 use crate::text::{push_head, push_sample};
@@ -21,6 +21,7 @@ pub fn render_run(run: &Run) -> String {
     let success = f64::from(u8::from(run.result.is_ok()));
     push_gauge(&mut out, SUCCESS.metric(), success);
     push_gauge(&mut out, DURATION.metric(), run.duration.as_secs_f64());
+    push_gauge(&mut out, TIMEOUT.metric(), run.timeout.as_secs_f64());
     if let Err(fault) = &run.result {
         let help = "In which phase the run failed, and why.";
         push_head(&mut out, Format::Text, FAILURE, help, MetricKind::Info);
@@ -66,6 +67,12 @@ fn push_place(out: &mut String, recording: &Recording, place: &Place) {
     }
 }
 
+/// Only in answers: on a schedule, it is what the configuration says.
+static TIMEOUT: Gauge = Gauge::new(
+    "probe_timeout_seconds",
+    "How long the run might have taken.",
+);
+
 /// Only in answers: on a schedule, `probe_failures_total` tells the reason and keeps it.
 const FAILURE: &str = "probe_failure_info";
 
@@ -99,6 +106,7 @@ mod tests {
             &[
                 "probe_success 1",
                 "probe_duration_seconds 0.5",
+                "probe_timeout_seconds 1.5",
                 "probe_test_duration_seconds{phase=\"rtt\"} 0.25",
                 "probe_test_peer_info{address=\"192.0.2.1\",name=\"a \\\"b\\\"\"} 1",
             ],
@@ -108,6 +116,7 @@ mod tests {
             &[
                 "probe_success 0",
                 "probe_duration_seconds 0.5",
+                "probe_timeout_seconds 1.5",
                 "probe_failure_info{phase=\"start\",reason=\"refused\"} 1",
             ],
         );
@@ -119,6 +128,7 @@ mod tests {
             &[
                 "probe_success 0",
                 "probe_duration_seconds 0.5",
+                "probe_timeout_seconds 1.5",
                 "probe_failure_info{phase=\"start\",reason=\"permission\"} 1",
             ],
         );

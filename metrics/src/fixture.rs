@@ -43,6 +43,7 @@ pub(crate) fn run(result: Result<(), Fault>, record: impl FnOnce(&mut Recording)
         target: Arc::new(Target::new("192.0.2.1")),
         started: SystemTime::UNIX_EPOCH + Duration::from_secs(1000),
         duration: Duration::from_millis(500),
+        timeout: Duration::from_millis(1500),
         result,
         recording,
     }

@@ -41,6 +41,8 @@ pub struct Own {
     cut: IntCounter,
     connections_refused: IntCounter,
     unknown_modules: IntCounter,
+    too_often: IntCounter,
+    too_busy: IntCounter,
 }
 
 impl Own {
@@ -60,6 +62,15 @@ impl Own {
                 "leadsman_schedule_missed_total",
                 "Runs that did not take place: the one before took too long, or the program could \
                  not keep up.",
+            );
+            let counter = IntCounter::with_opts(opts.const_label("reason", reason));
+            registered(&registry, counter)
+        };
+        let turned_away = |reason| {
+            let opts = Opts::new(
+                "leadsman_probe_requests_refused_total",
+                "Requests to /probe that were turned away: their client asked more often than \
+                 web.probe.per_client_rate, or as many runs as web.probe.concurrency were under way.",
             );
             let counter = IntCounter::with_opts(opts.const_label("reason", reason));
             registered(&registry, counter)
@@ -97,6 +108,8 @@ impl Own {
             ),
             overrun: missed("overrun"),
             overload: missed("overload"),
+            too_often: turned_away("rate"),
+            too_busy: turned_away("concurrency"),
             readers: gauge(
                 "leadsman_scrapes_in_flight",
                 "Scrapes that are being read, this one included.",
@@ -166,6 +179,16 @@ impl Own {
     /// Counts a request for a module that is not configured.
     pub fn module_unknown(&self) {
         self.unknown_modules.inc();
+    }
+
+    /// Counts a request for a run by somebody who asks too often.
+    pub fn too_often(&self) {
+        self.too_often.inc();
+    }
+
+    /// Counts a request for a run while too many are under way.
+    pub fn too_busy(&self) {
+        self.too_busy.inc();
     }
 
     /// Shows what the responder that listens there counts, for as long as the [`Watch`] is kept.
@@ -305,6 +328,8 @@ mod tests {
         own.scrape_cut();
         own.connection_refused();
         own.module_unknown();
+        own.too_often();
+        own.too_busy();
         let reader = own.reader();
         for (sample, expected) in [
             (r#"leadsman_build_info{version="1.2.3"}"#, 1.0),
@@ -328,6 +353,14 @@ mod tests {
             ("leadsman_scrapes_cut_total", 1.0),
             ("leadsman_connections_refused_total", 1.0),
             ("blackbox_module_unknown_total", 1.0),
+            (
+                r#"leadsman_probe_requests_refused_total{reason="rate"}"#,
+                1.0,
+            ),
+            (
+                r#"leadsman_probe_requests_refused_total{reason="concurrency"}"#,
+                1.0,
+            ),
         ] {
             assert_eq!(value(&own, sample), expected, "{sample}");
         }

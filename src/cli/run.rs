@@ -1,8 +1,7 @@
 //! Which flags does the daemon take?
 //!
 //! Its own are few, for the rest stands in the configuration. Those of `blackbox_exporter` are
-//! accepted so that its service file needs a new program and nothing else. What of them cannot be
-//! honoured is refused with the reason: ignored, it would look as if it worked.
+//! accepted so that its service file needs a new program and nothing else.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,9 +10,11 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use leadsman_core::options::Period;
 
-use super::{Ask, path};
-use crate::config::Address;
+use super::{Ask, CheckArgs, path};
+use crate::config::{Address, Compatibility};
+use crate::web::Prefix;
 
 /// What the daemon is told by its flags. What is `None` or empty is left to the configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +23,17 @@ pub(crate) struct RunArgs {
     pub(crate) config: Option<PathBuf>,
     /// Where to listen, in place of what the configuration says.
     pub(crate) listen: Vec<Address>,
+    /// How the program is reached.
+    pub(crate) door: DoorArgs,
+    /// How often to look whether the configuration has changed; `None` if it is reloaded only when
+    /// somebody says so.
+    pub(crate) auto_reload: Option<Duration>,
     /// What is subtracted from the scraper's timeout.
     pub(crate) timeout_offset: Option<Duration>,
     /// How many results are kept to look at.
     pub(crate) history_limit: Option<usize>,
+    /// Whose answers `/probe` gives.
+    pub(crate) compatibility: Option<Compatibility>,
     /// The least severe messages that are logged.
     pub(crate) log_level: LogLevel,
     /// How they are written.
@@ -33,6 +41,17 @@ pub(crate) struct RunArgs {
     /// The severity at which is logged what probes say that are asked for over the web; `None` if
     /// it is not.
     pub(crate) log_prober: Option<LogLevel>,
+}
+
+/// How the program is reached over the web, beside what the configuration says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct DoorArgs {
+    /// The file that says who is let in.
+    pub(crate) access: Option<PathBuf>,
+    /// Below which path everything lies.
+    pub(crate) prefix: Prefix,
+    /// Whether systemd has opened the sockets to serve on.
+    pub(crate) systemd: bool,
 }
 
 /// How severe a message is.
@@ -66,6 +85,11 @@ pub(super) fn flags() -> Vec<Arg> {
             .help("Configuration [default: leadsman.yml here, else a demonstration on loopback]"),
         listen("listen", "HOST:PORT")
             .help("Address to serve on, in place of the configuration's; may be repeated"),
+        Arg::new("web.compatibility")
+            .long("web.compatibility")
+            .value_name("WHOSE")
+            .value_parser(compatibility())
+            .help("Whose answers /probe gives to the letter, oddities included [default: none]"),
     ];
     let shared = [
         path("config.file", "FILE")
@@ -76,6 +100,27 @@ pub(super) fn flags() -> Vec<Arg> {
             .help("Check the configuration and exit, as `leadsman check` does"),
         listen("web.listen-address", "[HOST]:PORT")
             .help("The same as --listen; without a host, all interfaces"),
+        Arg::new("web.config.file").value_name("FILE").help(
+            "Who is let in, with TLS and passwords, in the format that Prometheus's exporters share",
+        ),
+        Arg::new("web.external-url").value_name("URL").help(
+            "Where people find this program, if that is behind a reverse proxy",
+        ),
+        Arg::new("web.route-prefix")
+            .value_name("PATH")
+            .help("Path below which all lies [default: that of --web.external-url]"),
+        Arg::new("web.systemd-socket")
+            .action(ArgAction::SetTrue)
+            .conflicts_with_all(["listen", "web.listen-address"])
+            .help("Serve on the sockets that systemd opened, in place of the configuration's"),
+        Arg::new("config.enable-auto-reload")
+            .action(ArgAction::SetTrue)
+            .help("Reload when the configuration has changed, without being told to"),
+        Arg::new("config.auto-reload-interval")
+            .value_name("DURATION")
+            .value_parser(interval)
+            .default_value("30s")
+            .help("How often to look whether it has changed"),
         Arg::new("timeout-offset")
             .value_name("SECONDS")
             .value_parser(seconds)
@@ -101,100 +146,48 @@ pub(super) fn flags() -> Vec<Arg> {
             .help("Severity at which to log what probes say that are asked for over the web"),
     ];
     let shared = shared.map(accepted);
-    let refused = REFUSED.iter().map(Refused::flag);
-    own.into_iter().chain(shared).chain(refused).collect()
+    own.into_iter().chain(shared).collect()
 }
 
 /// Reads what was given of [`flags`]; `command` is whose flags they are, for its errors.
 pub(super) fn read(command: &mut Command, given: &ArgMatches) -> Result<Ask, clap::Error> {
-    for refused in &REFUSED {
-        if let Some(sentence) = refused.complaint(given) {
-            return Err(command.error(ErrorKind::ArgumentConflict, sentence));
-        }
-    }
     let one = |ids: [&str; 2]| ids.iter().find_map(|id| given.get_one::<PathBuf>(id));
     let config = one(["config", "config.file"]).cloned();
     if given.get_flag("config.check") {
-        return Ok(Ask::Check(config));
+        return Ok(Ask::Check(CheckArgs {
+            file: config,
+            explain: false,
+        }));
     }
     let listen = ["listen", "web.listen-address"]
         .into_iter()
         .flat_map(|id| given.get_many::<Address>(id).into_iter().flatten());
+    let text = |id: &str| given.get_one::<String>(id).map_or("", String::as_str);
+    let prefix = Prefix::of(text("web.external-url"), text("web.route-prefix"));
+    let access = Some(text("web.config.file")).filter(|path| !path.is_empty());
+    let interval: Duration = super::required(given, "config.auto-reload-interval");
     Ok(Ask::Run(RunArgs {
         config,
         listen: listen.cloned().collect(),
+        door: DoorArgs {
+            access: access.map(PathBuf::from),
+            prefix: prefix.map_err(|why| {
+                let message = format!("--web.external-url: {why}");
+                command.error(ErrorKind::ValueValidation, message)
+            })?,
+            systemd: given.get_flag("web.systemd-socket"),
+        },
+        auto_reload: given
+            .get_flag("config.enable-auto-reload")
+            .then_some(interval),
         timeout_offset: given.get_one("timeout-offset").copied(),
         history_limit: given.get_one("history.limit").copied(),
+        compatibility: given.get_one("web.compatibility").copied(),
         log_level: super::required(given, "log.level"),
         log_format: super::required(given, "log.format"),
         log_prober: super::required(given, "log.prober"),
     }))
 }
-
-/// A flag of `blackbox_exporter` that cannot be honoured.
-struct Refused {
-    name: &'static str,
-    /// The value that asks for nothing; `None` for a flag without a value.
-    neutral: Option<&'static str>,
-    why: &'static str,
-}
-
-impl Refused {
-    /// Not shown in the help, for there is nothing to be had from it.
-    fn flag(&self) -> Arg {
-        let action = match self.neutral {
-            Some(_) => ArgAction::Append,
-            None => ArgAction::SetTrue,
-        };
-        Arg::new(self.name)
-            .long(self.name)
-            .action(action)
-            .hide(true)
-    }
-
-    fn complaint(&self, given: &ArgMatches) -> Option<String> {
-        let asked = match self.neutral {
-            Some(neutral) => given
-                .get_many::<String>(self.name)
-                .is_some_and(|mut values| values.any(|value| value != neutral)),
-            None => given.get_flag(self.name),
-        };
-        asked.then(|| format!("--{} cannot be honoured: {}", self.name, self.why))
-    }
-}
-
-const REFUSED: [Refused; 6] = [
-    Refused {
-        name: "web.config.file",
-        neutral: Some(""),
-        why: "leadsman serves neither TLS nor passwords; put a reverse proxy in front of it",
-    },
-    Refused {
-        name: "web.systemd-socket",
-        neutral: None,
-        why: "leadsman opens its own sockets; say where with --listen",
-    },
-    Refused {
-        name: "web.external-url",
-        neutral: Some(""),
-        why: "leadsman serves at the root of its address; let the reverse proxy strip the prefix",
-    },
-    Refused {
-        name: "web.route-prefix",
-        neutral: Some("/"),
-        why: "leadsman serves at the root of its address; let the reverse proxy strip the prefix",
-    },
-    Refused {
-        name: "config.enable-auto-reload",
-        neutral: None,
-        why: "leadsman reloads on SIGHUP and on POST /-/reload; send one after a change",
-    },
-    Refused {
-        name: "config.auto-reload-interval",
-        neutral: Some(""),
-        why: "leadsman reloads on SIGHUP and on POST /-/reload; send one after a change",
-    },
-];
 
 /// Gives a flag its long name and its place at the end of the help.
 fn accepted(flag: Arg) -> Arg {
@@ -215,6 +208,25 @@ fn listen(id: &'static str, value: &'static str) -> Arg {
 fn seconds(text: &str) -> Result<Duration, String> {
     let number = f64::from_str(text).map_err(|_| "write a number of seconds, such as 0.5")?;
     Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
+}
+
+/// A duration with its unit, or a number of seconds.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = match text.parse::<Period>() {
+        Ok(period) => *period,
+        Err(why) => seconds(text).map_err(|_| why.to_string())?,
+    };
+    if interval.is_zero() {
+        return Err("it must be longer than 0".to_owned());
+    }
+    Ok(interval)
+}
+
+fn compatibility() -> impl TypedValueParser<Value = Compatibility> {
+    PossibleValuesParser::new(["none", "blackbox"]).map(|name| match name.as_str() {
+        "blackbox" => Compatibility::Blackbox,
+        _ => Compatibility::None,
+    })
 }
 
 fn level() -> impl TypedValueParser<Value = LogLevel> {

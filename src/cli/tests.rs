@@ -9,9 +9,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::plugins::{BUOY, ECHO, LEAD, LOG, SONAR};
+use super::run::DoorArgs;
 use super::*;
 use crate::by_hand::Shown;
+use crate::config::Compatibility;
 use crate::terminal::{Size, Terminal};
+use crate::web::Prefix;
 
 fn registry() -> Registry {
     Registry::of([&LEAD, &LOG, &ECHO, &SONAR], [&BUOY]).unwrap()
@@ -142,8 +145,11 @@ fn without_a_command_it_runs() {
     let plain = RunArgs {
         config: None,
         listen: vec![],
+        door: DoorArgs::default(),
+        auto_reload: None,
         timeout_offset: None,
         history_limit: None,
+        compatibility: None,
         log_level: LogLevel::Info,
         log_format: LogFormat::Logfmt,
         log_prober: None,
@@ -170,52 +176,60 @@ fn a_service_file_of_blackbox_exporter_is_understood() {
     let args = run(
         "--config.file=/etc/blackbox.yml --web.listen-address=:9115 --web.listen-address=[::1]:1 \
          --timeout-offset=0.25 --history.limit=7 --log.level=warn --log.format json \
-         --web.route-prefix=/ --web.external-url= --log.prober=info",
+         --web.config.file=web.yml --web.external-url=https://example.com/x --log.prober=info \
+         --config.enable-auto-reload --config.auto-reload-interval=10s \
+         --web.compatibility=blackbox",
     );
     let expected = RunArgs {
         config: Some("/etc/blackbox.yml".into()),
         listen: vec![":9115".parse().unwrap(), "[::1]:1".parse().unwrap()],
+        door: DoorArgs {
+            access: Some("web.yml".into()),
+            prefix: Prefix::of("https://example.com/x", "").unwrap(),
+            systemd: false,
+        },
+        auto_reload: Some(Duration::from_secs(10)),
         timeout_offset: Some(Duration::from_millis(250)),
         history_limit: Some(7),
+        compatibility: Some(Compatibility::Blackbox),
         log_level: LogLevel::Warn,
         log_format: LogFormat::Json,
         log_prober: Some(LogLevel::Info),
     };
     assert_eq!(args, expected);
+    let empty = run(
+        "--web.config.file= --web.external-url= --web.route-prefix=/ \
+                     --config.auto-reload-interval=30",
+    );
+    assert_eq!((empty.door, empty.auto_reload), (DoorArgs::default(), None));
+    assert!(run("--web.systemd-socket").door.systemd);
     for (line, expected) in [
         ("--config.check", None),
         ("--config.file=x --config.check", Some("x")),
         ("check x", Some("x")),
+        ("check --explain x", Some("x")),
         ("check", None),
     ] {
         match given(line) {
-            Ok(Ask::Check(file)) => assert_eq!(file.as_deref(), expected.map(Path::new), "{line}"),
+            Ok(Ask::Check(args)) => {
+                assert_eq!(args.file.as_deref(), expected.map(Path::new), "{line}");
+                assert_eq!(args.explain, line.contains("--explain"), "{line}");
+            }
             other => panic!("{line:?}: {other:?}"),
         }
     }
 }
 
 #[test]
-fn what_cannot_be_honoured_is_refused_with_the_reason() {
+fn what_makes_no_sense_is_refused_with_the_reason() {
     for (line, expected) in [
         (
-            "--web.config.file=w.yml",
-            "--web.config.file cannot be honoured: leadsman serves",
+            "--web.external-url='http://x/y'",
+            "is not a URL at which this program can be found",
         ),
-        (
-            "--web.systemd-socket",
-            "--web.systemd-socket cannot be honoured: ",
-        ),
-        (
-            "--web.external-url=http://x/y",
-            "let the reverse proxy strip the prefix",
-        ),
-        (
-            "--web.route-prefix=/y",
-            "let the reverse proxy strip the prefix",
-        ),
-        ("--config.enable-auto-reload", "reloads on SIGHUP"),
-        ("--config.auto-reload-interval=30s", "reloads on SIGHUP"),
+        ("--config.auto-reload-interval=0", "longer than 0"),
+        ("--config.auto-reload-interval=soon", "not a duration"),
+        ("--web.systemd-socket --listen :1", "cannot be used with"),
         ("run --log.prober loud", "none, debug, info, warn, error"),
         ("--listen 9115", "write HOST:PORT, such as 127.0.0.1:9115"),
         (

@@ -231,6 +231,11 @@ impl Problem {
     /// A mistake in what stands under `key`, named by the way to it.
     pub(super) fn under(key: &str, mut error: OptionsError) -> Self {
         error.path.insert(0, Step::Key(key.to_owned()));
+        Self::of(error)
+    }
+
+    /// A mistake, named by the way to it.
+    pub(super) fn of(mut error: OptionsError) -> Self {
         let help = error.help.take();
         Self {
             help,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::options::{Kind, Node, Period, Secret};
-use leadsman_core::{Aim, Plugin};
+use leadsman_core::{Aim, Difference, Plugin};
 use serde_json::{Map, Value, json};
 
 use super::reading::{Reading, listed, suggestion};
@@ -25,6 +25,8 @@ pub(crate) struct Module {
     pub(crate) timeout: Option<Duration>,
     /// The prober and its options; `None` if it is not linked into this program.
     pub(crate) options: Option<(&'static Plugin, Arc<dyn Aim>)>,
+    /// What is different in it from what `blackbox_exporter` would do.
+    pub(crate) differences: Vec<&'static Difference>,
     /// The module in force, with defaults, and secrets hidden.
     pub(crate) shown: Value,
 }
@@ -117,6 +119,7 @@ fn module<'n>(reading: &mut Reading<'_>, key: &'n Node, node: &'n Node) -> Writt
         name: name.to_owned(),
         timeout: None,
         options: None,
+        differences: Vec::new(),
         shown: Value::Null,
         prober,
     };
@@ -142,6 +145,8 @@ fn module<'n>(reading: &mut Reading<'_>, key: &'n Node, node: &'n Node) -> Writt
     if let Some(plugin) = linked {
         let options = reading.accept(plugin.name(), written, plugin.parse(written));
         module.options = options.map(|options| (plugin, options));
+        let differences = plugin.differences().iter();
+        module.differences = differences.filter(|d| d.concerns(written)).collect();
     }
     module.shown = shown(&module, written);
     let usable = !reading.errors_since(found);

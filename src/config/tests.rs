@@ -304,6 +304,8 @@ web:
   - \"[::1]:9115\"
   timeout_offset: 500ms
   history: 100
+  compatibility: none
+  probe: {}
 ",
     );
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use leadsman_core::options::Period;
 use leadsman_core::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
+
+use super::allow::Allow;
+use super::rate::Rate;
 
 /// The part of the configuration that is about the web server.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -23,6 +27,38 @@ pub(crate) struct Web {
     pub(crate) timeout_offset: Period,
     /// How many recent runs the status page keeps; as many failed ones are kept beside them.
     pub(crate) history: usize,
+    /// Whose answers `/probe` gives where its own would be better.
+    pub(crate) compatibility: Compatibility,
+    /// What those may ask for who ask over the web.
+    pub(crate) probe: OnDemand,
+}
+
+/// Whose answers `/probe` gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(crate = "leadsman_core::schemars")]
+pub(crate) enum Compatibility {
+    /// Its own: what was not measured is absent.
+    #[default]
+    None,
+    /// Those of `blackbox_exporter` to the letter, its oddities included.
+    Blackbox,
+}
+
+/// Limits of `/probe`. There are none unless they are written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(crate = "leadsman_core::schemars")]
+pub(crate) struct OnDemand {
+    /// Whom a run may ask, be it the target or whoever a redirect, a proxy or a mail exchanger leads to; anybody if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allow: Option<Allow>,
+    /// How many runs may be under way at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrency: Option<NonZeroUsize>,
+    /// How often each address may ask, such as `10/s` or `60/m`; as many may come at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) per_client_rate: Option<Rate>,
 }
 
 impl Default for Web {
@@ -31,6 +67,8 @@ impl Default for Web {
             listen: Listen::default(),
             timeout_offset: Period(Duration::from_millis(500)),
             history: 100,
+            compatibility: Compatibility::None,
+            probe: OnDemand::default(),
         }
     }
 }

@@ -151,6 +151,7 @@ async fn run(
         resolver: &*services.resolver,
         sink: &ear,
         compatible: false,
+        fence: None,
     };
     let run = perform(probe.probe(), order).await;
     let panicked = run.has_panicked();

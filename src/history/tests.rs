@@ -45,6 +45,7 @@ fn run(target: &str, second: u64) -> Run {
         target: Arc::new(Target::new(target)),
         started: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
         duration: Duration::ZERO,
+        timeout: Duration::ZERO,
         result: if fails {
             Err(Fault::target(Cause::Refused, "refused"))
         } else {
@@ -71,6 +72,7 @@ fn module() -> Arc<Module> {
         prober: "idle".into(),
         timeout: None,
         options: Some((&PLUGIN, options())),
+        differences: Vec::new(),
         shown: serde_json::Value::Null,
     })
 }

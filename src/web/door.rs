@@ -9,17 +9,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use leadsman_core::Stop;
+use leadsman_dial::{Accepted, alpn};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::Surface;
+use super::caller::Caller;
 use super::patience::Patient;
 
 /// Lets peers in, at most so many at a time, until the end is asked for; then waits a while for
@@ -36,8 +38,9 @@ pub(super) async fn attend(listener: TcpListener, surface: Arc<Surface>, most: u
         };
         match accepted {
             Ok(_) if connections.len() >= most => surface.host.services.own.connection_refused(),
-            Ok((stream, _)) => {
-                connections.spawn(converse(stream, Arc::clone(&surface), stop.clone()));
+            Ok((stream, peer)) => {
+                let caller = Caller::from(peer.ip());
+                connections.spawn(converse(stream, caller, Arc::clone(&surface), stop.clone()));
             }
             // The peer has gone while it waited in the queue.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -70,30 +73,90 @@ async fn end(connections: &mut JoinSet<()>) {
     while connections.join_next().await.is_some() {}
 }
 
-/// Answers one connection's requests, one after the other.
-async fn converse(stream: TcpStream, surface: Arc<Surface>, stop: Stop) {
+/// Answers one connection's requests.
+async fn converse(stream: TcpStream, caller: Caller, surface: Arc<Surface>, stop: Stop) {
     // Without it, the last piece of an answer may wait for an acknowledgement. It works as well.
     _ = stream.set_nodelay(true);
-    let leave = Arc::new(Notify::new());
-    let service = service_fn(async |request| {
-        let (head, _) = hyper::Request::into_parts(request);
-        Ok::<_, Infallible>(surface.answer(&leave, &head).await)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
-        .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = leave.notified() => {
-            debug!("a scrape was cut in favour of a newer one");
-            return;
+    let stream = Patient::new(stream);
+    let Some(tls) = surface.access.rules().tls.clone() else {
+        return speak(stream, Version::Http1, caller, surface, stop).await;
+    };
+    let agreed = tokio::select! {
+        agreed = timeout(HANDSHAKE, tls.accept(stream)) => agreed,
+        () = stop.requested() => return,
+    };
+    match agreed {
+        Ok(Ok(Accepted {
+            stream,
+            alpn: chosen,
+        })) => {
+            let version = match chosen.as_deref() {
+                Some(alpn::H2) => Version::Http2,
+                _ => Version::Http1,
+            };
+            speak(stream, version, caller, surface, stop).await;
         }
-        () = stop.requested() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        Ok(Err(error)) => debug!(%error, peer = %caller.address, "TLS was not agreed on"),
+        Err(_) => debug!(peer = %caller.address, "TLS was not agreed on within {HANDSHAKE:?}"),
+    }
+}
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+/// Speaks HTTP until the connection ends, or is told to.
+async fn speak<S>(stream: S, version: Version, caller: Caller, surface: Arc<Surface>, stop: Stop)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let leave = Arc::clone(&caller.leave);
+    let service = service_fn(move |request| {
+        let (surface, caller) = (Arc::clone(&surface), caller.clone());
+        async move {
+            let (head, _) = hyper::Request::into_parts(request);
+            Ok::<_, Infallible>(surface.receive(&caller, &head).await)
+        }
+    });
+    let stream = TokioIo::new(stream);
+    let ended = match version {
+        Version::Http1 => {
+            let mut connection = pin!(
+                http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(IDLE)
+                    .max_buf_size(BUFFER)
+                    .serve_connection(stream, service)
+            );
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = leave.notified() => return left(),
+                () = stop.requested() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        }
+        Version::Http2 => {
+            let mut connection = pin!(
+                http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(MOST_STREAMS)
+                    .max_header_list_size(BUFFER as u32)
+                    .keep_alive_interval(IDLE)
+                    .serve_connection(stream, service)
+            );
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = leave.notified() => return left(),
+                () = stop.requested() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     if let Err(error) = ended {
@@ -101,6 +164,14 @@ async fn converse(stream: TcpStream, surface: Arc<Surface>, stop: Stop) {
     }
 }
 
+fn left() {
+    debug!("a scrape was cut in favour of a newer one");
+}
+
+/// How long a peer may take to agree on TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Requests that may be under way on one connection of HTTP/2.
+const MOST_STREAMS: u32 = 64;
 /// How long a peer may take for a request, the wait for its first byte included. Longer than the
 /// usual minute between two scrapes, so that they can share a connection.
 const IDLE: Duration = Duration::from_secs(90);

@@ -8,25 +8,33 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use hyper::header::RETRY_AFTER;
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use leadsman_core::{
-    Event, Fault, OptionsError, Order, Recording, Run, Sink, Stop, Target, perform,
+    Aim, Event, Fault, Fence, OptionsError, Order, Probe, Recording, Run, Sink, Target, perform,
 };
+use tokio::time::Instant;
 
 use super::budget::{BudgetError, budget};
-use super::query::Query;
+use super::caller::Caller;
+use super::limits::whole;
+use super::query::{Query, decoded};
 use super::reply::{Body, text};
-use super::scrape;
 use super::transcript::transcript;
+use super::{Surface, scrape};
 use crate::cli::LogLevel;
+use crate::config::Compatibility;
 use crate::history::Entry;
-use crate::host::Host;
 use crate::log;
 
 /// Why no run is carried out.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
+    #[error("You ask more often than is permitted here; come again in {} s", whole(*.0))]
+    TooOften(Duration),
+    #[error("Too many runs are under way; come again in a second")]
+    Busy,
     #[error("Unknown module {0:?}")]
     UnknownModule(String),
     #[error("Failed to parse timeout from Prometheus header: {0}")]
@@ -42,11 +50,11 @@ enum Refusal {
 /// Carries out one run and answers with what it measured.
 ///
 /// The run ends when this future is dropped, as it is when the scraper goes away. It ends with an
-/// answer when `hurried` asks for it.
-pub(super) async fn answer(host: &Host, hurried: &Stop, head: &Parts) -> Response<Body> {
-    let entry = match carry_out(host, hurried, head).await {
+/// answer when the surface is in a hurry.
+pub(super) async fn answer(surface: &Surface, caller: &Caller, head: &Parts) -> Response<Body> {
+    let entry = match carry_out(surface, caller, head).await {
         Ok(entry) => entry,
-        Err(refusal) => return text(refusal.status(), format!("{refusal}\n")),
+        Err(refusal) => return refusal.answer(),
     };
     if Query::of(&head.uri).value("debug").as_deref() == Some("true") {
         return text(StatusCode::OK, transcript(&entry));
@@ -54,9 +62,22 @@ pub(super) async fn answer(host: &Host, hurried: &Stop, head: &Parts) -> Respons
     scrape::one(&entry.run, &head.headers)
 }
 
-async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entry>, Refusal> {
+async fn carry_out(
+    surface: &Surface,
+    caller: &Caller,
+    head: &Parts,
+) -> Result<Arc<Entry>, Refusal> {
+    let (host, limits) = (&surface.host, &surface.limits);
     let query = Query::of(&head.uri);
     let config = host.config.load_full();
+    let rules = &config.web.probe;
+    if let Some(rate) = rules.per_client_rate {
+        let asked = limits.ask(caller.address, rate, Instant::now());
+        asked.map_err(|wait| {
+            host.services.own.too_often();
+            Refusal::TooOften(wait)
+        })?;
+    }
     let name = query.value("module");
     let name = name.as_deref().unwrap_or(DEFAULT_MODULE);
     let Some(module) = config.modules.get(name) else {
@@ -68,10 +89,15 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
     let Some((plugin, options)) = &module.options else {
         return Err(Refusal::UnknownProber(module.prober.clone()));
     };
-    let target = Arc::new(Target {
+    let mut target = Arc::new(Target {
         hostname: query.value("hostname").map(Box::from),
         ..Target::new(&*address)
     });
+    let place = rules.concurrency.map(|most| limits.begin(most.get()));
+    if matches!(place, Some(None)) {
+        host.services.own.too_busy();
+        return Err(Refusal::Busy);
+    }
     let ear = Ear {
         heard: Mutex::default(),
         log: host
@@ -79,17 +105,18 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
             .log_prober
             .map(|level| (level, name, &*address)),
     };
-    let run = match options.aim(&target) {
+    let run = match aimed(options, &mut target) {
         Ok(mut probe) => {
             let order = Order {
                 plugin,
                 target: &target,
                 layout: plugin.layout(),
                 timeout,
-                stop: hurried,
+                stop: &surface.hurried,
                 resolver: &*host.services.resolver,
                 sink: &ear,
-                compatible: false,
+                compatible: config.web.compatibility == Compatibility::Blackbox,
+                fence: rules.allow.as_ref().map(|allow| allow as &dyn Fence),
             };
             perform(&mut *probe, order).await
         }
@@ -102,6 +129,7 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
             target,
             started: SystemTime::now(),
             duration: Duration::ZERO,
+            timeout,
             result: Err(Fault::own(why)),
             recording: Recording::new(plugin.layout()),
         },
@@ -109,9 +137,38 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
     Ok(host.services.history.asked(module, run, ear.heard()))
 }
 
+/// Aims at `target`, or at what it stands for once it is decoded again: some write a target into a
+/// URL that had been escaped before. What makes sense as it is is taken as it is.
+fn aimed(options: &Arc<dyn Aim>, target: &mut Arc<Target>) -> Result<Box<dyn Probe>, OptionsError> {
+    options.aim(target).or_else(|why| {
+        let again = decoded(&target.address).ok_or_else(|| why.clone())?;
+        let again = Arc::new(Target {
+            address: again.into(),
+            ..Target::clone(target)
+        });
+        let probe = options.aim(&again).map_err(|_| why)?;
+        *target = again;
+        Ok(probe)
+    })
+}
+
 impl Refusal {
+    fn answer(&self) -> Response<Body> {
+        let mut reply = text(self.status(), format!("{self}\n"));
+        let wait = match self {
+            Self::TooOften(wait) => whole(*wait),
+            Self::Busy => 1,
+            _ => return reply,
+        };
+        // RFC 9110, section 10.2.3.
+        reply.headers_mut().insert(RETRY_AFTER, wait.into());
+        reply
+    }
+
     fn status(&self) -> StatusCode {
         match self {
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Budget(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use hyper::Uri;
+use percent_encoding::percent_decode_str;
 
 /// The parameters of a URL, as written.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,19 @@ impl<'a> Query<'a> {
             .map(|(_, value)| value)
             .filter(|value| !value.is_empty())
     }
+}
+
+/// The value of a parameter in the query of a URL, decoded as often as it can be.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
+    let value = Query(query).value(name)?;
+    decoded(&value).or_else(|| Some(value.into_owned()))
+}
+
+/// What a text stands for if it is taken for one that is escaped; `None` if nothing in it is.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    (decoded != text).then(|| decoded.into_owned())
 }
 
 #[cfg(test)]
@@ -49,5 +63,20 @@ mod tests {
         check("/probe?target=x/%2520y", Some("x/%20y"));
         check("/probe?target=100%", Some("100%"));
         check("/probe?target=%FF", Some("\u{fffd}"));
+    }
+
+    #[test]
+    fn what_is_escaped_may_be_decoded_again() {
+        for (text, expected) in [
+            (
+                "http://a%3A80/b?c=d%26e&f=+",
+                Some("http://a:80/b?c=d&e&f=+"),
+            ),
+            ("http://a/", None),
+            ("100%", None),
+            ("%FF", None),
+        ] {
+            assert_eq!(decoded(text).as_deref(), expected, "{text}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper::body::{Bytes, Frame, SizeHint};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
 
 /// The body of an answer.
@@ -42,6 +42,13 @@ pub(super) fn typed(status: StatusCode, media: &'static str, body: Body) -> Resp
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     // What a target said stands in many answers; no browser shall take it for a script.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+/// An answer that leads to another place.
+pub(super) fn moved(to: &HeaderValue) -> Response<Body> {
+    let mut reply = text(StatusCode::FOUND, "What there is is elsewhere.\n");
+    reply.headers_mut().insert(LOCATION, to.clone());
     reply
 }
 

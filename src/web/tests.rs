@@ -3,6 +3,7 @@
 mod answers;
 mod connections;
 mod lead;
+mod limits;
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -16,7 +17,10 @@ use leadsman_core::{Family, Registry, Resolve, ResolveError, Stop, Stopper};
 use leadsman_metrics::{Own, Store};
 
 use super::Surface;
+use super::caller::Caller;
+use super::prefix::Prefix;
 use super::reply::Body;
+use crate::access::Access;
 use crate::config::Config;
 use crate::drive::Driver;
 use crate::follow_up::FollowUps;
@@ -117,7 +121,7 @@ async fn begin(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Respo
         request = request.header(*name, *value);
     }
     let (head, ()) = request.body(()).unwrap().into_parts();
-    surface.answer(&Arc::default(), &head).await
+    surface.receive(&Caller::default(), &head).await
 }
 
 async fn ask(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Answer {

@@ -2,16 +2,16 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::ask::get;
 use crate::program::{LEADSMAN, Program, skipped};
+use crate::prometheus::{Prometheus, is_there};
 
 #[test]
 fn within_five_seconds_both_addresses_of_this_host_have_answered() {
@@ -77,7 +77,7 @@ fn the_demonstration_soon_says_what_it_has_measured() {
 #[test]
 fn prometheus_scrapes_it_and_promtool_finds_nothing_wrong() {
     const TEST: &str = "prometheus_scrapes_it_and_promtool_finds_nothing_wrong";
-    if Command::new("promtool").arg("--version").output().is_err() {
+    if !is_there() {
         return skipped(TEST, "Debian's package prometheus");
     }
     let program = Program::start(LEADSMAN.as_ref(), None);
@@ -122,61 +122,4 @@ fn check(metrics: &str) -> String {
     let output = promtool.wait_with_output().expect("it ends");
     let complaints = [output.stdout, output.stderr].concat();
     String::from_utf8(complaints).expect("it writes text")
-}
-
-/// Debian's Prometheus with one target.
-struct Prometheus {
-    child: Child,
-    address: SocketAddr,
-    _directory: TempDir,
-}
-
-impl Prometheus {
-    fn scraping(target: SocketAddr) -> Self {
-        let directory = TempDir::new().expect("there is room");
-        let config = directory.path().join("prometheus.yml");
-        let text = format!(
-            "global: {{ scrape_interval: 1s }}\n\
-             scrape_configs:\n- job_name: leadsman\n  static_configs: [{{ targets: ['{target}'] }}]\n"
-        );
-        fs::write(&config, text).expect("it can be written");
-        // Prometheus cannot be given port 0, so take one that was free a moment ago.
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
-        let address = free.expect("a port is free");
-        let log = fs::File::create(directory.path().join("log")).expect("it can be written");
-        let mut child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--web.listen-address={address}"))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                directory.path().join("data").display()
-            ))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("Debian's package prometheus has both programs");
-        let end = Instant::now() + Duration::from_secs(30);
-        while std::net::TcpStream::connect(address).is_err() {
-            let ended = child.try_wait().expect("it is our child");
-            let log = || fs::read_to_string(directory.path().join("log"));
-            assert!(
-                ended.is_none() && Instant::now() < end,
-                "it does not listen: {:?}",
-                log()
-            );
-            thread::sleep(Duration::from_millis(50));
-        }
-        Self {
-            child,
-            address,
-            _directory: directory,
-        }
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
 }

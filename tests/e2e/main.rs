@@ -3,13 +3,16 @@
 //! Each test starts the program as a person would and looks at it from outside. Where to put a test:
 //!
 //! - `program`: no tests; starts the program, asks it over HTTP, ends it.
+//! - `prometheus`: no tests; starts Debian's Prometheus and asks it.
 //! - `ask`: no tests; a small HTTP client that can also read slowly.
 //! - `demonstration`: what is there without a configuration, for a person and for Prometheus.
 //! - `acme`: a probe and a program of somebody else's.
+//! - `moving`: what the page for people who come from another prober says.
 //! - `reload`: what a new configuration changes, and what it must not.
 //! - `driving`: what happens to runs in flight when the plan changes.
 //! - `ending`: signals, and what is in flight when they come.
 //! - `listening`: where it lets people in.
+//! - `door`: whom it lets in, and how it speaks with them.
 //! - `netns`: what it says of networks whose truth is known (privileged).
 //! - `simulated`: traces through simulated networks, against their record (privileged).
 //! - `ping`: the command, by hand and for programs.
@@ -28,16 +31,19 @@ mod acme;
 mod ask;
 mod demonstration;
 mod dialogue;
+mod door;
 mod driving;
 mod ending;
 mod http;
 mod invariants;
 mod listening;
+mod moving;
 mod mtu;
 mod netns;
 mod paths;
 mod ping;
 mod program;
+mod prometheus;
 mod readers;
 mod reload;
 mod serve;

@@ -36,13 +36,23 @@ impl Program {
     }
 
     /// Starts what `command` leads to, which may be a program that gives up privileges first.
-    pub(crate) fn launch(mut command: Command, configuration: Option<&str>) -> Self {
+    pub(crate) fn launch(command: Command, configuration: Option<&str>) -> Self {
+        Self::launch_with(command, &["--listen", "127.0.0.1:0"], configuration)
+    }
+
+    /// The same with these flags.
+    pub(crate) fn launch_with(
+        mut command: Command,
+        flags: &[&str],
+        configuration: Option<&str>,
+    ) -> Self {
         let directory = TempDir::new().expect("there is room for a directory");
         if let Some(text) = configuration {
             fs::write(directory.path().join("leadsman.yml"), text).expect("it can be written");
         }
         let mut child = command
-            .args(["run", "--listen", "127.0.0.1:0"])
+            .arg("run")
+            .args(flags)
             .current_dir(directory.path())
             // What it leaves behind when it is killed is gone with the rest.
             .env("TMPDIR", directory.path())

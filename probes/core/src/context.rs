@@ -1,7 +1,7 @@
 //! What does a probe have while it measures?
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::fence::{Fence, Fenced};
 use crate::metric::{Counter, Gauge, Histogram, Info, common};
 use crate::{Blocker, Cause, Event, Fault, Preference, Recording, Resolve, Sink, Stop, Target};
 
@@ -21,6 +22,7 @@ pub struct Context<'a> {
     sink: &'a dyn Sink,
     recording: &'a Mutex<Recording>,
     compatible: bool,
+    fenced: Option<Fenced<'a>>,
     /// The name that is being looked up, and since when.
     looking_up: Mutex<Option<(String, Instant)>>,
 }
@@ -43,7 +45,17 @@ impl<'a> Context<'a> {
             sink,
             recording,
             compatible,
+            fenced: None,
             looking_up: Mutex::new(None),
+        }
+    }
+
+    /// The same where only those may be asked whom `fence` admits, if there is one.
+    #[must_use]
+    pub(crate) fn within(self, fence: Option<&'a dyn Fence>) -> Self {
+        Self {
+            fenced: fence.map(Fenced::new),
+            ..self
         }
     }
 
@@ -62,6 +74,35 @@ impl<'a> Context<'a> {
     /// as that one does; others need not ask.
     pub fn is_compatible(&self) -> bool {
         self.compatible
+    }
+
+    /// Whether this run may ask `peer`; port 0 for a protocol without ports. Ask before anything is
+    /// sent to an address, be it the target's or one that an answer has led to. Names that were
+    /// looked up by way of this context are known; the `connect` of leadsman-dial asks by itself.
+    ///
+    /// The fault says that it is not permitted, which is never the target's.
+    pub fn permits(&self, peer: SocketAddr) -> Result<(), Fault> {
+        let Some(fenced) = &self.fenced else {
+            return Ok(());
+        };
+        fenced.permits(peer)
+    }
+
+    /// Whether this run may have somebody else ask `host` at `port`, such as a proxy that looks up
+    /// names itself.
+    pub fn permits_name(&self, host: &str, port: u16) -> Result<(), Fault> {
+        let Some(fenced) = &self.fenced else {
+            return Ok(());
+        };
+        fenced.permits_name(host, port)
+    }
+
+    /// Whether this run may ask the socket at a path of the file system.
+    pub fn permits_path(&self, path: &str) -> Result<(), Fault> {
+        let Some(fenced) = &self.fenced else {
+            return Ok(());
+        };
+        fenced.permits_path(path)
     }
 
     /// Completes when a person ends an open-ended run, such as a ping without a count.
@@ -160,11 +201,11 @@ impl<'a> Context<'a> {
         let found = match preference.take_literally(host) {
             // Written in the one way that there is. To write it anew would be a twelfth of what an
             // echo costs this program.
-            Some(Ok(address @ IpAddr::V4(_))) => {
+            Some(Ok(address @ IpAddr::V4(_))) if self.fenced.is_none() => {
                 self.looked_up_as(host, begin, address, host);
                 return Ok(address);
             }
-            Some(found) => found,
+            Some(found) => found.and_then(|address| Ok(self.let_through(host, vec![address])?[0])),
             // In a box, for it is large and most targets are addresses.
             None => Box::pin(self.addresses(host, preference))
                 .await
@@ -198,7 +239,15 @@ impl<'a> Context<'a> {
         *self.looking_up() = Some((host.to_owned(), Instant::now()));
         let found = preference.look_up(host, self.resolver).await;
         *self.looking_up() = None;
-        found
+        self.let_through(host, found?)
+    }
+
+    /// Of the addresses of a host those that may be asked, never none.
+    fn let_through(&self, host: &str, addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, Fault> {
+        match &self.fenced {
+            Some(fenced) => fenced.let_through(host, addresses),
+            None => Ok(addresses),
+        }
     }
 
     /// Finds the name of whoever has this address, for people to read; records nothing. It is what

@@ -12,8 +12,10 @@
 #![forbid(unsafe_code)]
 
 mod context;
+mod difference;
 pub mod draw;
 mod fault;
+mod fence;
 pub mod manual;
 mod meter;
 pub mod metric;
@@ -37,7 +39,9 @@ pub use inventory;
 pub use schemars;
 
 pub use context::Context;
+pub use difference::Difference;
 pub use fault::{Blocker, Cause, Fault};
+pub use fence::Fence;
 pub use meter::{Count, Meter, Sample};
 pub use metric::{Counter, Gauge, Histogram, Info};
 pub use options::OptionsError;

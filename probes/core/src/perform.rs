@@ -17,8 +17,8 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    Blocker, Cause, Context, Fault, Layout, Plugin, Probe, Recording, Resolve, Run, Sink, Stop,
-    Target,
+    Blocker, Cause, Context, Fault, Fence, Layout, Plugin, Probe, Recording, Resolve, Run, Sink,
+    Stop, Target,
 };
 
 /// One run that is to be carried out.
@@ -42,6 +42,8 @@ pub struct Order<'a> {
     /// Whether to record what `blackbox_exporter` would, its oddities included:
     /// [`Context::is_compatible`].
     pub compatible: bool,
+    /// Whom the run may ask; anybody, if there is none.
+    pub fence: Option<&'a dyn Fence>,
 }
 
 /// Carries out one run, tells the sink, and returns it.
@@ -60,7 +62,8 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
         order.sink,
         &recording,
         order.compatible,
-    );
+    )
+    .within(order.fence);
     let result = {
         // In a block of its own, for even to make the future may panic.
         let measured = AssertUnwindSafe(async { probe.measure(&cx).await }).catch_unwind();
@@ -85,6 +88,7 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
         target: Arc::clone(order.target),
         started,
         duration: begin.elapsed(),
+        timeout: order.timeout,
         result,
         recording: recording
             .into_inner()
@@ -238,6 +242,7 @@ mod tests {
             resolver: &Silent,
             sink: &Deaf,
             compatible: false,
+            fence: None,
         };
         let run = perform(&mut Unruly::LooksUp, order).await;
         let fault = run.result.unwrap_err();

@@ -15,7 +15,7 @@ use crate::draw::{Draw, Stage};
 use crate::metric::{Declared, common};
 use crate::options::{Node, OptionsError, read};
 use crate::probe::Aimed;
-use crate::{Aim, Cause, Layout, Options};
+use crate::{Aim, Cause, Difference, Layout, Options};
 
 /// A probe's descriptor. Submitting it is the whole registration:
 ///
@@ -50,6 +50,7 @@ pub struct Plugin {
     metrics: &'static [&'static (dyn Declared + Sync)],
     causes: &'static [Cause],
     needs: &'static [Need],
+    differences: &'static [Difference],
     command: Option<Command>,
     declared_at: &'static Location<'static>,
     parse: fn(&Node) -> Result<Arc<dyn Aim>, Vec<OptionsError>>,
@@ -71,6 +72,7 @@ impl Plugin {
             metrics: &[],
             causes: &[Cause::Timeout],
             needs: &[],
+            differences: &[],
             command: None,
             declared_at: Location::caller(),
             parse: |node| {
@@ -100,6 +102,13 @@ impl Plugin {
     #[must_use]
     pub const fn needs(mut self, needs: &'static [Need]) -> Self {
         self.needs = needs;
+        self
+    }
+
+    /// Tells what it does otherwise than the prober of `blackbox_exporter` whose name it has.
+    #[must_use]
+    pub const fn differs(mut self, differences: &'static [Difference]) -> Self {
+        self.differences = differences;
         self
     }
 
@@ -147,6 +156,12 @@ impl Plugin {
     /// Every cause that a run can end with.
     pub fn possible_causes(&self) -> &'static [Cause] {
         self.causes
+    }
+
+    /// What it does otherwise than the prober of `blackbox_exporter` whose name it has, if there is
+    /// one.
+    pub fn differences(&self) -> &'static [Difference] {
+        self.differences
     }
 
     /// What it needs from the system.

@@ -73,6 +73,8 @@ pub struct Run {
     pub started: SystemTime,
     /// How long it took, by the monotonic clock.
     pub duration: Duration,
+    /// How long it might have taken.
+    pub timeout: Duration,
     /// How it ended.
     pub result: Result<(), Fault>,
     /// What it recorded.

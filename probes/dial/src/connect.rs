@@ -28,7 +28,8 @@ pub struct Connected {
 /// Connects to the first of `addresses` that accepts, from `source` if one is given.
 ///
 /// An address may take its share of what is left until the deadline; the last may take all of it.
-/// The fault, if there is one, is the target's if any address could be asked.
+/// The fault, if there is one, is the target's if any address could be asked. None is asked that
+/// [`Context::permits`] does not permit.
 pub async fn connect(
     cx: &Context<'_>,
     addresses: &[IpAddr],
@@ -42,7 +43,7 @@ pub async fn connect(
     for (index, address) in addresses.iter().enumerate() {
         let peer = SocketAddr::new(**address, port);
         let begin = Instant::now();
-        let attempt = attempt(peer, source);
+        let attempt = attempt(cx, peer, source);
         let left = (addresses.len() - index) as u32;
         let outcome = if left == 1 {
             attempt.await
@@ -75,7 +76,12 @@ pub async fn connect(
     Err(together(faults))
 }
 
-async fn attempt(peer: SocketAddr, source: Option<IpAddr>) -> Result<TcpStream, Fault> {
+async fn attempt(
+    cx: &Context<'_>,
+    peer: SocketAddr,
+    source: Option<IpAddr>,
+) -> Result<TcpStream, Fault> {
+    cx.permits(peer)?;
     let doing = || format!("cannot connect to {peer}");
     let socket = match peer {
         SocketAddr::V4(_) => TcpSocket::new_v4(),

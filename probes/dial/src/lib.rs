@@ -15,11 +15,14 @@
 //! says whose fault its errors are. What probes of dialogues write down beforehand is in [`Step`],
 //! with Go's patterns and templates.
 //!
+//! Whoever is connected to finds the other side of TLS in [`ServerTls`].
+//!
 //! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
 //! probe's affair, and so is what a phase is called in its metrics.
 
 #![forbid(unsafe_code)]
 
+pub mod alpn;
 mod bars;
 mod connect;
 pub mod credentials;
@@ -33,6 +36,7 @@ mod peer;
 mod proxy;
 #[cfg(feature = "quic")]
 mod quic;
+mod server;
 mod step;
 mod stream;
 mod template;
@@ -51,6 +55,10 @@ pub use peer::Peer;
 pub use proxy::{Bypass, Proxy, ProxyError};
 #[cfg(feature = "quic")]
 pub use quic::{Quic, QuicHandshake, connect_quic, quic_failure};
+pub use server::{
+    Accepted, CipherSuite, ClientAuth, Curve, ServerFiles, ServerTls, ServerTlsError,
+    ServerTlsOptions,
+};
 pub use step::{Label, LabelName, Step};
 pub use stream::{Stream, Witness, Witnessed};
 pub use template::Template;

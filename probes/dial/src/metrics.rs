@@ -136,8 +136,10 @@ pub fn record_shown(cx: &Context<'_>, shown: &Shown) {
 /// Records what a peer showed and agreed to that answered then.
 pub fn record_answered(cx: &Context<'_>, shown: &Shown, agreed: &Protocol) {
     cx.set(&EARLIEST_EXPIRY, shown.earliest as f64);
-    if let Ok(until) = shown.trust {
-        cx.set(&CHAIN_EXPIRY, until as f64);
+    match shown.trust {
+        Ok(until) => cx.set(&CHAIN_EXPIRY, until as f64),
+        Err(_) if cx.is_compatible() => cx.set(&CHAIN_EXPIRY, ZERO_TIME),
+        Err(_) => {}
     }
     cx.inform(&CHAIN_INFO, &labels(&shown.own));
     cx.inform(&VERSION_INFO, &[agreed.version]);
@@ -146,6 +148,10 @@ pub fn record_answered(cx: &Context<'_>, shown: &Shown, agreed: &Protocol) {
         cx.inform(&CIPHER_INFO, &[&agreed.cipher]);
     }
 }
+
+/// What Go calls the zero time, the beginning of the year 1, in Unix time: what `blackbox_exporter`
+/// says of a chain that it did not verify.
+const ZERO_TIME: f64 = -62_135_596_800.0;
 
 fn labels(certificate: &Certificate) -> [&str; 5] {
     let Certificate {

@@ -1,6 +1,6 @@
 //! How is TLS agreed on, and what did the peer show of itself?
 //!
-//! The only module that names rustls. Nothing is taken over from an earlier connection: no ticket,
+//! The only module that names rustls, beside that of servers. Nothing is taken over from an earlier connection: no ticket,
 //! no session, so that each handshake is a whole one and its certificates are seen. What the peer
 //! showed is known even where it was refused. Of TLS only 1.2 and 1.3 are spoken.
 
@@ -162,5 +162,5 @@ pub fn failure<'p>(peer: impl Into<Peer<'p>>, doing: &str, error: &io::Error) ->
 
 /// The one implementation of the algorithms. ring builds without cmake and in a fifth of the time
 /// of the alternative, and has all that the servers of today can be asked for.
-static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+pub(crate) static PROVIDER: LazyLock<Arc<CryptoProvider>> =
     LazyLock::new(|| Arc::new(ring::default_provider()));

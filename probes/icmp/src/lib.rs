@@ -33,7 +33,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use leadsman_core::{Cause, Command, Need, Plugin, inventory};
+use leadsman_core::{Cause, Command, Difference, Need, Plugin, inventory};
 
 use crate::options::PingOptions;
 
@@ -42,6 +42,7 @@ inventory::submit! {
         .docs(include_str!("../README.md"))
         .needs(&[Need::IcmpSocket])
         .metrics(metrics::ALL)
+        .differs(DIFFERENCES)
         .causes(&[
             Cause::Mismatch,
             Cause::Resolve,
@@ -71,3 +72,20 @@ inventory::submit! {
             ..Command::new("ping", "HOST")
         })
 }
+
+/// What people who come from `blackbox_exporter` should know.
+const DIFFERENCES: &[Difference] = &[
+    Difference::always(
+        "The round trip is taken from the kernel's stamps where there are some, so that it is less \
+         than that of a program which was kept waiting; probe_icmp_rtt_source_info tells.",
+    ),
+    Difference::always(
+        "An ICMP error is told as the reason: unreachable, ttl_exceeded or too_big.",
+    ),
+    Difference::where_set(
+        "dont_fragment",
+        "true",
+        "An answer that a larger packet was needed to be cut fails with the reason too_big, and \
+         probe_icmp_next_hop_mtu_bytes says what would fit.",
+    ),
+];

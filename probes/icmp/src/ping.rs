@@ -3,7 +3,7 @@
 //! Keeps the flow while the address stays the same, so that answers which come after their run are
 //! still recognised in the next one. What happens within a run is in [`crate::round`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
@@ -70,6 +70,7 @@ impl Probe for Ping {
         let resolved = Instant::now();
         cx.set_for(&DURATION, "resolve", (resolved - begin).as_secs_f64());
         let address = address?;
+        cx.permits(SocketAddr::new(address, 0))?;
         cx.enter("setup");
         options.fit(address)?;
         let line = self.aim_at(address)?;

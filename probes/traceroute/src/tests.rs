@@ -69,6 +69,7 @@ async fn no_name_is_looked_up_that_nobody_would_read() {
         resolver: &names,
         sink: &Deaf,
         compatible: false,
+        fence: None,
     };
     perform(&mut *probe, order).await.result.unwrap();
     assert_eq!(names.0.load(Ordering::Relaxed), 0);

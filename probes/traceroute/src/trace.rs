@@ -3,7 +3,7 @@
 //! Keeps the line while the address stays the same, so that another path is a change and no
 //! accident. What happens within a run is in [`crate::walk`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
@@ -100,6 +100,7 @@ impl Probe for Trace {
         let address = cx
             .resolve(&cx.target().address, options.preference())
             .await?;
+        cx.permits(SocketAddr::new(address, 0))?;
         cx.enter("trace");
         let systems = self.systems().await?;
         let (limits, wanted, flow) = (self.limits, self.wanted, self.flow);

@@ -101,6 +101,27 @@ async fn debug_explains_the_run_and_hides_secrets() {
 }
 
 #[tokio::test]
+async fn a_target_that_was_escaped_twice_is_understood() {
+    let surface = surface().await;
+    let probe = "/probe?module=well&target";
+    let answer = ask(&surface, &format!("{probe}=twice%253A7"), &[]).await;
+    assert!(
+        answer.text().contains("probe_success 1\n"),
+        "{}",
+        answer.text()
+    );
+    let logged = ask(&surface, "/logs?target=twice:7", &[]).await;
+    assert_eq!(logged.status, 200);
+    // What makes no sense either way is told as it came.
+    let answer = ask(&surface, &format!("{probe}=100%25"), &[]).await;
+    assert!(
+        answer.text().contains("probe_success 0\n"),
+        "{}",
+        answer.text()
+    );
+}
+
+#[tokio::test]
 async fn paths_for_operators_answer_what_tools_expect() {
     let surface = surface().await;
     let check = async |line: &str, status: u16, words: &str| {
@@ -117,6 +138,56 @@ async fn paths_for_operators_answer_what_tools_expect() {
     check("/nowhere", 404, "nothing here").await;
     assert_eq!(check("/-/reload", 405, "").await, "POST, PUT");
     assert_eq!(check("DELETE /metrics", 405, "").await, "GET, HEAD");
+}
+
+#[tokio::test]
+async fn everything_lies_below_the_prefix() {
+    let surface = Surface {
+        prefix: Prefix::of("https://example.com/probes", "").unwrap(),
+        ..surface().await
+    };
+    let check = async |path: &str, status: u16, location: &str| {
+        let answer = ask(&surface, path, &[]).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.header("location"), location, "{path}");
+    };
+    check("/probes/-/healthy", 200, "").await;
+    check("/probes/probe?module=well&target=deep", 200, "").await;
+    check("/probes/", 200, "").await;
+    check("/", 302, "https://example.com/probes/").await;
+    check("/-/healthy", 404, "").await;
+}
+
+#[tokio::test]
+async fn only_who_knows_a_password_is_answered() {
+    let stage = tempfile::TempDir::new().unwrap();
+    let file = stage.path().join("web.yml");
+    let hash = bcrypt::hash_with_salt("sesame", 4, [7; 16]).unwrap();
+    let text = format!(
+        "basic_auth_users: {{ alice: {hash} }}\nhttp_server_config: \
+         {{ headers: {{ X-Frame-Options: deny }} }}\nrate_limit: {{ interval: 1h, burst: 4 }}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let surface = Surface {
+        access: Arc::new(Access::open(Some(file)).unwrap()),
+        ..surface().await
+    };
+    let check = async |credentials: Option<&str>, status: u16| {
+        let fields: Vec<_> = credentials
+            .map(|c| ("authorization", c))
+            .into_iter()
+            .collect();
+        let answer = ask(&surface, "/-/healthy", &fields).await;
+        assert_eq!(answer.status, status, "{credentials:?}");
+        assert_eq!(answer.header("x-frame-options"), "deny");
+        answer.header("www-authenticate").to_owned()
+    };
+    assert!(check(None, 401).await.starts_with("Basic realm="));
+    check(Some("Basic YWxpY2U6b3Blbg=="), 401).await;
+    assert_eq!(check(Some("Basic YWxpY2U6c2VzYW1l"), 200).await, "");
+    check(Some("Basic YWxpY2U6c2VzYW1l"), 200).await;
+    // All together have asked as often as they may.
+    check(Some("Basic YWxpY2U6c2VzYW1l"), 429).await;
 }
 
 #[tokio::test]

@@ -24,7 +24,12 @@ async fn served(config: &str) -> Served {
     let (host, stopper) = host(config).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let end = tokio::spawn(serve(vec![listener], host));
+    let end = tokio::spawn(serve(
+        vec![listener],
+        host,
+        Arc::default(),
+        Prefix::default(),
+    ));
     Served {
         address,
         stopper,

@@ -1,12 +1,13 @@
 //! A probe to ask for in tests: the target's address says how the run goes.
 
 use std::future::pending;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use leadsman_core::options::{OptionsError, Secret};
 use leadsman_core::schemars::JsonSchema;
-use leadsman_core::{Cause, Context, Fault, Options, Plugin, Probe, Target};
+use leadsman_core::{Cause, Context, Fault, Options, Plugin, Preference, Probe, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -26,7 +27,7 @@ impl Options for Lead {
     type Probe = Heave;
 
     fn aim(self: &Arc<Self>, target: &Target) -> Result<Heave, OptionsError> {
-        if &*target.address == "ashore" {
+        if &*target.address == "ashore" || target.address.contains('%') {
             return Err(OptionsError::new("there is no water at this target"));
         }
         Ok(Heave)
@@ -45,7 +46,14 @@ impl Probe for Heave {
                 );
                 Ok(())
             }
+            "twice:7" => Ok(()),
             "silent" => pending().await,
+            "mimics" if cx.is_compatible() => Ok(()),
+            "198.51.100.7" | "127.0.0.1" => {
+                let any = Preference::new("ip4", true);
+                let address = cx.resolve(&target.address, any).await?;
+                cx.permits(SocketAddr::new(address, 7))
+            }
             "released" => {
                 RELEASED.begun.notify_one();
                 RELEASED.end.notified().await;

@@ -14,7 +14,7 @@ use super::finished::Finished;
 use super::hosts::Hosts;
 use super::written::written;
 use crate::options::{Kind, Node, OptionsError};
-use crate::{Event, Order, Plugin, Probe, Registry, Run, Sink, Stop, Target, perform};
+use crate::{Event, Fence, Order, Plugin, Probe, Registry, Run, Sink, Stop, Target, perform};
 
 /// A plugin with the options, names and timeout to run it with.
 ///
@@ -73,6 +73,7 @@ pub struct Bench {
     timeout: Duration,
     stop: Stop,
     compatible: bool,
+    fence: Option<Arc<dyn Fence>>,
 }
 
 impl Bench {
@@ -85,6 +86,7 @@ impl Bench {
             timeout: PATIENCE,
             stop: Stop::never(),
             compatible: false,
+            fence: None,
         }
     }
 
@@ -143,6 +145,13 @@ impl Bench {
         self
     }
 
+    /// Sets whom runs may ask.
+    #[must_use]
+    pub fn fence(mut self, fence: impl Fence + 'static) -> Self {
+        self.fence = Some(Arc::new(fence));
+        self
+    }
+
     /// The plugin that is run.
     pub fn plugin(&self) -> &'static Plugin {
         self.plugin
@@ -186,6 +195,7 @@ impl Bench {
             resolver: &self.hosts,
             sink: &events,
             compatible: self.compatible,
+            fence: self.fence.as_deref(),
         };
         let run = perform(probe, order).await;
         let events = events

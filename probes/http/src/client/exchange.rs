@@ -192,6 +192,11 @@ impl Trip<'_, '_> {
             Some(address) => address.to_string(),
             None => host.clone(),
         };
+        // Whoever may not be asked may not be asked by somebody else either.
+        match addresses.first() {
+            Some(address) => self.cx.permits(SocketAddr::new(*address, port))?,
+            None => self.cx.permits_name(&host, port)?,
+        }
         let any = Preference {
             fallback: true,
             ..way.preference

@@ -31,6 +31,14 @@ pub(crate) enum Flaw {
         "it cannot be told whether the CEL expression {expression:?} holds for the body: {why}"
     )]
     CannotTell { expression: String, why: String },
+    #[error(
+        "the body of a redirect that is not followed is not read, and a pattern is to be found in it or not"
+    )]
+    UnreadByRegex,
+    #[error(
+        "the body of a redirect that is not followed is not read, and a CEL expression is to hold for it or not"
+    )]
+    UnreadByCel,
     #[error("the version {0:?} is not a valid one")]
     Version(Version),
     #[error("the answer came over TLS")]
@@ -49,6 +57,7 @@ impl Flaw {
                 | Self::Missing(_)
                 | Self::Body(_)
                 | Self::NotBody(_)
+                | Self::UnreadByRegex
         )
     }
 
@@ -56,7 +65,7 @@ impl Flaw {
     pub(crate) fn is_by_cel(&self) -> bool {
         matches!(
             self,
-            Self::Holds(_) | Self::HoldsNot(_) | Self::CannotTell { .. }
+            Self::Holds(_) | Self::HoldsNot(_) | Self::CannotTell { .. } | Self::UnreadByCel
         )
     }
 }
@@ -141,6 +150,19 @@ pub(crate) fn body(rules: &Written, body: &[u8]) -> Result<(), Flaw> {
         && !holds(expression, body)?
     {
         return Err(Flaw::HoldsNot(expression.as_str().to_owned()));
+    }
+    Ok(())
+}
+
+/// Judges a body that was not read: no rule about it is satisfied.
+pub(crate) fn no_body(rules: &Written) -> Result<(), Flaw> {
+    if !rules.fail_if_body_matches_regexp.is_empty()
+        || !rules.fail_if_body_not_matches_regexp.is_empty()
+    {
+        return Err(Flaw::UnreadByRegex);
+    }
+    if reads_body(rules) {
+        return Err(Flaw::UnreadByCel);
     }
     Ok(())
 }

@@ -59,6 +59,9 @@ impl HttpProbe {
             redirects += 1;
             trip.cx.set(&metrics::REDIRECTS, f64::from(redirects));
             if !self.options.written.follows() {
+                if trip.cx.is_compatible() {
+                    return self.conclude_unread(trip, &answer);
+                }
                 return self.conclude(trip, answer).await;
             }
             if redirects > MOST_REDIRECTS {
@@ -245,19 +248,33 @@ impl HttpProbe {
         record_head(cx, &answer);
         let (length, body) = content(rules, &mut answer, &trip.watch).await;
         cx.set(&metrics::UNCOMPRESSED_LENGTH, length as f64);
-        let noted = |flaw: judge::Flaw| {
-            if flaw.is_by_regex() {
-                cx.set(&metrics::FAILED_REGEX, 1.0);
-            }
-            if flaw.is_by_cel() {
-                cx.set(&metrics::FAILED_CEL, 1.0);
-            }
-            Fault::from(flaw)
-        };
+        let noted = |flaw| noted(cx, flaw);
         judge::head(rules, answer.head.status, &answer.head.headers).map_err(noted)?;
         judge::body(rules, &body?).map_err(noted)?;
         judge::transport(rules, answer.head.version, answer.tls.is_some()).map_err(noted)
     }
+
+    /// Does as `blackbox_exporter` with a redirect that is not followed: its body is gone when the
+    /// rules about it are asked, so that each of them fails.
+    fn conclude_unread(&self, trip: &Trip<'_, '_>, answer: &Answer) -> Result<(), Fault> {
+        let (rules, cx) = (&self.options.written, trip.cx);
+        record_head(cx, answer);
+        let noted = |flaw| noted(cx, flaw);
+        judge::head(rules, answer.head.status, &answer.head.headers).map_err(noted)?;
+        judge::no_body(rules).map_err(noted)?;
+        judge::transport(rules, answer.head.version, answer.tls.is_some()).map_err(noted)
+    }
+}
+
+/// Records by what kind of rule an answer was found wanting.
+fn noted(cx: &Context<'_>, flaw: judge::Flaw) -> Fault {
+    if flaw.is_by_regex() {
+        cx.set(&metrics::FAILED_REGEX, 1.0);
+    }
+    if flaw.is_by_cel() {
+        cx.set(&metrics::FAILED_CEL, 1.0);
+    }
+    Fault::from(flaw)
 }
 
 #[async_trait]

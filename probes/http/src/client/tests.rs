@@ -4,6 +4,8 @@
 //! certificates that are made for the test.
 
 mod broken;
+mod compatible;
+mod fenced;
 mod flow;
 #[cfg(feature = "http3")]
 mod http3;

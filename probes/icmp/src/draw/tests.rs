@@ -265,6 +265,7 @@ fn run(host: &str, result: Result<(), Fault>) -> Run {
         target: Arc::new(Target::new(host)),
         started: SystemTime::UNIX_EPOCH,
         duration: Duration::from_millis(3_004),
+        timeout: Duration::MAX,
         result,
         recording: Recording::new(plugin().layout()),
     }

@@ -147,6 +147,7 @@ fn run(result: Result<(), Fault>) -> Run {
         started: SystemTime::UNIX_EPOCH,
         // That of looking up names included.
         duration: Duration::from_secs(2),
+        timeout: Duration::MAX,
         result,
         recording: Recording::new(plugin().layout()),
     }

@@ -251,6 +251,7 @@ impl Stage {
             resolver: &resolver,
             sink: &events,
             compatible: false,
+            fence: None,
         };
         let run = perform(&mut *probe, order).await;
         let events = events.0.into_inner().unwrap();
