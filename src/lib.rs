@@ -46,6 +46,8 @@ use std::sync::Arc;
 
 use leadsman_core::Registry;
 
+#[cfg(feature = "dns")]
+use leadsman_dns as _;
 #[cfg(feature = "http")]
 use leadsman_http as _;
 #[cfg(feature = "icmp")]
