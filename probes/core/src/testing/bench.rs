@@ -72,6 +72,7 @@ pub struct Bench {
     hosts: Hosts,
     timeout: Duration,
     stop: Stop,
+    compatible: bool,
 }
 
 impl Bench {
@@ -83,6 +84,7 @@ impl Bench {
             hosts: Hosts::default(),
             timeout: PATIENCE,
             stop: Stop::never(),
+            compatible: false,
         }
     }
 
@@ -132,6 +134,15 @@ impl Bench {
         self
     }
 
+    /// Has runs record what `blackbox_exporter` would, see [`Context::is_compatible`].
+    ///
+    /// [`Context::is_compatible`]: crate::Context::is_compatible
+    #[must_use]
+    pub fn compatible(mut self) -> Self {
+        self.compatible = true;
+        self
+    }
+
     /// The plugin that is run.
     pub fn plugin(&self) -> &'static Plugin {
         self.plugin
@@ -174,7 +185,7 @@ impl Bench {
             stop: &self.stop,
             resolver: &self.hosts,
             sink: &events,
-            compatible: false,
+            compatible: self.compatible,
         };
         let run = perform(probe, order).await;
         let events = events
