@@ -5,11 +5,12 @@
 //! each time. A message is sent once: what was lost is lost, unless the caller sends it again.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use leadsman_core::Fault;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::Interest;
 use tokio::net;
 
 /// A socket that knows one server only, before anything was sent.
@@ -66,11 +67,18 @@ impl Datagrams {
 
     /// Waits for the next message.
     pub(crate) async fn receive(&self) -> Result<Vec<u8>, Fault> {
+        // A report that the port is closed makes a socket no more readable, but erroneous.
+        let news = Interest::READABLE | Interest::ERROR;
         loop {
-            let received = match self.socket.readable().await {
-                Ok(()) => take(&self.socket),
-                Err(why) => Err(why),
-            };
+            let received = self.socket.ready(news).await.and_then(|ready| {
+                // One at a time: to several at once no state of a socket corresponds.
+                let news = if ready.is_error() {
+                    Interest::ERROR
+                } else {
+                    Interest::READABLE
+                };
+                self.socket.try_io(news, || take(&self.socket))
+            });
             match received {
                 // Its checksum was wrong, so that there was nothing to be read after all.
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => {}
@@ -96,7 +104,7 @@ fn take(socket: &net::UdpSocket) -> io::Result<Vec<u8>> {
         static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; 65_535]);
     }
     ROOM.with_borrow_mut(|room| {
-        let length = socket.try_recv(room)?;
+        let length = (&*SockRef::from(socket)).read(room)?;
         Ok(room[..length].to_vec())
     })
 }

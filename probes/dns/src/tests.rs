@@ -46,13 +46,12 @@ async fn the_plugin_conforms_over_streams() {
     let kit = Kit::of(bench().option("transport_protocol", "tcp"))
         .good(good.to_string())
         .tcp_servers(|hostile| hostile.to_string());
-    // What only datagrams or TLS show is shown above.
-    let elsewhere = [&crate::metrics::PHASES, &crate::metrics::SERIAL];
-    let kit = elsewhere
-        .into_iter()
-        .fold(kit, |kit, metric| kit.shown_elsewhere(metric));
-    let tls = leadsman_dial::metrics::TLS;
-    let kit = tls
+    // What only datagrams, a zone or TLS show is shown above.
+    let kit = kit
+        .shown_elsewhere(&crate::metrics::PHASES)
+        .shown_elsewhere(&crate::metrics::SERIAL)
+        .shown_elsewhere(&crate::metrics::TRUNCATED);
+    let kit = leadsman_dial::metrics::TLS
         .into_iter()
         .fold(kit, |kit, metric| kit.shown_elsewhere(metric));
     kit.assert().await;

@@ -98,13 +98,13 @@ fn records_of_security() {
     check(
         "NSEC",
         "c00c 00 06 4001000080 03 01 01 40",
-        "x.test. A MX SSHFP TYPE32 CAA",
+        "x.test. A MX NIMLOC RRSIG NSEC CAA",
     );
     check("NSEC", "c00c", "x.test.");
     check(
         "NSEC3",
         "01 01 000a 02 aabb 04 00112233 00 01 40",
-        "1 1 10 AABB 008J4CO A",
+        "1 1 10 AABB 008I4CO A",
     );
     check("NSEC3PARAM", "01 00 0000 00", "1 0 0 -");
     check("TLSA", "03 01 01 abcdef", "3 1 1 abcdef");
