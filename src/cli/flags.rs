@@ -57,7 +57,9 @@ pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Co
     };
     let subject = offer.subject.map(|subject| {
         let argument = Arg::new("subject").value_name(subject.argument);
-        argument.required(true).help(properties.meaning(subject.option))
+        argument
+            .required(true)
+            .help(properties.meaning(subject.option))
     });
     Command::new(offer.name)
         .about(plugin.summary())

@@ -400,8 +400,13 @@ fn the_first_argument_may_be_an_option() {
     }
     let mut tree = tree(&registry()).term_width(80);
     let help = tree.try_get_matches_from_mut(["leadsman", "stream", "-h"]);
-    let help = help.expect_err("help is handed out as an error").to_string();
-    for expected in ["stream [OPTIONS] <FATHOMS> [SHIP]...", "<FATHOMS>  Depth in fathoms"] {
+    let help = help
+        .expect_err("help is handed out as an error")
+        .to_string();
+    for expected in [
+        "stream [OPTIONS] <FATHOMS> [SHIP]...",
+        "<FATHOMS>  Depth in fathoms",
+    ] {
         assert!(help.contains(expected), "{help}");
     }
 }

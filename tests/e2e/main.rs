@@ -7,6 +7,7 @@
 //! - `demonstration`: what is there without a configuration, for a person and for Prometheus.
 //! - `acme`: a probe and a program of somebody else's.
 //! - `reload`: what a new configuration changes, and what it must not.
+//! - `dns`: real DNS servers, beside `blackbox_exporter`.
 //! - `driving`: what happens to runs in flight when the plan changes.
 //! - `ending`: signals, and what is in flight when they come.
 //! - `listening`: where it lets people in.
@@ -26,6 +27,7 @@
 mod acme;
 mod ask;
 mod demonstration;
+mod dns;
 mod driving;
 mod ending;
 mod http;

@@ -55,10 +55,7 @@ pub(crate) enum Malformed {
     Head,
     /// One of its records, counted from 1.
     #[error("record {number} of its {section} section cannot be read")]
-    Record {
-        section: Section,
-        number: usize,
-    },
+    Record { section: Section, number: usize },
 }
 
 impl Answer {

@@ -146,8 +146,14 @@ mod tests {
         }
         for number in 0..=u16::MAX {
             assert_eq!(Kind::named(&Kind(number).to_string()), Some(Kind(number)));
-            assert_eq!(Class::named(&Class(number).to_string()), Some(Class(number)));
-            assert_eq!(Rcode::named(&Rcode(number).to_string()), Some(Rcode(number)));
+            assert_eq!(
+                Class::named(&Class(number).to_string()),
+                Some(Class(number))
+            );
+            assert_eq!(
+                Rcode::named(&Rcode(number).to_string()),
+                Some(Rcode(number))
+            );
         }
     }
 }

@@ -38,9 +38,8 @@ impl Unasked {
             bound.map_err(|source| Fault::own(SourceError { address, source }))?;
         }
         let connected = socket.connect(&peer.into());
-        connected.map_err(|why| {
-            Fault::connection(peer, &format!("cannot ask {peer} over UDP"), why)
-        })?;
+        connected
+            .map_err(|why| Fault::connection(peer, &format!("cannot ask {peer} over UDP"), why))?;
         Ok(Self {
             socket: socket.into(),
             peer,

@@ -56,7 +56,10 @@ impl Draw for Blocks {
             }),
             Unanswered::NAME => told(event, |unanswered: Unanswered| {
                 let seconds = unanswered.seconds;
-                line(text, &format!("  no answer within {seconds:.1} s, so again"));
+                line(
+                    text,
+                    &format!("  no answer within {seconds:.1} s, so again"),
+                );
             }),
             "not_connected" => {
                 let detail = event.fields.get("detail");
@@ -124,13 +127,19 @@ fn table(records: &Records, text: &mut String) {
     let rows: Vec<_> = rows.collect();
     let widths: [usize; FIELDS] = std::array::from_fn(|column| {
         let cells = rows.iter().filter(|(row, _)| row.len() == FIELDS);
-        cells.map(|(row, _)| row[column].len()).max().unwrap_or_default()
+        cells
+            .map(|(row, _)| row[column].len())
+            .max()
+            .unwrap_or_default()
     });
     for (row, data) in &rows {
         if row.len() < FIELDS {
             // EDNS, which is a comment of some lines.
             for comment in row.join(" ").trim().lines() {
-                line(text, &format!("    {}", comment.trim_start_matches([';', ' '])));
+                line(
+                    text,
+                    &format!("    {}", comment.trim_start_matches([';', ' '])),
+                );
             }
             continue;
         }

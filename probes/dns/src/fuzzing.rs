@@ -29,7 +29,10 @@ pub fn answer(bytes: &[u8]) {
     for (section, announced) in Section::ALL.into_iter().zip(announced) {
         let records = answer.section(section);
         let read = records.len();
-        assert!(read == usize::from(announced) || answer.header.truncation, "{read}");
+        assert!(
+            read == usize::from(announced) || answer.header.truncation,
+            "{read}"
+        );
         for record in records {
             let text = answer.text(record);
             let is_printable = |c: char| (' '..='~').contains(&c) || c == '\t';

@@ -77,20 +77,36 @@ fn records_are_good(
     }
     for text in texts {
         let own = |rule: &Rule| (text.clone(), rule.as_str().to_owned());
-        if let Some(rule) = rules.fail_if_matches_regexp.iter().find(|rule| rule.is_in(text)) {
+        if let Some(rule) = rules
+            .fail_if_matches_regexp
+            .iter()
+            .find(|rule| rule.is_in(text))
+        {
             let (text, regexp) = own(rule);
-            return Err(Flaw::Matches { section, text, regexp });
+            return Err(Flaw::Matches {
+                section,
+                text,
+                regexp,
+            });
         }
         let mut missed = rules.fail_if_not_matches_regexp.iter();
         if let Some(rule) = missed.find(|rule| !rule.is_in(text)) {
             let (text, regexp) = own(rule);
-            return Err(Flaw::MatchesNot { section, text, regexp });
+            return Err(Flaw::MatchesNot {
+                section,
+                text,
+                regexp,
+            });
         }
     }
     let all = &rules.fail_if_all_match_regexp;
     if !all.is_empty() {
-        let every = texts.iter().all(|text| all.iter().all(|rule| rule.is_in(text)));
-        let each = texts.iter().all(|text| all.iter().any(|rule| rule.is_in(text)));
+        let every = texts
+            .iter()
+            .all(|text| all.iter().all(|rule| rule.is_in(text)));
+        let each = texts
+            .iter()
+            .all(|text| all.iter().any(|rule| rule.is_in(text)));
         match inverted {
             true if !every => return Err(Flaw::NotAllMatch(section)),
             false if each => return Err(Flaw::AllMatch(section)),
@@ -98,7 +114,9 @@ fn records_are_good(
         }
     }
     let none = &rules.fail_if_none_matches_regexp;
-    let found = texts.iter().any(|text| none.iter().any(|rule| rule.is_in(text)));
+    let found = texts
+        .iter()
+        .any(|text| none.iter().any(|rule| rule.is_in(text)));
     if none.is_empty() || found {
         Ok(())
     } else {
@@ -139,27 +157,61 @@ mod tests {
     fn the_first_rule_that_is_broken_is_told() {
         for (written, texts, expected, as_original) in [
             (&[][..], &["a", "b"][..], "", ""),
-            (&[('m', "c"), ('m', "b")], &["a", "b"], "\"b\" matches \"b\"", "\"b\" matches \"b\""),
+            (
+                &[('m', "c"), ('m', "b")],
+                &["a", "b"],
+                "\"b\" matches \"b\"",
+                "\"b\" matches \"b\"",
+            ),
             (&[('m', "c")], &["a", "b"], "", ""),
             (&[('m', ".*")], &[], "", ""),
             (&[('n', "[ab]")], &["a", "b"], "", ""),
-            (&[('n', "."), ('n', "a")], &["a", "b"], "\"b\" does not match", "\"b\" does not match"),
+            (
+                &[('n', "."), ('n', "a")],
+                &["a", "b"],
+                "\"b\" does not match",
+                "\"b\" does not match",
+            ),
             (&[('n', ".*")], &[], "is no record", "is no record"),
             (&[('o', "c"), ('o', "b")], &["a", "b"], "", ""),
-            (&[('o', "c")], &["a", "b"], "no record matches", "no record matches"),
-            (&[('o', ".*")], &[], "no record matches", "no record matches"),
+            (
+                &[('o', "c")],
+                &["a", "b"],
+                "no record matches",
+                "no record matches",
+            ),
+            (
+                &[('o', ".*")],
+                &[],
+                "no record matches",
+                "no record matches",
+            ),
             (&[('a', "[ab]")], &["a", "b"], "every record matches", ""),
             (&[('a', "a")], &["a", "b"], "", "not every record matches"),
-            (&[('a', "a"), ('a', "b")], &["a", "b"], "every record matches", "not every"),
+            (
+                &[('a', "a"), ('a', "b")],
+                &["a", "b"],
+                "every record matches",
+                "not every",
+            ),
             (&[('a', ".*")], &[], "", ""),
-            (&[('m', "a"), ('n', "b")], &["a"], "matches \"a\"", "matches \"a\""),
+            (
+                &[('m', "a"), ('n', "b")],
+                &["a"],
+                "matches \"a\"",
+                "matches \"a\"",
+            ),
         ] {
             let texts: Vec<_> = texts.iter().map(|text| (*text).to_owned()).collect();
             for (inverted, expected) in [(false, expected), (true, as_original)] {
                 let said = records_are_good(&rules(written), Section::Answer, &texts, inverted);
                 let said = said.err().map(|flaw| flaw.to_string()).unwrap_or_default();
                 assert!(said.contains(expected), "{written:?} {texts:?}: {said}");
-                assert_eq!(said.is_empty(), expected.is_empty(), "{written:?} {texts:?}: {said}");
+                assert_eq!(
+                    said.is_empty(),
+                    expected.is_empty(),
+                    "{written:?} {texts:?}: {said}"
+                );
             }
         }
     }

@@ -30,10 +30,8 @@ pub(crate) static PHASES: Gauge = Gauge::new(
     &["resolve", "connect", "tls", "wait", "transfer", "retry", "own"],
 );
 
-pub(crate) static ANSWER_RRS: Gauge = Gauge::new(
-    "probe_dns_answer_rrs",
-    "Records in the answer section.",
-);
+pub(crate) static ANSWER_RRS: Gauge =
+    Gauge::new("probe_dns_answer_rrs", "Records in the answer section.");
 
 pub(crate) static AUTHORITY_RRS: Gauge = Gauge::new(
     "probe_dns_authority_rrs",
@@ -115,7 +113,13 @@ pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
 
 /// Records what is there from the start, as `blackbox_exporter` has it.
 pub(crate) fn record_nothing(cx: &Context<'_>) {
-    for gauge in [&ANSWER_RRS, &AUTHORITY_RRS, &ADDITIONAL_RRS, &SUCCEEDED, &QUERIES] {
+    for gauge in [
+        &ANSWER_RRS,
+        &AUTHORITY_RRS,
+        &ADDITIONAL_RRS,
+        &SUCCEEDED,
+        &QUERIES,
+    ] {
         cx.set(gauge, 0.0);
     }
 }

@@ -138,7 +138,11 @@ impl Options for DnsOptions {
         let port = if written.dns_over_tls { 853 } else { 53 };
         let (host, port) = target.host_port(Some(port))?;
         let question = Question::new(
-            written.query_name.as_ref().map_or(&QueryName::root(), |name| name).name(),
+            written
+                .query_name
+                .as_ref()
+                .map_or(&QueryName::root(), |name| name)
+                .name(),
             written.query_type.0,
             written.query_class.0,
             written.manner(),

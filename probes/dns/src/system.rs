@@ -6,7 +6,11 @@ use std::net::IpAddr;
 /// The first server of `/etc/resolv.conf`, or the one on this host (resolv.conf(5)).
 pub(crate) fn server() -> Vec<String> {
     let text = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    vec![first(&text).unwrap_or(IpAddr::from([127, 0, 0, 1])).to_string()]
+    vec![
+        first(&text)
+            .unwrap_or(IpAddr::from([127, 0, 0, 1]))
+            .to_string(),
+    ]
 }
 
 fn first(text: &str) -> Option<IpAddr> {
@@ -26,7 +30,10 @@ mod tests {
         for (text, expected) in [
             ("", None),
             ("search a.test\n# nameserver 192.0.2.1\n", None),
-            ("search a.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2", Some("192.0.2.1")),
+            (
+                "search a.test\nnameserver 192.0.2.1\nnameserver 192.0.2.2",
+                Some("192.0.2.1"),
+            ),
             ("nameserver\t2001:db8::1 # local\n", Some("2001:db8::1")),
             ("nameserver fe80::1%eth0\nnameserver ::1\n", Some("::1")),
             ("nameserver\nnameserver name\n", None),

@@ -45,7 +45,11 @@ pub(crate) fn record(
     }
     let mut data = Data::of(message, record.data.clone());
     fields(record.kind, &mut data, text)?;
-    if data.is_empty() { Ok(()) } else { Err(Malformed) }
+    if data.is_empty() {
+        Ok(())
+    } else {
+        Err(Malformed)
+    }
 }
 
 fn fields(kind: Kind, data: &mut Data<'_>, text: &mut impl Write) -> Result<(), Malformed> {

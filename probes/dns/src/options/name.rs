@@ -29,7 +29,9 @@ pub(crate) enum NameError {
     EmptyLabel(String),
     #[error("expected a domain name, but {0:?} is too long: 63 bytes a label, 255 in all")]
     TooLong(String),
-    #[error("expected a domain name, but {0:?} has a backslash before neither a sign nor three digits up to 255")]
+    #[error(
+        "expected a domain name, but {0:?} has a backslash before neither a sign nor three digits up to 255"
+    )]
     Escape(String),
 }
 
@@ -130,7 +132,10 @@ mod tests {
             (r"a\.b.test", Some(vec![b"a.b", b"test"])),
             (r"a\\.test", Some(vec![b"a\\", b"test"])),
             (r"\000\255.test", Some(vec![b"\0\xff", b"test"])),
-            ("b\u{fc}cher.test", Some(vec!["b\u{fc}cher".as_bytes(), b"test"])),
+            (
+                "b\u{fc}cher.test",
+                Some(vec!["b\u{fc}cher".as_bytes(), b"test"]),
+            ),
             ("a b.test", Some(vec![b"a b", b"test"])),
             (&label, Some(vec![label.as_bytes()])),
             ("", None),
@@ -145,7 +150,9 @@ mod tests {
             (&long, None),
         ] {
             let name = text.parse::<QueryName>().ok();
-            let labels = name.as_ref().map(|name| name.name.iter().collect::<Vec<_>>());
+            let labels = name
+                .as_ref()
+                .map(|name| name.name.iter().collect::<Vec<_>>());
             assert_eq!(labels, expected, "{text:?}");
         }
     }

@@ -39,7 +39,9 @@ impl Rules {
 
     /// What is wrong with the first that cannot be read.
     pub(crate) fn mistake(&self) -> Option<&str> {
-        self.all().find_map(|rule| rule.regex.as_ref().err()).map(String::as_str)
+        self.all()
+            .find_map(|rule| rule.regex.as_ref().err())
+            .map(String::as_str)
     }
 
     fn all(&self) -> impl Iterator<Item = &Rule> {

@@ -37,7 +37,10 @@ fn what_is_wrong_is_refused_when_it_is_loaded() {
         (json!({}), "query_name"),
         (json!({ "preferred_ip_protocol": "ip6" }), "query_name"),
         (json!({ "query_name": null }), "query_name"),
-        (json!({ "query_name": "a..b" }), "query_name: expected a domain name"),
+        (
+            json!({ "query_name": "a..b" }),
+            "query_name: expected a domain name",
+        ),
         (
             json!({ "query_name": "a", "query_type": "X" }),
             "query_type: there is no type `X`",
@@ -72,8 +75,16 @@ fn what_can_never_succeed_is_refused_when_it_is_aimed() {
         (json!({ "query_name": "a" }), "2001:db8::1", ""),
         (json!({ "query_name": "a" }), "[2001:db8::1]:5353", ""),
         (json!({ "query_name": "a" }), "ns.test", ""),
-        (json!({ "query_name": "a" }), "ns.test:0", "not a host with a port"),
-        (json!({ "query_name": "a" }), "udp://ns.test", "not a host with a port"),
+        (
+            json!({ "query_name": "a" }),
+            "ns.test:0",
+            "not a host with a port",
+        ),
+        (
+            json!({ "query_name": "a" }),
+            "udp://ns.test",
+            "not a host with a port",
+        ),
         (
             json!({ "query_name": "a", "transport_protocol": "quic" }),
             "192.0.2.1",
@@ -103,7 +114,11 @@ fn what_can_never_succeed_is_refused_when_it_is_aimed() {
         let said = loaded(&options).unwrap().aim(&Target::new(target));
         let said = said.err().map(|why| why.to_string()).unwrap_or_default();
         assert!(said.contains(expected), "{options} {target}: {said}");
-        assert_eq!(said.is_empty(), expected.is_empty(), "{options} {target}: {said}");
+        assert_eq!(
+            said.is_empty(),
+            expected.is_empty(),
+            "{options} {target}: {said}"
+        );
     }
 }
 
@@ -111,9 +126,24 @@ fn what_can_never_succeed_is_refused_when_it_is_aimed() {
 fn the_port_and_the_transport_follow_from_tls() {
     for (options, target, port, is_udp) in [
         (json!({ "query_name": "a" }), "ns.test", 53, true),
-        (json!({ "query_name": "a", "transport_protocol": "tcp" }), "ns.test", 53, false),
-        (json!({ "query_name": "a", "dns_over_tls": true }), "ns.test", 853, false),
-        (json!({ "query_name": "a", "dns_over_tls": true }), "ns.test:53", 53, false),
+        (
+            json!({ "query_name": "a", "transport_protocol": "tcp" }),
+            "ns.test",
+            53,
+            false,
+        ),
+        (
+            json!({ "query_name": "a", "dns_over_tls": true }),
+            "ns.test",
+            853,
+            false,
+        ),
+        (
+            json!({ "query_name": "a", "dns_over_tls": true }),
+            "ns.test:53",
+            53,
+            false,
+        ),
     ] {
         let probe = loaded(&options).unwrap().aim(&Target::new(target)).unwrap();
         assert_eq!((probe.port, probe.is_udp), (port, is_udp), "{options}");

@@ -34,9 +34,24 @@ fn count(found: &Finished) -> [Option<f64>; 4] {
 async fn the_code_decides_and_is_recorded() {
     let valid = bench().option("valid_rcodes", ["NXDOMAIN", "SERVFAIL"]);
     let says: [(Says, f64, &str, &str); 4] = [
-        (Says(|query| vec![reply(query, 0, 0, &[A])]), 0.0, "good", "rejected"),
-        (Says(|query| vec![reply(query, 0, 2, &[])]), 2.0, "rejected", "good"),
-        (Says(|query| vec![reply(query, 0, 3, &[])]), 3.0, "rejected", "good"),
+        (
+            Says(|query| vec![reply(query, 0, 0, &[A])]),
+            0.0,
+            "good",
+            "rejected",
+        ),
+        (
+            Says(|query| vec![reply(query, 0, 2, &[])]),
+            2.0,
+            "rejected",
+            "good",
+        ),
+        (
+            Says(|query| vec![reply(query, 0, 3, &[])]),
+            3.0,
+            "rejected",
+            "good",
+        ),
         // Whoever cannot read the question need not repeat it.
         (
             Says(|query| {
@@ -73,7 +88,10 @@ async fn records_are_counted_and_judged_as_text() {
         (with("fail_if_all_match_regexp", text), "mismatch"),
         (with("fail_if_all_match_regexp", text).compatible(), "good"),
         (with("fail_if_all_match_regexp", "nobody"), "good"),
-        (with("fail_if_all_match_regexp", "nobody").compatible(), "mismatch"),
+        (
+            with("fail_if_all_match_regexp", "nobody").compatible(),
+            "mismatch",
+        ),
         (with("fail_if_none_matches_regexp", "nobody"), "mismatch"),
     ] {
         let found = run(&bench, Says(|query| vec![reply(query, AA, 0, &[A, A])])).await;
@@ -88,9 +106,21 @@ async fn records_are_counted_and_judged_as_text() {
 async fn the_serial_is_that_of_the_answer() {
     let zone = bench().option("query_type", "SOA");
     for (bench, says, expected) in [
-        (&zone, Says(|query| vec![reply(query, 0, 0, &[SOA])]), Some(1000.0)),
-        (&zone, Says(|query| vec![reply(query, 0, 0, &[A])]), Some(0.0)),
-        (&bench(), Says(|query| vec![reply(query, 0, 0, &[SOA])]), None),
+        (
+            &zone,
+            Says(|query| vec![reply(query, 0, 0, &[SOA])]),
+            Some(1000.0),
+        ),
+        (
+            &zone,
+            Says(|query| vec![reply(query, 0, 0, &[A])]),
+            Some(0.0),
+        ),
+        (
+            &bench(),
+            Says(|query| vec![reply(query, 0, 0, &[SOA])]),
+            None,
+        ),
     ] {
         let found = run(bench, says).await;
         assert_eq!(found.gauge(&metrics::SERIAL, None), expected);
@@ -209,7 +239,10 @@ async fn a_closed_port_is_the_targets_fault_and_a_wrong_source_ours() {
     let found = nobodys.run(&closed.to_string()).await;
     assert_eq!(ending(&found), "network", "{:?}", found.run.result);
     let said = found.run.result.unwrap_err().to_string();
-    assert!(said.contains("192.0.2.77, which must be an address of this host"), "{said}");
+    assert!(
+        said.contains("192.0.2.77, which must be an address of this host"),
+        "{said}"
+    );
     let other = bench().option("source_ip_address", Ipv6Addr::LOCALHOST);
     let found = other.run(&closed.to_string()).await;
     assert_eq!(ending(&found), "other", "{:?}", found.run.result);
@@ -230,7 +263,11 @@ async fn questions_come_from_the_source_and_from_a_port_of_their_own() {
         assert!(bench.run(&server.to_string()).await.succeeded());
     }
     let mut askers = askers.lock().unwrap().clone();
-    assert!(askers.iter().all(|(asker, _)| asker.ip().to_string() == "127.0.0.9"));
+    assert!(
+        askers
+            .iter()
+            .all(|(asker, _)| asker.ip().to_string() == "127.0.0.9")
+    );
     askers.sort_unstable();
     askers.dedup_by_key(|(asker, _)| asker.port());
     assert!(askers.len() > 4, "{askers:?}");

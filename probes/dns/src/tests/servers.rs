@@ -158,12 +158,13 @@ impl Certified {
         let key = KeyPair::generate().unwrap();
         let own = params.signed_by(&key, &issuer).unwrap();
         let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![own.der().clone()], key)
-            .unwrap();
+        let config =
+            ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![own.der().clone()], key)
+                .unwrap();
         Self {
             authority: issuer.pem(),
             acceptor: TlsAcceptor::from(Arc::new(config)),

@@ -25,7 +25,11 @@ async fn an_answer_may_come_in_pieces() {
     })
     .await;
     assert_eq!(ending(&found), "good", "{:?}", found.run.result);
-    let phase = |phase| found.gauge(&metrics::PHASES, Some(phase)).unwrap_or_default();
+    let phase = |phase| {
+        found
+            .gauge(&metrics::PHASES, Some(phase))
+            .unwrap_or_default()
+    };
     // One byte each 2 ms, all but two of them after the first ones.
     assert!(phase("transfer") > 0.02, "{}", phase("transfer"));
     let sum = phase("wait") + phase("transfer");
@@ -38,7 +42,11 @@ async fn an_answer_to_another_question_is_passed_over() {
     let found = run(|query| {
         let mut other = reply(query, 0, 0, &[]);
         other[1] ^= 1;
-        vec![framed(&other), framed(&[]), framed(&reply(query, 0, 0, &[A]))]
+        vec![
+            framed(&other),
+            framed(&[]),
+            framed(&reply(query, 0, 0, &[A])),
+        ]
     })
     .await;
     assert_eq!(ending(&found), "good", "{:?}", found.run.result);
@@ -58,7 +66,10 @@ async fn whatever_is_no_whole_answer_is_the_servers_fault() {
             },
             "closed",
         ),
-        (|query| vec![framed(&[&query[..2], b"\x81"].concat())], "protocol"),
+        (
+            |query| vec![framed(&[&query[..2], b"\x81"].concat())],
+            "protocol",
+        ),
     ];
     for (pieces, expected) in cases {
         let found = run(pieces).await;
@@ -83,13 +94,30 @@ async fn a_server_has_to_show_a_certificate_for_its_name() {
         (json!({ "ca": ca }), "ns.test", "good"),
         (json!({ "ca": ca }), "127.0.0.1", "good"),
         (json!({ "ca": ca }), "other.test", "tls"),
-        (json!({ "ca": ca, "server_name": "ns.test" }), "other.test", "good"),
-        (json!({ "ca": Certified::new(&[]).authority }), "ns.test", "tls"),
-        (json!({ "insecure_skip_verify": true }), "other.test", "good"),
+        (
+            json!({ "ca": ca, "server_name": "ns.test" }),
+            "other.test",
+            "good",
+        ),
+        (
+            json!({ "ca": Certified::new(&[]).authority }),
+            "ns.test",
+            "tls",
+        ),
+        (
+            json!({ "insecure_skip_verify": true }),
+            "other.test",
+            "good",
+        ),
     ] {
         let address = format!("{host}:{}", server.port());
         let found = secure(tls.clone()).run(&address).await;
-        assert_eq!(ending(&found), expected, "{tls} {host}: {:?}", found.run.result);
+        assert_eq!(
+            ending(&found),
+            expected,
+            "{tls} {host}: {:?}",
+            found.run.result
+        );
         let reached = found.gauge(&metrics::PHASES, Some("tls"));
         assert!(reached.is_some_and(|seconds| seconds > 0.0));
     }

@@ -9,11 +9,7 @@ use super::data::Data;
 use super::{Malformed, hex};
 use crate::answer::Record;
 
-pub(super) fn opt(
-    message: &[u8],
-    record: &Record,
-    text: &mut impl Write,
-) -> Result<(), Malformed> {
+pub(super) fn opt(message: &[u8], record: &Record, text: &mut impl Write) -> Result<(), Malformed> {
     let version = record.ttl >> 16 & 0xff;
     let flags = if record.ttl & DNSSEC_OK == 0 {
         "flags:;"

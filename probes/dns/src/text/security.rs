@@ -13,8 +13,8 @@ use crate::codes::Kind;
 
 pub(super) fn is_known(kind: u16) -> bool {
     let known = [
-        SIG, KEY, CERT, DS, SSHFP, RRSIG, NSEC, DNSKEY, DHCID, NSEC3, NSEC3PARAM, TLSA, SMIMEA, RKEY,
-        CDS, CDNSKEY, OPENPGPKEY, CSYNC, ZONEMD, TA, DLV,
+        SIG, KEY, CERT, DS, SSHFP, RRSIG, NSEC, DNSKEY, DHCID, NSEC3, NSEC3PARAM, TLSA, SMIMEA,
+        RKEY, CDS, CDNSKEY, OPENPGPKEY, CSYNC, ZONEMD, TA, DLV,
     ];
     known.contains(&kind)
 }

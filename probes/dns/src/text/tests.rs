@@ -166,7 +166,9 @@ fn edns_is_a_comment() {
     );
     assert_eq!(
         text(0x0001_0001),
-        format!("\n;; OPT PSEUDOSECTION:\n; EDNS: version 1; flags:; MBZ: 0x0001, udp: 1232{options}")
+        format!(
+            "\n;; OPT PSEUDOSECTION:\n; EDNS: version 1; flags:; MBZ: 0x0001, udp: 1232{options}"
+        )
     );
 }
 
