@@ -84,10 +84,10 @@ impl Answer {
         let upper = upper.map_or(0, |opt| (opt.ttl >> 24) as u16);
         let rcode = Rcode(upper << 4 | u16::from(header.response_code.low()));
         Ok(Self {
+            message,
             header,
             rcode,
             sections,
-            message,
         })
     }
 

@@ -137,12 +137,9 @@ impl Options for DnsOptions {
         }
         let port = if written.dns_over_tls { 853 } else { 53 };
         let (host, port) = target.host_port(Some(port))?;
+        let root = QueryName::root();
         let question = Question::new(
-            written
-                .query_name
-                .as_ref()
-                .map_or(&QueryName::root(), |name| name)
-                .name(),
+            written.query_name.as_ref().unwrap_or(&root).name(),
             written.query_type.0,
             written.query_class.0,
             written.manner(),

@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use leadsman_core::{Cause, Context, Family, Fault, Probe, async_trait};
+use leadsman_core::{Blocker, Cause, Context, Family, Fault, Probe, async_trait};
 use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout_at};
 
@@ -49,7 +49,7 @@ impl DnsProbe {
                 let same = |address: &&IpAddr| Family::of(**address) == Family::of(source);
                 let address = addresses.iter().find(same).ok_or_else(|| {
                     let detail = format!("{} has no address that {source} can ask", self.host);
-                    Fault::own(detail)
+                    Fault::Own(Blocker::Network, detail.into())
                 });
                 *address?
             }

@@ -6,11 +6,8 @@ use std::net::IpAddr;
 /// The first server of `/etc/resolv.conf`, or the one on this host (resolv.conf(5)).
 pub(crate) fn server() -> Vec<String> {
     let text = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    vec![
-        first(&text)
-            .unwrap_or(IpAddr::from([127, 0, 0, 1]))
-            .to_string(),
-    ]
+    let own = IpAddr::from([127, 0, 0, 1]);
+    vec![first(&text).unwrap_or(own).to_string()]
 }
 
 fn first(text: &str) -> Option<IpAddr> {

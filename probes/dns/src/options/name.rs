@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_name_is_read_label_by_label() {
         let label = "a".repeat(63);
-        let long = vec![label.as_str(); 4].join(".");
+        let long = [label.as_str(); 4].join(".");
         for (text, expected) in [
             (".", Some(vec![])),
             ("test", Some(vec![&b"test"[..]])),

@@ -12,6 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Rules for the records of one section.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "these are blackbox_exporter's words"
+)]
 pub(crate) struct Rules {
     /// Fail if any record matches any of these.
     pub(crate) fail_if_matches_regexp: Vec<Rule>,

@@ -245,7 +245,7 @@ async fn a_closed_port_is_the_targets_fault_and_a_wrong_source_ours() {
     );
     let other = bench().option("source_ip_address", Ipv6Addr::LOCALHOST);
     let found = other.run(&closed.to_string()).await;
-    assert_eq!(ending(&found), "other", "{:?}", found.run.result);
+    assert_eq!(ending(&found), "network", "{:?}", found.run.result);
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ async fn say(stream: &mut TcpStream, pieces: &[Vec<u8>]) {
     }
     stream.shutdown().await.ok();
     // Until the asker has closed too, so that what was said is not lost with a reset.
-    stream.read(&mut [0; 16]).await.ok();
+    while stream.read_u8().await.is_ok() {}
 }
 
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Vec<u8>> {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use hickory_proto::rr::Name;
-use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder};
+use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder, Restrict};
 
 use super::Malformed;
 
@@ -44,7 +44,7 @@ impl<'a> Data<'a> {
 
     pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let bytes = self.decoder.read_slice(count);
-        bytes.map(|bytes| bytes.unverified()).map_err(|_| Malformed)
+        bytes.map(Restrict::unverified).map_err(|_| Malformed)
     }
 
     /// A string behind its length (RFC 1035, section 3.3).
