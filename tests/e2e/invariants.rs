@@ -105,10 +105,13 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 /// Whether a line of code names a protocol's probe. The scheme of a URL and a module of that name
-/// in a path are none, nor is the module that `/probe` takes where none is asked for: that name is
-/// a part of `blackbox_exporter`'s web surface, whatever is linked.
+/// in a path are none. Nor are the module that `/probe` takes where none is asked for, and the metric
+/// of the look-up of a target: those names are `blackbox_exporter`'s, whatever is linked.
 fn names(line: &str, protocol: &str) -> bool {
-    let mut line = line.replace("\"http_2xx\"", "");
+    let mut line = line.to_owned();
+    for name in ["\"http_2xx\"", "\"probe_dns_lookup_time_seconds\""] {
+        line = line.replace(name, "");
+    }
     for (before, after) in [("", "://"), ("", "::"), ("::", "")] {
         line = line.replace(&format!("{before}{protocol}{after}"), "");
     }
