@@ -134,7 +134,7 @@ fn unbound_is_asked_over_tls() {
     };
     let authority = unbound.directory.path().join("cert.pem");
     let ca = format!("tls_config.ca_file={}", authority.display());
-    let secure = ["--dns-over-tls", "--json", "-t", "A"];
+    let secure = ["--tls", "--json", "-t", "A"];
     let ended = by_hand(
         "a.all.test",
         &unbound,
@@ -376,6 +376,7 @@ hinfo       HINFO "PC" "Linux 6"
 rp          RP host txt
 afsdb       AFSDB 1 a
 uri         URI 10 1 "https://all.test/a?b=c"
+loc         LOC 52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000m 10m
 cert        CERT PKIX 7 RSASHA256 AQIDBA==
 openpgpkey  OPENPGPKEY AQIDBA==
 smimea      SMIMEA 3 0 0 AABBCC
@@ -403,7 +404,7 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("ptr.all.test", "PTR"), ("txt.all.test", "TXT"), ("spf.all.test", "SPF"), ("srv.all.test", "SRV"),
     ("caa.all.test", "CAA"), ("tlsa.all.test", "TLSA"), ("sshfp.all.test", "SSHFP"),
     ("naptr.all.test", "NAPTR"), ("hinfo.all.test", "HINFO"), ("rp.all.test", "RP"),
-    ("afsdb.all.test", "AFSDB"), ("uri.all.test", "URI"), ("cert.all.test", "CERT"),
+    ("afsdb.all.test", "AFSDB"), ("uri.all.test", "URI"), ("loc.all.test", "LOC"), ("cert.all.test", "CERT"),
     ("openpgpkey.all.test", "OPENPGPKEY"), ("smimea.all.test", "SMIMEA"), ("ds.all.test", "DS"),
     ("cds.all.test", "CDS"), ("cdnskey.all.test", "CDNSKEY"), ("csync.all.test", "CSYNC"),
     ("eui48.all.test", "EUI48"), ("eui64.all.test", "EUI64"), ("dhcid.all.test", "DHCID"),

@@ -70,7 +70,10 @@ inventory::submit! {
                 ("edns", "true"),
             ],
             shorts: &[('t', "query_type"), ('c', "query_class"), ('I', "source_ip_address")],
-            phrases: &[("tcp", "transport_protocol", "tcp")],
+            phrases: &[
+                ("tcp", "transport_protocol", "tcp"),
+                ("tls", "dns_over_tls", "true"),
+            ],
             draw: Some(draw::draw),
             ..Command::new("dns", "SERVER")
         })

@@ -40,7 +40,7 @@ pub(crate) struct DnsOptions {
     reason = "each is an option of its own, as blackbox_exporter has it"
 )]
 pub(crate) struct Written {
-    /// Name to ask for.
+    /// Name to ask for; needed if any option is written, else it is the root.
     #[serde(default = "nothing")]
     pub(crate) query_name: Option<QueryName>,
     /// Type of the records to ask for, such as A, MX or TYPE65280.

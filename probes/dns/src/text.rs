@@ -10,6 +10,7 @@
 
 mod data;
 mod edns;
+mod location;
 mod security;
 mod service;
 
@@ -99,6 +100,7 @@ fn fields(kind: Kind, data: &mut Data<'_>, text: &mut impl Write) -> Result<(), 
         }
         EUI48 => dashed(data.array::<6>()?, text)?,
         EUI64 => dashed(data.array::<8>()?, text)?,
+        LOC => location::place(data, text)?,
         SVCB | HTTPS => service::binding(data, text)?,
         kind if security::is_known(kind) => security::fields(kind, data, text)?,
         _ => unknown(data, text)?,
@@ -209,6 +211,8 @@ const NSAP_PTR: u16 = 23;
 const PX: u16 = 26;
 /// RFC 3596.
 const AAAA: u16 = 28;
+/// RFC 1876.
+const LOC: u16 = 29;
 /// RFC 2782.
 const SRV: u16 = 33;
 /// RFC 3403.

@@ -118,6 +118,20 @@ fn records_of_security() {
 }
 
 #[test]
+fn records_of_places() {
+    check(
+        "LOC",
+        "00 00 16 13 8b3cf018 810cbce0 009895b8",
+        "52 22 23.000 N 04 53 32.000 E -2m 0.00m 10000m 10m",
+    );
+    check(
+        "LOC",
+        "00 11 21 32 7fffffff 80000000 009896e3",
+        "00 00 0.001 S 00 00 0.000 W 0.99m 0.10m 0.20m 3m",
+    );
+}
+
+#[test]
 fn records_of_services() {
     check("SVCB", "0000 c00c", "0 x.test.");
     check(
@@ -140,7 +154,7 @@ fn records_of_services() {
 #[test]
 fn what_is_not_known_is_written_in_hexadecimal_digits() {
     check("TYPE65280", "0a00ff", r"\# 3 0a00ff");
-    check("LOC", "00 12 16 13", r"\# 4 00121613");
+    check("APL", "00 01 00 00", r"\# 4 00010000");
     check("A", "", "");
 }
 
@@ -198,6 +212,8 @@ fn data_of_the_wrong_form_is_malformed() {
         ("HTTPS", "0001 00 0001 0002 0268"),
         ("HTTPS", "0001 00 0003 0001 01"),
         ("HTTPS", "0001 00 0004 0003 010203"),
+        ("LOC", "01 00 16 13 8b3cf018 810cbce0 009895b8"),
+        ("LOC", "00 00 16 13 8b3cf018 810cbce0 0098"),
         ("OPT", "0003 0002 61"),
     ] {
         assert_eq!(written(kind, digits), None, "{kind} {digits}");
