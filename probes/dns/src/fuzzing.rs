@@ -52,11 +52,36 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    #[test]
-    fn whatever_was_found_by_fuzzing_does_no_harm() {
+    fn corpus() -> Vec<Vec<u8>> {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/answer");
         let files = fs::read_dir(&corpus).expect("the target has a corpus");
-        let played = files.map(|file| super::answer(&fs::read(file.unwrap().path()).unwrap()));
-        assert!(played.count() > 0);
+        let corpus: Vec<_> = files
+            .map(|file| fs::read(file.unwrap().path()).unwrap())
+            .collect();
+        assert!(!corpus.is_empty());
+        corpus
+    }
+
+    #[test]
+    fn whatever_was_found_by_fuzzing_does_no_harm() {
+        for message in corpus() {
+            super::answer(&message);
+        }
+    }
+
+    #[test]
+    fn no_answer_does_harm_with_a_byte_changed_or_its_end_cut_off() {
+        for message in corpus() {
+            // What is beyond says nothing new, and takes long.
+            for at in 0..message.len().min(160) {
+                super::answer(&message[..at]);
+                // 0xc0 begins a pointer to a name.
+                for byte in [0, 1, 0x3f, 0x7f, 0xc0, 0xff, message[at] ^ 0x10] {
+                    let mut changed = message.clone();
+                    changed[at] = byte;
+                    super::answer(&changed);
+                }
+            }
+        }
     }
 }
