@@ -50,6 +50,8 @@ use std::sync::Arc;
 
 use leadsman_core::Registry;
 
+#[cfg(feature = "dns")]
+use leadsman_dns as _;
 #[cfg(feature = "grpc")]
 use leadsman_grpc as _;
 #[cfg(feature = "http")]

@@ -47,12 +47,23 @@ pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Co
         let flags = [quiet].into_iter().chain(sweep::flags(is_taken));
         (target, flags.collect())
     } else {
-        let target = target.required(true);
-        let target = target.help("What to probe; several are probed at the same time");
+        let target = target.required(offer.subject.is_none());
+        let target = target.help(if offer.subject.is_some() {
+            "What to probe, else what this host would ask; several are probed at the same time"
+        } else {
+            "What to probe; several are probed at the same time"
+        });
         (target, Vec::new())
     };
+    let subject = offer.subject.map(|subject| {
+        let argument = Arg::new("subject").value_name(subject.argument);
+        argument
+            .required(true)
+            .help(properties.meaning(subject.option))
+    });
     Command::new(offer.name)
         .about(plugin.summary())
+        .args(subject)
         .arg(target)
         .arg(timeout)
         .arg(json(if properties.sweeps {
@@ -100,7 +111,12 @@ fn to_probe(
 ) -> Result<ByHand, Vec<String>> {
     let aim = parse(plugin, properties, given)?;
     let (mut aimed, mut complaints) = (Vec::new(), Vec::new());
-    for address in given.get_many::<String>("target").into_iter().flatten() {
+    let named = given.get_many::<String>("target");
+    let addresses = match (named, offer.subject) {
+        (None, Some(subject)) => (subject.targets)(),
+        (named, _) => named.into_iter().flatten().cloned().collect(),
+    };
+    for address in addresses {
         let target = Arc::new(Target::new(address.as_str()));
         match aim.aim(&target) {
             Ok(probe) => aimed.push(Aimed { target, probe }),

@@ -35,7 +35,7 @@ impl Properties {
             owner: plugin.name(),
             schema: plugin.schema(),
             ways: offer,
-            argument: None,
+            argument: offer.subject.map(|subject| subject.option),
             sweeps: sweep::is_offered(plugin),
             instead: &[],
         }
@@ -96,6 +96,13 @@ impl Properties {
         long.or_else(|| flag.get_short().map(|short| format!("-{short}")))
     }
 
+    /// What an option means, in a line.
+    pub(super) fn meaning(&self, option: &str) -> String {
+        let property = self.all().find(|(name, _)| *name == option);
+        let text = property.and_then(|(_, property)| property["description"].as_str());
+        brief(text.unwrap_or_default())
+    }
+
     /// The tree of all that was given, above the command's own defaults.
     pub(super) fn options(&self, given: &ArgMatches) -> Node {
         let mut tree = Node::empty();
@@ -111,6 +118,10 @@ impl Properties {
             if flag.is_some_and(|flag| typed(&flag)) {
                 Assignment::word(name, &required::<String>(given, &id(name))).plant(&mut tree);
             }
+        }
+        if let Some(subject) = self.ways.subject {
+            let said = required::<String>(given, "subject");
+            Assignment::word(subject.option, &said).plant(&mut tree);
         }
         for (letter, option, words) in self.ways.words {
             let typed = given.get_one::<String>(&letter.to_string());

@@ -383,7 +383,7 @@ fn a_request_by_hand_is_ready_to_be_carried_out() {
             Duration::from_secs(3),
             true,
         ),
-        ("stream a", &["a"], Duration::from_secs(10), false),
+        ("stream 7 a", &["a"], Duration::from_secs(10), false),
     ] {
         let Ok(Ask::ByHand(request)) = given(line) else {
             panic!("{line}");
@@ -397,6 +397,31 @@ fn a_request_by_hand_is_ready_to_be_carried_out() {
             (aimed.as_slice(), request.timeout, request.json),
             (targets, timeout, json)
         );
+    }
+}
+
+#[test]
+fn the_first_argument_may_be_an_option() {
+    for (line, expected) in [
+        ("stream 7", r#""depth":7.0"#),
+        ("stream 8 a show", r#""depth":8.0"#),
+        ("stream x", "expected a number"),
+        ("stream", "<FATHOMS>"),
+        ("stream 7 --depth 8", "unexpected argument '--depth'"),
+    ] {
+        let complaint = complaint(line);
+        assert!(complaint.contains(expected), "{line}: {complaint}");
+    }
+    let mut tree = tree(&registry()).term_width(80);
+    let help = tree.try_get_matches_from_mut(["leadsman", "stream", "-h"]);
+    let help = help
+        .expect_err("help is handed out as an error")
+        .to_string();
+    for expected in [
+        "stream [OPTIONS] <FATHOMS> [SHIP]...",
+        "<FATHOMS>  Depth in fathoms",
+    ] {
+        assert!(help.contains(expected), "{help}");
     }
 }
 

@@ -105,13 +105,18 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 /// Whether a line of code names a protocol's probe. The scheme of a URL and a module of that name
-/// in a path are none, nor is the module that `/probe` takes where none is asked for: that name is
-/// a part of `blackbox_exporter`'s web surface, whatever is linked, as is a section of the file that
-/// says who is let in.
+/// in a path are none. Nor are names that are `blackbox_exporter`'s, whatever is linked: the module
+/// that `/probe` takes where none is asked for, the metric of the look-up of a target, and a section
+/// of the file that says who is let in.
 fn names(line: &str, protocol: &str) -> bool {
-    let mut line = line
-        .replace("\"http_2xx\"", "")
-        .replace("\"http_server_config\"", "");
+    let mut line = line.to_owned();
+    for name in [
+        "\"http_2xx\"",
+        "\"probe_dns_lookup_time_seconds\"",
+        "\"http_server_config\"",
+    ] {
+        line = line.replace(name, "");
+    }
     for (before, after) in [("", "://"), ("", "::"), ("::", "")] {
         line = line.replace(&format!("{before}{protocol}{after}"), "");
     }

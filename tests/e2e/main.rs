@@ -9,6 +9,7 @@
 //! - `acme`: a probe and a program of somebody else's.
 //! - `moving`: what the page for people who come from another prober says.
 //! - `reload`: what a new configuration changes, and what it must not.
+//! - `dns`: real DNS servers, beside `blackbox_exporter`.
 //! - `driving`: what happens to runs in flight when the plan changes.
 //! - `ending`: signals, and what is in flight when they come.
 //! - `listening`: where it lets people in.
@@ -31,6 +32,7 @@ mod acme;
 mod ask;
 mod demonstration;
 mod dialogue;
+mod dns;
 mod door;
 mod driving;
 mod ending;

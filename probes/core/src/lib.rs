@@ -46,7 +46,7 @@ pub use meter::{Count, Meter, Sample};
 pub use metric::{Counter, Gauge, Histogram, Info};
 pub use options::OptionsError;
 pub use perform::{Order, perform};
-pub use plugin::{Command, Need, Plugin};
+pub use plugin::{Command, Need, Plugin, Subject};
 pub use probe::{Aim, Options, Probe};
 pub use recording::{Layout, Place, Recording};
 pub use registry::{Registry, RegistryError};

@@ -248,6 +248,18 @@ pub enum Need {
     IcmpSocket,
 }
 
+/// What the first argument of a command says that is about something else than its targets, as
+/// `host NAME SERVER` is about the name.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// What it is called in the help: `NAME`.
+    pub argument: &'static str,
+    /// The option that it sets.
+    pub option: &'static str,
+    /// The targets where none is named. Called only then.
+    pub targets: fn() -> Vec<String>,
+}
+
 /// How a probe is offered on the command line: `leadsman ping HOST…`.
 #[derive(Clone, Copy, Debug)]
 pub struct Command {
@@ -255,6 +267,8 @@ pub struct Command {
     pub name: &'static str,
     /// What a target is called in the help: `HOST`, `URL`.
     pub target: &'static str,
+    /// What its first argument says if that is no target.
+    pub subject: Option<Subject>,
     /// Options whose value by hand differs from their default: name and value as written.
     pub defaults: &'static [(&'static str, &'static str)],
     /// The same where nobody watches because the output is no terminal, in place of
@@ -281,6 +295,7 @@ impl Command {
         Self {
             name,
             target,
+            subject: None,
             defaults: &[],
             unwatched: &[],
             shorts: &[],

@@ -8,7 +8,7 @@ use leadsman_core::options::{OptionsError, Period};
 use leadsman_core::schemars::JsonSchema;
 use leadsman_core::{
     Context, Fault, Need, Options, Plugin, Probe, Responder, ResponderOptions, ResponderPlugin,
-    ServeCommand, Sweep, SweepOrder, Target, async_trait,
+    ServeCommand, Subject, Sweep, SweepOrder, Target, async_trait,
 };
 use serde::{Deserialize, Serialize};
 
@@ -186,7 +186,14 @@ pub(super) static LEAD: Plugin = Plugin::new::<Lead>("lead", "Depth of the water
     });
 pub(super) static LOG: Plugin =
     Plugin::new::<Lead>("log", "Speed through the water, by a chip on a line")
-        .command(leadsman_core::Command::new("stream", "SHIP"))
+        .command(leadsman_core::Command {
+            subject: Some(Subject {
+                argument: "FATHOMS",
+                option: "depth",
+                targets: || vec!["show".to_owned()],
+            }),
+            ..leadsman_core::Command::new("stream", "SHIP")
+        })
         .docs("# The log\n\nKnots are counted.\n\n<!-- generated: metrics -->\n<!-- end -->\n");
 pub(super) static ECHO: Plugin = Plugin::new::<Lead>("echo", "Depth by sound");
 pub(super) static SONAR: Plugin =

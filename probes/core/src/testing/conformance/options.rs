@@ -10,13 +10,13 @@ use crate::options::{Kind, Node, OptionsError, closest};
 use crate::testing::Bench;
 use crate::testing::written::written;
 
-/// What is shown of the options in force must read back as the same options: the defaults, and
-/// those of the bench.
+/// What is shown of the options in force must read back as the same options: the defaults, which are
+/// those of a section that is not written at all, and those of the bench.
 pub(super) fn round_trip(bench: &Bench) -> Vec<String> {
     let plugin = bench.plugin();
     let own = bench.written();
     let own = (own != Node::empty()).then_some(("the kit's options", own));
-    [("the defaults", Node::empty())]
+    [("the defaults", Node::new(Kind::Null))]
         .into_iter()
         .chain(own)
         .filter_map(|(what, options)| {
