@@ -74,17 +74,17 @@ impl AccessOptions {
         let mut problems = Vec::new();
         let variables = |variable: &str| std::env::var(variable).ok();
         let root = yaml::parse(text, &variables, &mut problems);
-        let options = root.and_then(|root| match read::<Self>(&root) {
+        let options = root.map(|root| match read::<Self>(&root) {
             Ok(options) => {
                 problems.extend(options.mistakes().into_iter().map(|mistake| {
                     let span = place(&root, &mistake);
                     Problem::of(OptionsError { span, ..mistake })
                 }));
-                Ok(options)
+                options
             }
             Err(mistakes) => {
                 problems.extend(mistakes.into_iter().map(Problem::of));
-                Ok(Self::default())
+                Self::default()
             }
         });
         let mut options = options.unwrap_or_else(|problem| {

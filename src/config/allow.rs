@@ -302,7 +302,7 @@ const SPECIAL_V4: &[Network] = &[
     v4(224, 0, 0, 3),
 ];
 
-/// Within 2000::/3, outside of which nothing is public.
+/// Within `2000::/3`, outside of which nothing is public.
 const SPECIAL_V6: &[Network] = &[
     v6(0x2001, 0, 23),
     v6(0x2001, 0xdb8, 32),

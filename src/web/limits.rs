@@ -80,11 +80,12 @@ fn paced(
     at_once: u32,
 ) -> Result<Instant, Duration> {
     let even = even.max(now);
-    let (ahead, most) = (even - now, interval * (at_once - 1));
-    if ahead > most {
-        return Err(ahead - most);
+    let too_far = (even - now).saturating_sub(interval * (at_once - 1));
+    if too_far.is_zero() {
+        Ok(even + interval)
+    } else {
+        Err(too_far)
     }
-    Ok(even + interval)
 }
 
 impl Drop for Place<'_> {

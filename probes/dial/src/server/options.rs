@@ -80,7 +80,7 @@ impl ServerTlsOptions {
 
     /// Whether any of the suites that were chosen is one of TLS 1.2 that this program speaks.
     pub(super) fn has_suite_of_tls12(&self) -> bool {
-        self.cipher_suites.iter().any(|suite| suite.is_spoken())
+        self.cipher_suites.iter().any(CipherSuite::is_spoken)
     }
 }
 

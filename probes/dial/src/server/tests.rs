@@ -9,6 +9,7 @@ use rcgen::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
+use super::ClientAuth::{None as Nobody, Request, RequireAndVerify, RequireAny, VerifyIfGiven};
 use super::*;
 use crate::{Protocol, TlsCache, TlsOptions, TlsVersion};
 
@@ -88,9 +89,9 @@ impl Stage {
             stream.read_u8().await.ok()?;
             Some(Protocol::of(&stream))
         };
-        let (served, asked) = tokio::join!(serve, ask);
-        assert!(asked.is_none() || served.as_deref() == Some(b"http/1.1"));
-        asked
+        let (chosen, agreed) = tokio::join!(serve, ask);
+        assert!(agreed.is_none() || chosen.as_deref() == Some(b"http/1.1"));
+        agreed
     }
 }
 
@@ -100,7 +101,6 @@ async fn a_client_shows_what_the_policy_asks_for() {
     let trusted = stage.client(SanType::DnsName("a.test".try_into().unwrap()));
     let other = Stage::new();
     let stranger = other.client(SanType::DnsName("a.test".try_into().unwrap()));
-    use ClientAuth::{None as Nobody, Request, RequireAndVerify, RequireAny, VerifyIfGiven};
     for (policy, without, with_trusted, with_stranger) in [
         (Nobody, true, true, true),
         (Request, true, true, true),
@@ -128,7 +128,7 @@ async fn a_client_shows_what_the_policy_asks_for() {
 async fn a_client_may_have_to_have_a_certain_name() {
     let stage = Stage::new();
     let mut options = stage.options();
-    options.client_auth_type = ClientAuth::RequireAndVerify;
+    options.client_auth_type = RequireAndVerify;
     options.client_ca = Some(stage.authority.pem());
     options.client_allowed_sans = ["a.test", "192.0.2.1", "a@a.test", "spiffe://a/b"]
         .map(str::to_owned)
@@ -234,7 +234,7 @@ fn what_cannot_be_spoken_is_refused_with_the_reason() {
         "leave no version",
     );
     check(
-        &|options| options.client_auth_type = ClientAuth::RequireAndVerify,
+        &|options| options.client_auth_type = RequireAndVerify,
         "needs the authorities to trust",
     );
     check(
@@ -247,7 +247,7 @@ fn what_cannot_be_spoken_is_refused_with_the_reason() {
     );
     check(
         &|options| {
-            options.client_auth_type = ClientAuth::RequireAndVerify;
+            options.client_auth_type = RequireAndVerify;
             options.client_ca = Some("x".to_owned());
         },
         "no certificate in `client_ca`",

@@ -48,10 +48,13 @@ impl<'a, 'c> Trip<'a, 'c> {
     }
 
     fn end(&mut self) {
-        if let Some(phase) = self.watch.phase() {
-            self.cx.enter(phase.label());
-        }
+        let phase = self.watch.phase();
         let laps = self.watch.stop();
+        if let Some(phase) = phase {
+            // The answer is there, so what fails now is what it is worth.
+            let judged = phase == Phase::Own && laps.of(Phase::Transfer).is_some();
+            self.cx.enter(if judged { "judge" } else { phase.label() });
+        }
         if let Some(info) = self.watch.connection() {
             metrics::record_connection(self.cx, &info);
         }

@@ -1,4 +1,4 @@
-//! Does a run that is to mimic blackbox_exporter share its oddities, and no other run?
+//! Does a run that is to mimic `blackbox_exporter` share its oddities, and no other run?
 
 use serde_json::json;
 

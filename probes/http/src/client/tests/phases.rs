@@ -105,3 +105,18 @@ async fn a_phase_that_was_not_reached_is_zero_or_absent() {
         assert_eq!(found.gauge(&DURATION, Some(phase)), Some(0.0), "{phase}");
     }
 }
+
+#[tokio::test]
+async fn a_failure_is_told_with_its_phase() {
+    let missing = scripted("HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n").await;
+    let closing = scripted("").await;
+    for (address, expected) in [
+        (missing.to_string(), "judge"),
+        (closing.to_string(), "wait"),
+        (format!("https://{missing}/"), "tls"),
+        ("name.test".to_owned(), "resolve"),
+    ] {
+        let found = bench().run(&address).await;
+        assert_eq!(found.run.recording.phase(), expected, "{address}");
+    }
+}
