@@ -50,6 +50,8 @@ use leadsman_core::Registry;
 use leadsman_http as _;
 #[cfg(feature = "icmp")]
 use leadsman_icmp as _;
+#[cfg(feature = "smtp")]
+use leadsman_smtp as _;
 #[cfg(feature = "traceroute")]
 use leadsman_traceroute as _;
 

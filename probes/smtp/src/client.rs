@@ -1,0 +1,1 @@
+//! The probe: everything about speaking to a mail exchanger, and nothing about being one.

@@ -1,0 +1,7 @@
+//! Does mail get through, and where does the time go?
+//!
+//! `client` is the probe, which speaks to mail exchangers as a sender of mail does.
+
+#![forbid(unsafe_code)]
+
+mod client;
