@@ -70,6 +70,7 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
     };
     let target = Arc::new(Target {
         hostname: query.value("hostname").map(Box::from),
+        foreign: true,
         ..Target::new(&*address)
     });
     let ear = Ear {
