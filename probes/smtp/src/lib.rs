@@ -1,7 +1,9 @@
 //! Does mail get through, and where does the time go?
 //!
-//! `client` is the probe, which speaks to mail exchangers as a sender of mail does.
+//! `client` is the probe, which speaks to mail exchangers as a sender of mail does; `message` is
+//! what it sends.
 
 #![forbid(unsafe_code)]
 
 mod client;
+mod message;
