@@ -1,10 +1,11 @@
 //! Does mail get through, and where does the time go?
 //!
 //! `client` is the probe, which speaks to mail exchangers as a sender of mail does; `message` is
-//! what it sends, `delivery` what has become of that.
+//! what it sends, `delivery` what has become of that. `sink` is the responder, where mail ends.
 
 #![forbid(unsafe_code)]
 
 mod client;
 mod delivery;
 mod message;
+mod sink;
