@@ -7,4 +7,5 @@
 
 mod client;
 mod delivery;
+mod mailbox;
 mod message;
