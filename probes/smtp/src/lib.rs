@@ -8,6 +8,7 @@
 
 mod client;
 mod delivery;
+mod mailbox;
 mod maildir;
 mod message;
 mod sink;

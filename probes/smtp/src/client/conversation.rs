@@ -144,24 +144,21 @@ impl<'l> Conversation<'l> {
             }
             return;
         }
-        let mut chunks = line.bytes.chunks(BLOCK).peekable();
         let mut is_first = true;
-        while let Some(chunk) = chunks.next() {
+        for chunk in line.bytes.chunks(BLOCK) {
             // A server may break off a message at any time, and must not take it before its end.
             if !is_first && !self.listen_first(line) {
                 return;
             }
             is_first = false;
-            if chunks.peek().is_none() {
-                // Once the end is on its way, nobody can know any more.
-                self.dialogue.sent();
-            }
             match timeout_at(self.until, self.wire.write(chunk)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return self.lose(&error),
                 Err(_) => return self.late(),
             }
         }
+        // From now on nobody but the server knows what becomes of it.
+        self.dialogue.sent();
         self.enter(Phase::Accept);
     }
 
@@ -183,11 +180,11 @@ impl<'l> Conversation<'l> {
     async fn shake(&mut self) {
         let Wire::Plain(stream) = std::mem::replace(&mut self.wire, Wire::Gone) else {
             let detail = "TLS within TLS is not spoken".to_owned();
-            return self.dialogue.give_up(Outcome::TlsFailed, None, detail);
+            return self.dialogue.give_up(None, None, detail);
         };
         let Some((tls, name)) = &self.tls else {
             let detail = "no TLS was made ready".to_owned();
-            return self.dialogue.give_up(Outcome::TlsFailed, None, detail);
+            return self.dialogue.give_up(None, None, detail);
         };
         let shaken = tls.handshake(stream, self.peer, name, &[]);
         let Ok(handshake) = timeout_at(self.until, shaken).await else {
@@ -206,11 +203,11 @@ impl<'l> Conversation<'l> {
             }
             Err(Fault::Target(cause, detail)) => {
                 let (outcome, detail) = (Outcome::TlsFailed, detail.into_owned());
-                self.dialogue.give_up(outcome, Some(cause), detail);
+                self.dialogue.give_up(Some(outcome), Some(cause), detail);
             }
             Err(own) => {
                 let detail = own.to_string();
-                self.dialogue.give_up(Outcome::TlsFailed, None, detail);
+                self.dialogue.give_up(None, None, detail);
             }
         }
     }
@@ -238,7 +235,9 @@ impl<'l> Conversation<'l> {
                 });
                 self.dialogue.lost(loss, detail.into_owned());
             }
-            own @ Fault::Own(..) => self.dialogue.lost(Loss::Broken(Cause::Reset), own.to_string()),
+            own @ Fault::Own(..) => self
+                .dialogue
+                .lost(Loss::Broken(Cause::Reset), own.to_string()),
         }
         self.wire = Wire::Gone;
     }

@@ -107,7 +107,8 @@ pub(crate) struct Line {
 /// Why a dialogue did not go as far as it was to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    pub(crate) outcome: Outcome,
+    /// `None` where this program could not do its part.
+    pub(crate) outcome: Option<Outcome>,
     /// The target's cause; `None` if this program is to blame, or its options are.
     pub(crate) cause: Option<Cause>,
     pub(crate) phase: Phase,
@@ -247,7 +248,12 @@ impl Dialogue {
     }
 
     /// What was asked of the caller did not come about.
-    pub(crate) fn give_up(&mut self, outcome: Outcome, cause: Option<Cause>, detail: String) {
+    pub(crate) fn give_up(
+        &mut self,
+        outcome: Option<Outcome>,
+        cause: Option<Cause>,
+        detail: String,
+    ) {
         self.failure.get_or_insert(Failure {
             outcome,
             cause,
@@ -276,7 +282,7 @@ impl Dialogue {
                 outcome
             };
             self.failure = Some(Failure {
-                outcome,
+                outcome: Some(outcome),
                 cause: Some(cause),
                 phase,
                 detail,
@@ -346,7 +352,7 @@ impl Dialogue {
     fn fail(&mut self, outcome: Outcome, cause: Cause, detail: String) {
         let phase = self.phase();
         self.failure.get_or_insert(Failure {
-            outcome,
+            outcome: Some(outcome),
             cause: Some(cause),
             phase,
             detail,

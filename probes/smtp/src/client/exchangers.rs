@@ -87,7 +87,10 @@ pub(crate) fn plan(
     if let [only] = &records[..]
         && only.host.is_empty()
     {
-        return nobody(Outcome::NullMx, format!("{domain} takes no mail (RFC 7505)"));
+        return nobody(
+            Outcome::NullMx,
+            format!("{domain} takes no mail (RFC 7505)"),
+        );
     }
     let mut flaws = Vec::new();
     let mut candidates = Vec::new();
@@ -155,7 +158,10 @@ mod tests {
         let why = || "SERVFAIL".to_owned();
         check(&Err(ResolveError::NoName(name())), "dns_permanent");
         check(&Err(ResolveError::Failed(name(), why())), "dns_temporary");
-        check(&Err(ResolveError::Unanswered(name(), why())), "dns_temporary");
+        check(
+            &Err(ResolveError::Unanswered(name(), why())),
+            "dns_temporary",
+        );
     }
 
     #[test]

@@ -263,7 +263,10 @@ mod tests {
         check(b"250-a\r\n250-\r\n250 b\r\n", &[(250, "a||b")]);
         check(b"250-a\r\n250\r\n", &[(250, "a|")]);
         check(b"220 a\n250 b\r\n", &[(220, "a"), (250, "b")]);
-        check(b"250 \xff\0\x1b[31m\r\n", &[(250, "\\xff\\u{0}\\u{1b}[31m")]);
+        check(
+            b"250 \xff\0\x1b[31m\r\n",
+            &[(250, "\\xff\\u{0}\\u{1b}[31m")],
+        );
         check(b"250 a\xe2\x80\xaeb\r\n", &[(250, "a\\u{202e}b")]);
         check(b"250 whole\r\n250 hal", &[(250, "whole")]);
     }

@@ -102,12 +102,9 @@ impl Dialogue {
         let size = self.content.len() as u64;
         let refusal = if international && !offers.has("SMTPUTF8") {
             Some("the server does not take addresses beyond ASCII: it offers no SMTPUTF8".to_owned())
-        } else if let Some(limit) = offers.size.filter(|limit| size > *limit) {
-            Some(format!(
-                "the message has {size} octets, and the server takes no more than {limit}"
-            ))
         } else {
-            None
+            let fits = message::fits(&self.content, offers.size);
+            fits.err().map(|why| why.to_string())
         };
         if let Some(detail) = refusal {
             self.state = State::Waits(Phase::Mail);
@@ -126,7 +123,8 @@ impl Dialogue {
             mail.push_str(" SMTPUTF8");
         }
         let rcpt = self.recipient(to);
-        if !(self.script.pipelining && offers.has("PIPELINING")) || self.script.until < Until::Rcpt {
+        if !(self.script.pipelining && offers.has("PIPELINING")) || self.script.until < Until::Rcpt
+        {
             return self.say(Phase::Mail, mail);
         }
         let mut flight = vec![mail, rcpt];

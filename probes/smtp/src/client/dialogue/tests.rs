@@ -1,0 +1,1 @@
+//! Does the dialogue say and hear what it should?

@@ -1,0 +1,1 @@
+//! Which options contradict each other, and whom may a stranger aim at?

@@ -1,0 +1,1 @@
+//! Does the probe do on real sockets what it says?
