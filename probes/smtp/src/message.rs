@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 pub(crate) use file::read_text;
-pub(crate) use token::{NoRandomness, Token};
+pub(crate) use token::Token;
 
 /// What is put into a message from outside.
 #[derive(Clone, Copy, Debug)]

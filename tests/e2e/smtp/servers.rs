@@ -130,6 +130,16 @@ pub(super) fn smtp_sink(test: &str, address: SocketAddr, options: &[&str]) -> Op
 /// Postfix, which delivers mail for `probe@example.test` to the Maildir `mail/probe` and takes
 /// no other; its certificate for `mx.test` lies in `cert.pem`.
 pub(super) fn postfix(test: &str) -> Option<Postfix> {
+    started(test, "virtual")
+}
+
+/// Postfix, which passes mail for `probe@example.test` on by LMTP to whoever listens there.
+pub(super) fn postfix_relaying(test: &str, to: SocketAddr) -> Option<Postfix> {
+    let (host, port) = (to.ip(), to.port());
+    started(test, &format!("lmtp:inet:{host}:{port}"))
+}
+
+fn started(test: &str, transport: &str) -> Option<Postfix> {
     let check = program("postfix", test, "Debian's package postfix")?;
     let openssl = program("openssl", test, "openssl")?;
     if !is_root() {
@@ -141,8 +151,12 @@ pub(super) fn postfix(test: &str) -> Option<Postfix> {
     for name in ["conf", "queue", "data", "mail"] {
         fs::create_dir(path.join(name)).expect("there is room");
     }
-    run(Command::new("chown").args(["postfix", "data"]).current_dir(path));
-    run(Command::new("chown").args(["nobody:", "mail"]).current_dir(path));
+    run(Command::new("chown")
+        .args(["postfix", "data"])
+        .current_dir(path));
+    run(Command::new("chown")
+        .args(["nobody:", "mail"])
+        .current_dir(path));
     run(certificate(&openssl).current_dir(path));
     let (address, implicit) = (free(LOCALHOST), free(LOCALHOST));
     let fill = |text: &str| text.replace("@DIR@", path.to_str().expect("it has a plain name"));
@@ -150,7 +164,8 @@ pub(super) fn postfix(test: &str) -> Option<Postfix> {
         "{address} inet n - n - - smtpd\n\
          {implicit} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n{SERVICES}"
     );
-    fs::write(path.join("conf/main.cf"), fill(MAIN)).expect("there is room");
+    let main = fill(MAIN) + "virtual_transport = " + transport + "\n";
+    fs::write(path.join("conf/main.cf"), main).expect("there is room");
     fs::write(path.join("conf/master.cf"), services).expect("there is room");
     let conf = path.join("conf");
     run(Command::new(check).arg("-c").arg(&conf).arg("check"));
@@ -174,7 +189,9 @@ pub(super) fn exim(test: &str) -> Option<Server> {
     fs::write(directory.path().join("exim.conf"), fill(EXIM)).expect("there is room");
     fs::write(directory.path().join("run"), fill(EXIM_RUN)).expect("there is room");
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-e"]).arg(directory.path().join("run"));
+    command
+        .args(["-m", "sh", "-e"])
+        .arg(directory.path().join("run"));
     Some(Server::start(&command, address, directory))
 }
 
@@ -193,7 +210,9 @@ pub(super) fn opensmtpd(test: &str) -> Option<Server> {
     fs::write(directory.path().join("smtpd.conf"), fill(OPENSMTPD)).expect("there is room");
     fs::write(directory.path().join("run"), fill(OPENSMTPD_RUN)).expect("there is room");
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-e"]).arg(directory.path().join("run"));
+    command
+        .args(["-m", "sh", "-e"])
+        .arg(directory.path().join("run"));
     Some(Server::start(&command, address, directory))
 }
 
@@ -227,13 +246,21 @@ pub(super) fn program(name: &str, test: &str, package: &str) -> Option<PathBuf> 
 /// Where the files of a package lie that cannot be installed beside the others; `tests/run` unpacks
 /// it there.
 fn unpacked(package: &str, test: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(package);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target/peers")
+        .join(package);
     if !path.exists() {
-        skipped(test, &format!("Debian's package {package}, which tests/run unpacks"));
+        skipped(
+            test,
+            &format!("Debian's package {package}, which tests/run unpacks"),
+        );
         return None;
     }
     if !is_root() {
-        skipped(test, &format!("the right to start {package} in a namespace of its own"));
+        skipped(
+            test,
+            &format!("the right to start {package} in a namespace of its own"),
+        );
         return None;
     }
     Some(path)
@@ -254,9 +281,25 @@ fn directory() -> TempDir {
 /// Makes a key and a certificate that vouches for itself.
 fn certificate(openssl: &Path) -> Command {
     let mut command = Command::new(openssl);
-    command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
-    command.args(["-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2"]);
-    command.args(["-subj", "/CN=mx.test", "-addext", "subjectAltName=DNS:mx.test"]);
+    command.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+    ]);
+    command.args([
+        "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2",
+    ]);
+    command.args([
+        "-subj",
+        "/CN=mx.test",
+        "-addext",
+        "subjectAltName=DNS:mx.test",
+    ]);
+    // Or else it could vouch for others, but not be shown itself.
+    command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
     command
 }
 
@@ -305,6 +348,7 @@ defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 error unix - - n - - error
 virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 proxymap unix - - n - - proxymap
 postlog unix-dgram n - n - 1 postlogd

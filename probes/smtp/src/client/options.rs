@@ -114,6 +114,10 @@ pub(crate) struct Written {
     pub(crate) body_file: Option<PathBuf>,
     /// How long a message may be on its way until it is seen at a sink or in a mailbox of this program.
     pub(crate) delivery_timeout: Period,
+    /// Maildir in which messages are seen when they arrive, if this host has that of the recipient: the directory with `new` in it.
+    pub(crate) maildir: Option<PathBuf>,
+    /// Delete this program's messages from `maildir` once they were seen.
+    pub(crate) maildir_delete: bool,
 }
 
 /// The last step of a run.
@@ -240,6 +244,8 @@ impl Default for Written {
             body: None,
             body_file: None,
             delivery_timeout: seconds(300),
+            maildir: None,
+            maildir_delete: false,
         }
     }
 }

@@ -35,7 +35,6 @@ impl Reply {
     pub(super) const TOO_MANY_COMMANDS: Self = Self::Fixed("421 4.7.0 too many commands");
     pub(super) const TOO_MANY_ERRORS: Self = Self::Fixed("421 4.7.0 too many errors");
     pub(super) const TOO_MANY_RECIPIENTS: Self = Self::Fixed("452 4.5.3 too many recipients");
-    pub(super) const NO_TLS_NOW: Self = Self::Fixed("454 4.7.0 no TLS at the moment");
 
     pub(super) const UNKNOWN: Self = Self::Fixed("500 5.5.1 no such command");
     pub(super) const BARE_LINE_END: Self = Self::Fixed("500 5.5.2 a line ends with CR and LF");
