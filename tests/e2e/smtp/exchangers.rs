@@ -44,8 +44,9 @@ fn every_way_to_name_an_exchanger_is_understood() {
     let Some(dns) = knot("every_way_to_name_an_exchanger_is_understood", ZONE) else {
         return;
     };
+    let to_the_hosts = ["--stop-after", "mx", "--allow-private"];
     let check = |domain: &str, status: i32, outcome: &str, exchangers: &str| {
-        let told = look_up(&dns, domain, &["--stop-after", "mx"]);
+        let told = look_up(&dns, domain, &to_the_hosts);
         assert_eq!((told.status, told.outcome()), (status, outcome), "{domain}");
         let mx = told.events.iter().find(|event| event["event"] == "mx");
         let found = mx.map(|mx| {
@@ -80,14 +81,14 @@ fn every_way_to_name_an_exchanger_is_understood() {
     assert_eq!(flaw(&told)["alias"], 1.0);
     let told = check("dangling.test", 0, "ok", "5 gone.test, 50 c.multi.test");
     assert_eq!(flaw(&told)["dangling"], 1.0);
-    let told = look_up(&dns, "gone-all.test", &["--stop-after", "mx"]);
+    let told = look_up(&dns, "gone-all.test", &to_the_hosts);
     assert_eq!((told.status, told.outcome()), (1, "dns_permanent"));
-    let told = look_up(&dns, "numeric.test", &["--stop-after", "mx"]);
+    let told = look_up(&dns, "numeric.test", &to_the_hosts);
     assert_eq!((told.status, told.outcome()), (1, "dns_permanent"));
     assert_eq!(flaw(&told)["numeric"], 1.0);
     // Neither exchanger nor address, and no such name at all.
     check("none.test", 1, "dns_permanent", "");
-    let told = look_up(&dns, "text.test", &["--stop-after", "mx"]);
+    let told = look_up(&dns, "text.test", &to_the_hosts);
     assert_eq!((told.status, told.outcome()), (1, "dns_permanent"));
     // A server that does not know is not believed to know that there is none.
     check("elsewhere.example", 2, "dns_temporary", "");

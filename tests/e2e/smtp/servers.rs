@@ -358,8 +358,8 @@ const EXIM: &str = "exim_path = @X@/usr/sbin/exim4
 primary_hostname = mx.test
 deliver_drop_privilege = true
 spool_directory = @DIR@/spool
-log_file_path = @DIR@/exim.%slog
-pid_file_path = @DIR@/exim.pid
+log_file_path = @DIR@/spool/%slog
+pid_file_path = @DIR@/spool/pid
 exim_user = Debian-exim
 exim_group = Debian-exim
 never_users =
@@ -396,7 +396,7 @@ echo 'Debian-exim:x:2010:2010::/nonexistent:/usr/sbin/nologin' >> passwd
 echo 'Debian-exim:x:2010:' >> group
 mount --bind passwd /etc/passwd
 mount --bind group /etc/group
-chown -R 2010:2010 .
+chown -R 2010:2010 spool mail
 exec @X@/usr/sbin/exim4 -C @DIR@/exim.conf -bdf -q10m
 ";
 
