@@ -101,7 +101,9 @@ impl Dialogue {
         let international = from.is_some_and(is_international) || to.is_international();
         let size = self.content.len() as u64;
         let refusal = if international && !offers.has("SMTPUTF8") {
-            Some("the server does not take addresses beyond ASCII: it offers no SMTPUTF8".to_owned())
+            Some(
+                "the server does not take addresses beyond ASCII: it offers no SMTPUTF8".to_owned(),
+            )
         } else {
             let fits = message::fits(&self.content, offers.size);
             fits.err().map(|why| why.to_string())
