@@ -7,7 +7,7 @@ use leadsman_core::{Exchanger, ResolveError};
 use tokio::net::TcpListener;
 
 use super::servers::{Act, Ear, greeting, scripted};
-use super::{bench, outcome};
+use super::{QUIET, bench, outcome};
 use crate::client::metrics;
 
 /// A server that is asked no further than EHLO.
@@ -39,6 +39,7 @@ const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 77));
 
 #[tokio::test]
 async fn the_next_is_asked_only_while_nobody_has_answered() {
+    let _others = QUIET.read().await;
     let (address, _) = server().await;
     let (no, _) = scripted(vec![Act::Say("554 no\r\n"), Act::Hold]).await;
     let hosts = |bench: Bench| {
@@ -178,6 +179,7 @@ async fn the_next_is_asked_only_while_nobody_has_answered() {
 
 #[tokio::test]
 async fn a_domain_without_exchangers_takes_its_mail_itself() {
+    let _others = QUIET.read().await;
     let (address, ear) = server().await;
     let bench = at(address.port())
         .exchangers("a.test", Ok(Vec::new()))
@@ -196,6 +198,7 @@ async fn a_domain_without_exchangers_takes_its_mail_itself() {
 
 #[tokio::test]
 async fn records_that_are_wrong_are_told() {
+    let _others = QUIET.read().await;
     let (address, _) = server().await;
     let found = records(&[
         (0, ""),
@@ -220,6 +223,7 @@ async fn records_that_are_wrong_are_told() {
 
 #[tokio::test]
 async fn at_most_five_addresses_are_tried() {
+    let _others = QUIET.read().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let many = (1..=9).map(|n| IpAddr::from([127, 0, 1, n]));
@@ -233,6 +237,7 @@ async fn at_most_five_addresses_are_tried() {
 
 #[tokio::test]
 async fn a_dry_run_tells_who_would_be_asked_and_asks_nobody() {
+    let _others = QUIET.read().await;
     let (address, ear) = server().await;
     let found = records(&[(10, "here.test"), (20, "none.test")]);
     let bench = at(address.port())
@@ -255,6 +260,7 @@ async fn a_dry_run_tells_who_would_be_asked_and_asks_nobody() {
 
 #[tokio::test]
 async fn a_literal_address_is_gone_to_directly() {
+    let _others = QUIET.read().await;
     let (address, _) = server().await;
     let found = at(address.port()).run("probe@[127.0.0.1]").await;
     assert_eq!(outcome(&found), "ok");

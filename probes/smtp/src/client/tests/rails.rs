@@ -7,18 +7,22 @@ use leadsman_core::{Exchanger, Target};
 use serde_json::json;
 
 use super::servers::{Act, greeting, scripted, taking};
-use super::{bench, outcome, plugin, recipient};
+use super::{QUIET, bench, outcome, plugin, recipient};
 use crate::client::metrics;
 
-/// A bench with the limits that there are unless somebody raises them.
+/// A bench with the limit for a domain that there is unless somebody raises it.
 fn limited(server: std::net::SocketAddr) -> Bench {
     Bench::of(plugin())
         .option("hello", "client.test")
         .option("server", server.to_string())
+        // Other tests send too, and what all send together is one count.
+        .option("most_per_minute", 1_000_000)
+        .option("allow_frequent", true)
 }
 
 #[tokio::test]
 async fn nothing_is_sent_unless_it_is_written_that_it_is() {
+    let _others = QUIET.read().await;
     let acts = [
         greeting("250 mx.test\r\n"),
         vec![
@@ -43,6 +47,7 @@ async fn nothing_is_sent_unless_it_is_written_that_it_is() {
 
 #[tokio::test]
 async fn a_second_message_to_a_domain_waits_for_its_time_whoever_sends_it() {
+    let _others = QUIET.read().await;
     let (server, ear) = scripted(taking()).await;
     let to = recipient();
     let found = limited(server).option("send", true).run(&to).await;
@@ -56,10 +61,18 @@ async fn a_second_message_to_a_domain_waits_for_its_time_whoever_sends_it() {
     assert_eq!(found.reason(), Some("other"), "our own doing");
     assert_eq!(found.counter(&metrics::SUPPRESSED, Some("domain_rate")), 1);
     assert_eq!(ear.messages(), 1);
+    let none = limited(server)
+        .option("send", true)
+        .option("most_per_minute", 0);
+    let found = none.run(&recipient()).await;
+    assert_eq!(outcome(&found), "rate_limited");
+    assert_eq!(found.counter(&metrics::SUPPRESSED, Some("overall_rate")), 1);
+    assert_eq!(ear.messages(), 1);
 }
 
 #[tokio::test]
 async fn who_is_refused_again_and_again_is_left_in_peace() {
+    let _others = QUIET.read().await;
     let acts = [
         greeting("250 mx.test\r\n"),
         vec![
@@ -90,6 +103,7 @@ async fn who_is_refused_again_and_again_is_left_in_peace() {
 
 #[tokio::test]
 async fn exchangers_at_private_addresses_are_not_gone_to() {
+    let _others = QUIET.read().await;
     let (server, ear) = scripted(taking()).await;
     let mx = vec![Exchanger {
         preference: 10,
@@ -146,8 +160,9 @@ fn a_stranger_may_aim_only_at_those_who_are_named() {
 
 #[tokio::test]
 async fn a_message_that_may_have_arrived_is_never_sent_again() {
+    let _others = QUIET.read().await;
     let mut acts = taking();
-    acts.truncate(9);
+    acts.truncate(10);
     acts.push(Act::Hold);
     let (server, ear) = scripted(acts).await;
     let exchangers = ["a.test", "b.test"].map(|host| Exchanger {

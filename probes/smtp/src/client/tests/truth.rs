@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::servers::{Act, Certified, scripted_and_stamped};
-use super::{bench, outcome, recipient};
+use super::{QUIET, bench, outcome, recipient};
 use crate::client::metrics::DURATION;
 use crate::client::phase::PHASES;
 
@@ -61,6 +61,7 @@ fn acts() -> Vec<Act> {
 
 #[tokio::test]
 async fn each_phase_is_true_to_two_milliseconds_and_their_sum_to_one() {
+    let _alone = QUIET.write().await;
     let stamps: Arc<Mutex<Vec<Instant>>> = Arc::default();
     let server = scripted_and_stamped(acts(), Arc::clone(&stamps)).await;
     let bench = bench()
