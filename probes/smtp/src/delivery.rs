@@ -18,6 +18,8 @@ use tokio::time::Instant;
 use crate::message::Token;
 
 pub(crate) use register::Taken;
+#[cfg(test)]
+pub(crate) use register::Tally;
 use register::{AccountId, Register};
 
 /// What one probe has sent, and what has become of it.
@@ -60,6 +62,12 @@ impl Account {
             token,
             is_sent: false,
         }
+    }
+
+    /// What has become of the messages so far.
+    #[cfg(test)]
+    pub(crate) fn tally(&self, now: Instant) -> Tally {
+        register().tally(self.id, now)
     }
 
     /// Records what has become of the messages so far. To be done at each run, whether it sends or

@@ -37,15 +37,15 @@ pub(crate) enum Taken {
 
 /// What has become of an account's messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// How many may still arrive in time.
-    pub(super) pending: usize,
+    pub(crate) pending: usize,
     /// Whether the last one that was decided about has arrived in time.
-    pub(super) last: Option<bool>,
+    pub(crate) last: Option<bool>,
     /// How long the last one took that has.
-    pub(super) took: Option<Duration>,
+    pub(crate) took: Option<Duration>,
     /// How many have come too late since the last tally.
-    pub(super) late: u64,
+    pub(crate) late: u64,
 }
 
 /// One account's messages.
