@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::dialogue::{Dialogue, Line, Loss, Step};
 use super::phase::{Outcome, Phase};
 use super::reply::Reply;
-use super::wire::Wire;
+use super::wire::{Wire, Written};
 
 /// How long what may take, each at most what is left of the run.
 #[derive(Clone, Copy, Debug)]
@@ -144,17 +144,30 @@ impl<'l> Conversation<'l> {
             }
             return;
         }
-        let mut is_first = true;
-        for chunk in line.bytes.chunks(BLOCK) {
-            // A server may break off a message at any time, and must not take it before its end.
-            if !is_first && !self.listen_first(line) {
-                return;
-            }
-            is_first = false;
-            match timeout_at(self.until, self.wire.write(chunk)).await {
-                Ok(Ok(())) => {}
+        let mut heard = [0; CHUNK];
+        // A server may break off a message at any time, and must not take it before its end.
+        for block in line.bytes.chunks(BLOCK) {
+            let writing = self.wire.write_unless_heard(block, &mut heard);
+            match timeout_at(self.until, writing).await {
+                Ok(Ok(Written::All)) => {}
+                Ok(Ok(Written::Heard(0))) => {
+                    return self.lose(&io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(Ok(Written::Heard(length))) => {
+                    self.dialogue.feed(&heard[..length]);
+                    // What is left of the block cannot be told any more.
+                    if self.dialogue.interrupted() {
+                        let detail = "the server broke off the message".to_owned();
+                        self.dialogue.lost(Loss::Broken(Cause::Protocol), detail);
+                    }
+                    return;
+                }
                 Ok(Err(error)) => return self.lose(&error),
                 Err(_) => return self.late(),
+            }
+            let is_last = block.as_ptr_range().end == line.bytes.as_ptr_range().end;
+            if !is_last && !self.listen_first(line) {
+                return;
             }
         }
         // From now on nobody but the server knows what becomes of it.

@@ -167,6 +167,12 @@ impl SmtpProbe {
             if of_mx.is_none() {
                 trip.attempt();
             }
+            // Strangers are not asked by two at once.
+            trip.enter(Phase::Own);
+            let _turn = match of_mx {
+                Some(_) => Some(RAILS.turn((*address, port).into()).await),
+                None => None,
+            };
             let tried = self.address(trip, host, *address, port, ready).await;
             let is_last = index + 1 == addresses.len();
             if tried.is_answered || tried.ended.is_ok() || is_last {
@@ -260,8 +266,6 @@ impl SmtpProbe {
         ready: &Ready,
     ) -> Tried {
         let (written, cx) = (&self.options.written, trip.cx);
-        trip.enter(Phase::Own);
-        let _turn = RAILS.turn((address, port).into()).await;
         trip.enter(Phase::Connect);
         cx.address(address);
         let one = [address];
