@@ -32,11 +32,15 @@ fn dialogue(shown: &str) -> Vec<String> {
         // How swaks marks what it did not like to hear.
         let mark = mark.replace("<** ", "<-  ").replace("<~* ", "<~  ");
         let words = words.split(" SIZE=").next().unwrap_or_default();
-        // The number of a message, by which a log would find it.
-        let words = match words.find("queued as ").or_else(|| words.find("id=")) {
-            Some(at) => &words[..at],
-            None => words.split(": ").next().unwrap_or_default(),
-        };
+        // The number of a message, by which a log would find it, and the time in a greeting.
+        let is_number = |word: &str| word.len() == 8 && u32::from_str_radix(word, 16).is_ok();
+        let is_time = |word: &str| word.matches(':').count() == 2;
+        let words = words.split("queued as ").next().unwrap_or_default();
+        let words = words.split("id=").next().unwrap_or_default();
+        let words = words
+            .split(' ')
+            .filter(|word| !is_time(word) && !is_number(word));
+        let words = words.collect::<Vec<_>>().join(" ");
         dialogue.push(format!("{mark}{words}").trim_end().to_owned());
     }
     dialogue

@@ -29,7 +29,8 @@ fn arrives(server: &Server, maildir: &Path) {
     ));
     let metrics = program.wait(PATIENCE, |metrics| {
         value(metrics, "probe_smtp_delivery_success") == Some(1.0)
-            && value(metrics, "probe_smtp_delivery_pending") == Some(0.0)
+            // The last run has sent another.
+            && value(metrics, "probe_smtp_delivery_pending") <= Some(1.0)
     });
     let took = value(&metrics, "probe_smtp_delivery_duration_seconds").expect("it has arrived");
     assert!((0.0..20.0).contains(&took), "{took}");

@@ -33,8 +33,8 @@ fn each_server_refuses_in_its_own_words() {
     }
     if let Some(opensmtpd) = opensmtpd(TEST) {
         let server = opensmtpd.address.to_string();
-        check(&server, "nobody@example.test", 550.0, Some("5.1.1"));
-        check(&server, "probe@example.org", 550.0, Some("5.1.1"));
+        check(&server, "nobody@example.test", 524.0, Some("5.2.4"));
+        check(&server, "probe@example.org", 550.0, None);
     }
 }
 

@@ -103,6 +103,9 @@ impl SmtpProbe {
         let plan = match plan(domain, &found, seed) {
             Ok(plan) => plan,
             Err(nobody) => {
+                for (flaw, _) in &nobody.flaws {
+                    add_flaw(cx, &nobody.flaws, *flaw);
+                }
                 let fault = match found {
                     Err(why) => why.into(),
                     Ok(_) => Fault::target(Cause::Resolve, nobody.detail),
@@ -111,7 +114,7 @@ impl SmtpProbe {
             }
         };
         for (flaw, _) in &plan.flaws {
-            add_flaw(cx, &plan, *flaw);
+            add_flaw(cx, &plan.flaws, *flaw);
         }
         trip.tell(Mx::NAME, |at| Mx {
             domain: domain.to_owned(),
@@ -445,8 +448,8 @@ impl Teller<'_, '_> {
     }
 }
 
-fn add_flaw(cx: &Context<'_>, plan: &Plan, flaw: MxFlaw) {
-    let same = plan.flaws.iter().filter(|(other, _)| *other == flaw);
+fn add_flaw(cx: &Context<'_>, flaws: &[(MxFlaw, String)], flaw: MxFlaw) {
+    let same = flaws.iter().filter(|(other, _)| *other == flaw);
     cx.set_for(&metrics::MX_FLAW, flaw.label(), same.count() as f64);
 }
 

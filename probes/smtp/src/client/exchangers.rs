@@ -50,6 +50,8 @@ pub(crate) const FLAWS: &[&str] = &["null_among_others", "numeric", "alias", "da
 pub(crate) struct Nobody {
     pub(crate) outcome: Outcome,
     pub(crate) detail: String,
+    /// Records that are wrong, and why.
+    pub(crate) flaws: Vec<(MxFlaw, String)>,
 }
 
 impl MxFlaw {
@@ -65,7 +67,13 @@ pub(crate) fn plan(
     found: &Result<Vec<Exchanger>, ResolveError>,
     seed: u64,
 ) -> Result<Plan, Nobody> {
-    let nobody = |outcome, detail| Err(Nobody { outcome, detail });
+    let nobody = |outcome, detail| {
+        Err(Nobody {
+            outcome,
+            detail,
+            flaws: Vec::new(),
+        })
+    };
     let records = match found {
         Ok(records) => records,
         Err(why @ (ResolveError::NoName(_) | ResolveError::NoRecord(_))) => {
@@ -108,7 +116,11 @@ pub(crate) fn plan(
     }
     if candidates.is_empty() {
         let detail = format!("none of the mail exchangers of {domain} has a name");
-        return nobody(Outcome::DnsPermanent, detail);
+        return Err(Nobody {
+            outcome: Outcome::DnsPermanent,
+            detail,
+            flaws,
+        });
     }
     fastrand::Rng::with_seed(seed).shuffle(&mut candidates);
     candidates.sort_by_key(|candidate| candidate.preference);
