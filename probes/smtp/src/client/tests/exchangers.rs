@@ -11,7 +11,7 @@ use super::{QUIET, bench, outcome};
 use crate::client::metrics;
 
 /// A server that is asked no further than EHLO.
-async fn server() -> (SocketAddr, Ear) {
+fn server() -> (SocketAddr, Ear) {
     let quits = vec![Act::Hear("QUIT"), Act::Say("221 bye\r\n")];
     scripted([greeting("250 mx.test\r\n"), quits].concat())
 }
@@ -41,7 +41,7 @@ const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 77));
 #[expect(clippy::too_many_lines, reason = "most of them are cases")]
 async fn the_next_is_asked_only_while_nobody_has_answered() {
     let _others = QUIET.read().await;
-    let (address, _) = server().await;
+    let (address, _) = server();
     let (no, _) = scripted(vec![Act::Say("554 no\r\n"), Act::Hold]);
     let hosts = |bench: Bench| {
         bench
@@ -181,7 +181,7 @@ async fn the_next_is_asked_only_while_nobody_has_answered() {
 #[tokio::test]
 async fn a_domain_without_exchangers_takes_its_mail_itself() {
     let _others = QUIET.read().await;
-    let (address, ear) = server().await;
+    let (address, ear) = server();
     let bench = at(address.port())
         .exchangers("a.test", Ok(Vec::new()))
         .host("a.test", [HERE]);
@@ -200,7 +200,7 @@ async fn a_domain_without_exchangers_takes_its_mail_itself() {
 #[tokio::test]
 async fn records_that_are_wrong_are_told() {
     let _others = QUIET.read().await;
-    let (address, _) = server().await;
+    let (address, _) = server();
     let found = Ok(records(&[
         (0, ""),
         (5, "192.0.2.1"),
@@ -239,7 +239,7 @@ async fn at_most_five_addresses_are_tried() {
 #[tokio::test]
 async fn a_dry_run_tells_who_would_be_asked_and_asks_nobody() {
     let _others = QUIET.read().await;
-    let (address, ear) = server().await;
+    let (address, ear) = server();
     let found = Ok(records(&[(10, "here.test"), (20, "none.test")]));
     let bench = at(address.port())
         .option("stop_after", "mx")
@@ -262,7 +262,7 @@ async fn a_dry_run_tells_who_would_be_asked_and_asks_nobody() {
 #[tokio::test]
 async fn a_literal_address_is_gone_to_directly() {
     let _others = QUIET.read().await;
-    let (address, _) = server().await;
+    let (address, _) = server();
     let found = at(address.port()).run("probe@[127.0.0.1]").await;
     assert_eq!(outcome(&found), "ok");
 }
