@@ -7,6 +7,10 @@ mod dialogue;
 mod draw;
 mod events;
 mod exchangers;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
+#[cfg(feature = "load")]
+pub mod load;
 mod metrics;
 mod offers;
 mod options;
@@ -15,6 +19,7 @@ mod probe;
 mod rails;
 mod reach;
 mod reply;
+mod talk;
 mod trip;
 mod wire;
 

@@ -12,3 +12,8 @@ mod mailbox;
 mod maildir;
 mod message;
 mod sink;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+#[cfg(feature = "load")]
+pub use client::load;

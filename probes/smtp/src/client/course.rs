@@ -7,29 +7,25 @@ use std::net::IpAddr;
 
 use leadsman_core::{Cause, Context, Fault};
 use leadsman_dial::connect;
-use leadsman_dial::metrics::{record_answered, record_connection, record_shown};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use super::conversation::{Conversation, Happening};
-use super::events::{Connected, Heard, Mx, Resolved, Said, Secured};
+use super::events::{Connected, Mx, Resolved};
 use super::exchangers::{Candidate, MxFlaw, Plan, plan};
 use super::metrics;
-use super::offers::EXTENSIONS;
 use super::options::MxPolicy;
 use super::phase::{Outcome, Phase};
 use super::probe::{Ready, SmtpProbe};
 use super::rails::RAILS;
 use super::reach::is_private;
 use super::trip::{Stop, Trip};
-use super::wire::Wire;
-use crate::mailbox::Domain;
+use crate::mailbox::{Domain, Mailbox};
 
 /// What came of a server.
-struct Tried {
-    ended: Result<(), Stop>,
+#[derive(Debug)]
+pub(crate) struct Tried {
+    pub(crate) ended: Result<(), Stop>,
     /// Whether it has said anything, so that no other is tried.
-    is_answered: bool,
+    pub(crate) is_answered: bool,
 }
 
 impl SmtpProbe {
@@ -45,7 +41,7 @@ impl SmtpProbe {
             let tried = self.host(trip, &server.host, port, None, ready).await;
             return tried.ended;
         }
-        let domain = match self.aimed.to.as_ref().map(|to| to.domain()) {
+        let domain = match self.aimed.to.as_ref().map(Mailbox::domain) {
             Some(Domain::Name(name)) => name,
             Some(Domain::Literal(address)) => {
                 let host = address.to_string();
@@ -299,184 +295,13 @@ impl SmtpProbe {
             peer,
             at,
         });
-        self.converse(trip, host, connected.stream, peer, ready)
-            .await
-    }
-
-    async fn converse(
-        &self,
-        trip: &mut Trip<'_, '_>,
-        host: &str,
-        stream: TcpStream,
-        peer: std::net::SocketAddr,
-        ready: &Ready,
-    ) -> Tried {
-        let local = stream.local_addr().ok().map(|local| local.ip());
-        let own = self.options.written.tls_config.server_name.clone();
-        let name = own.or_else(|| self.aimed.hostname.clone());
-        let name = name.unwrap_or_else(|| host.to_owned());
-        let tls = ready.tls.clone().map(|tls| (tls, name));
-        let dialogue = self.dialogue(ready, local);
-        let (cx, begun) = (trip.cx, trip.begun());
-        let tell = Teller { cx, begun };
-        let mut expected = None;
-        let mut talk = Conversation::begin(
-            dialogue,
-            Wire::Plain(stream),
-            peer,
-            &mut trip.laps,
-            ready.limits,
-            tls,
-        );
-        loop {
-            match talk.advance().await {
-                Happening::Said(line) => {
-                    if talk.dialogue.facts.is_sent
-                        && line.phase == Phase::Body
-                        && let Some(expected) = &mut expected
-                    {
-                        crate::delivery::Expected::sent(expected, Instant::now());
-                    }
-                    let secure = talk.dialogue.facts.is_secure;
-                    tell.say(Said::NAME, |at| Said {
-                        phase: line.phase.label().into(),
-                        lines: line.shown.lines().map(str::to_owned).collect(),
-                        secure,
-                        at,
-                    });
-                }
-                Happening::Heard(phase, reply) => {
-                    cx.set_for(&metrics::REPLY_CODE, phase.label(), f64::from(reply.code));
-                    let secure = talk.dialogue.facts.is_secure;
-                    tell.say(Heard::NAME, |at| Heard {
-                        phase: phase.label().into(),
-                        code: reply.code,
-                        lines: reply.lines,
-                        secure,
-                        at,
-                    });
-                }
-                Happening::Shook => {
-                    if let Some(shown) = &talk.shown {
-                        record_shown(cx, shown);
-                    }
-                    let (shown, agreed) = (&talk.shown, &talk.agreed);
-                    tell.say(Secured::NAME, |at| {
-                        let trust = shown.as_ref().map(|shown| &shown.trust);
-                        Secured {
-                            agreed: agreed
-                                .as_ref()
-                                .map(|agreed| format!("{}, {}", agreed.version, agreed.cipher)),
-                            verified: trust.is_some_and(Result::is_ok),
-                            distrust: trust
-                                .and_then(|trust| trust.as_ref().err())
-                                .map(ToString::to_string),
-                            at,
-                        }
-                    });
-                }
-                Happening::Compose => match self.compose(ready, &talk.dialogue, local) {
-                    Ok((token, content)) => {
-                        expected = Some(self.account.expect(token, Instant::now()));
-                        talk.dialogue.content(content);
-                    }
-                    Err(fault) => talk.dialogue.give_up(None, None, fault.to_string()),
-                },
-                Happening::Over => break,
-            }
-        }
-        let facts = talk.dialogue.facts.clone();
-        if let (Some(shown), Some(agreed)) = (&talk.shown, &talk.agreed) {
-            record_answered(cx, shown, agreed);
-        }
-        if let Some(info) = talk.wire.info() {
-            record_connection(cx, &info);
-        }
-        let failure = talk.dialogue.failure().cloned();
-        drop(talk);
-        let outcome = failure.as_ref().map_or(Some(Outcome::Ok), |f| f.outcome);
-        let no = [Outcome::PermFail, Outcome::TempFail, Outcome::Greylisted];
-        if let Some(expected) = expected
-            && outcome.is_some_and(|outcome| no.contains(&outcome))
-        {
-            expected.refused();
-        }
-        record(cx, &facts);
-        let named = failure.as_ref().is_none_or(|failure| {
-            [Phase::Rcpt, Phase::Data, Phase::Accept].contains(&failure.phase)
-        });
-        if let (Some(to), true, true) = (
-            &self.aimed.to,
-            named,
-            ready.until >= super::dialogue::Until::Rcpt,
-        ) {
-            match outcome {
-                Some(Outcome::Ok) => RAILS.answered(to, false, Instant::now()),
-                Some(Outcome::PermFail) => RAILS.answered(to, true, Instant::now()),
-                _ => {}
-            }
-        }
-        let not_now = [Outcome::TempFail, Outcome::Greylisted];
-        let ended = match &failure {
-            None => Ok(()),
-            Some(failure)
-                if self.options.written.tempfail_is == super::options::TempFailIs::Success
-                    && failure.outcome.is_some_and(|o| not_now.contains(&o)) =>
-            {
-                trip.outcome = failure.outcome;
-                Ok(())
-            }
-            Some(failure) => Err(failure.into()),
-        };
-        Tried {
-            ended,
-            is_answered: facts.is_answered,
-        }
-    }
-}
-
-/// Says what happens while the trip's stopwatch is in other hands.
-struct Teller<'a, 'c> {
-    cx: &'a Context<'c>,
-    begun: Instant,
-}
-
-impl Teller<'_, '_> {
-    fn say<T: serde::Serialize>(&self, name: &'static str, fields: impl FnOnce(f64) -> T) {
-        let at = self.begun.elapsed().as_secs_f64();
-        self.cx.event(name, || fields(at));
+        self.talk(trip, host, connected.stream, peer, ready).await
     }
 }
 
 fn add_flaw(cx: &Context<'_>, flaws: &[(MxFlaw, String)], flaw: MxFlaw) {
     let same = flaws.iter().filter(|(other, _)| *other == flaw);
     cx.set_for(&metrics::MX_FLAW, flaw.label(), same.count() as f64);
-}
-
-/// Records what was found out about a server.
-fn record(cx: &Context<'_>, facts: &super::dialogue::Facts) {
-    let yes = |yes: bool| f64::from(u8::from(yes));
-    cx.set(&metrics::SECURE, yes(facts.is_secure));
-    let verified = facts.is_secure && facts.is_verified;
-    cx.set(&metrics::VERIFIED, yes(verified));
-    cx.set(&metrics::STARTTLS_OFFERED, yes(facts.starttls_offered));
-    cx.set(&metrics::BARE, yes(facts.is_bare));
-    cx.set(&metrics::MESSAGE_SENT, yes(facts.is_accepted));
-    if facts.is_accepted {
-        cx.add(&metrics::MESSAGES, 1);
-    }
-    for extension in EXTENSIONS {
-        let offered = facts.offers.has(extension);
-        cx.set_for(&metrics::EXTENSION, extension, yes(offered));
-    }
-    cx.set(&metrics::SIZE_LIMIT, facts.offers.size.unwrap_or(0) as f64);
-    if let Some((phase, reply)) = &facts.decisive {
-        cx.set(&metrics::STATUS_CODE, f64::from(reply.code));
-        if let Some(status) = reply.status() {
-            let labels = [phase.label(), &status.to_string()];
-            cx.inform(&metrics::STATUS_INFO, &labels);
-        }
-    }
 }
 
 /// How many addresses of exchangers are tried at most.

@@ -21,6 +21,7 @@ use crate::mailbox::Mailbox;
 
 /// What is to be said, and how far to go.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(crate) struct Script {
     /// LMTP (RFC 2033) in place of SMTP.
     pub(crate) is_lmtp: bool,
@@ -141,6 +142,10 @@ pub(crate) struct Dialogue {
 
 /// What was found out about the server, and how far it went.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a finding of its own"
+)]
 pub(crate) struct Facts {
     pub(crate) offers: Offers,
     /// Whether STARTTLS was offered before TLS began.
@@ -254,10 +259,11 @@ impl Dialogue {
         cause: Option<Cause>,
         detail: String,
     ) {
+        let phase = self.phase();
         self.failure.get_or_insert(Failure {
             outcome,
             cause,
-            phase: self.phase(),
+            phase,
             detail,
         });
         if self.state == State::Compose {

@@ -129,18 +129,12 @@ fn host(resolved: &Resolved, text: &mut String) {
         let words = format!("{host} is an alias of {alias}, which an exchanger must not be.");
         line(text, at, "***", &words);
     }
-    match &resolved.why {
-        Some(why) => line(text, at, "***", why),
-        None => {
-            let addresses: Vec<_> = resolved.addresses.iter().map(ToString::to_string).collect();
-            line(
-                text,
-                at,
-                "===",
-                &format!("{host} is at {}.", addresses.join(", ")),
-            );
-        }
+    if let Some(why) = &resolved.why {
+        return line(text, at, "***", why);
     }
+    let addresses: Vec<_> = resolved.addresses.iter().map(ToString::to_string).collect();
+    let words = format!("{host} is at {}.", addresses.join(", "));
+    line(text, at, "===", &words);
 }
 
 fn tls(secured: &Secured, text: &mut String) {

@@ -81,6 +81,7 @@ pub(crate) const EXTENSIONS: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Mechanism::{Login, Plain, Xoauth2};
 
     #[test]
     fn keywords_are_read_in_any_case_and_with_what_follows_them() {
@@ -105,7 +106,6 @@ mod tests {
             ["8BITMIME", "STARTTLS", "SIZE", "AUTH", "XNEVERHEARD"].map(has),
             [true, false, true, true, false]
         );
-        use Mechanism::{Login, Plain, Xoauth2};
         assert_eq!(offers.mechanisms, [Plain, Login, Login, Xoauth2]);
     }
 

@@ -316,12 +316,11 @@ impl Written {
         Some(match self.stop_after {
             _ if self.send => Until::Sent,
             None if has_recipient => Until::Rcpt,
-            None => Until::Auth,
             Some(StopAfter::Mx) => return None,
             Some(StopAfter::Banner) => Until::Banner,
             Some(StopAfter::Ehlo) => Until::Ehlo,
             Some(StopAfter::Tls) => Until::Tls,
-            Some(StopAfter::Auth) => Until::Auth,
+            None | Some(StopAfter::Auth) => Until::Auth,
             Some(StopAfter::Mail) => Until::Mail,
             Some(StopAfter::Rcpt) => Until::Rcpt,
             Some(StopAfter::Data) => Until::Data,

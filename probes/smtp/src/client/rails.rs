@@ -102,7 +102,7 @@ impl Rails {
         let last = ledger.domains.get(to.domain());
         if let Some(last) = last {
             // A schedule is never punctual to the millisecond.
-            let interval = rate.interval - rate.interval / 20;
+            let interval = rate.interval.mul_f64(0.95);
             let left = (*last + interval).saturating_duration_since(now);
             if !left.is_zero() {
                 return Err(Held::Domain { left });

@@ -225,7 +225,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Vec<(u16, String)>, Flaw> {
         let mut whole = Reader::default();
         whole.feed(bytes);
-        let mut told = |reader: &mut Reader| {
+        let told = |reader: &mut Reader| {
             let mut replies = Vec::new();
             while let Some(reply) = reader.next()? {
                 replies.push((reply.code, reply.lines.join("|")));

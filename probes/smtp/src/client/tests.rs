@@ -8,6 +8,7 @@ mod rails;
 mod servers;
 mod truth;
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
@@ -22,15 +23,13 @@ use servers::{Act, Certified, scripted, taking};
 #[tokio::test]
 async fn the_plugin_conforms() {
     let _alone = QUIET.write().await;
-    static CERTIFIED: std::sync::LazyLock<Certified> =
-        std::sync::LazyLock::new(|| Certified::new("127.0.0.1", true));
-    let (good, _) = scripted(taking()).await;
+    let (good, _) = scripted(taking());
     let hearing = [
         vec![Act::Tls(&CERTIFIED)],
         servers::greeting("250-mx.test\r\n250 SIZE 1000\r\n"),
         vec![Act::Hear("QUIT"), Act::Say("221 2.0.0 bye\r\n")],
     ];
-    let (secure, _) = scripted(hearing.concat()).await;
+    let (secure, _) = scripted(hearing.concat());
     let secured = Bench::of(plugin())
         .option("tls", true)
         .option("tls_config", json!({ "ca": CERTIFIED.authority }));
@@ -38,7 +37,7 @@ async fn the_plugin_conforms() {
         servers::greeting("250 mx.test\r\n"),
         vec![Act::Hear("MAIL"), Act::Say("550 5.7.1 no\r\n"), Act::Hold],
     ];
-    let (no, _) = scripted(no.concat()).await;
+    let (no, _) = scripted(no.concat());
     let sending = bench()
         .option("send", true)
         .option("to", "probe@conforms.test");
@@ -77,6 +76,9 @@ fn the_manual_is_up_to_date() {
     let hint = "run the tests with UPDATE=1 to make the tables anew";
     assert!(plugin().manual() == filled, "{hint}");
 }
+
+/// For a server at this address.
+static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| Certified::new("127.0.0.1", true));
 
 /// Held alone by what counts the sockets of this process or times it, and together by whoever leaves
 /// sockets open for a while.

@@ -97,7 +97,7 @@ impl<'a, 'c> Trip<'a, 'c> {
 
 impl Drop for Trip<'_, '_> {
     fn drop(&mut self) {
-        if let Some(phase) = self.failed.or(self.laps.running()) {
+        if let Some(phase) = self.failed.or_else(|| self.laps.running()) {
             self.cx.enter(phase.label());
         }
         self.laps.stop();

@@ -3,6 +3,8 @@
 //! Each step is taken only if the one before went well, and only as far as the script goes. Every
 //! value in a command was parsed before, so that none can hold the end of a line.
 
+use std::fmt::Write as _;
+
 use leadsman_core::Cause;
 
 use super::{Dialogue, Line, State, Until, Wanted};
@@ -116,7 +118,7 @@ impl Dialogue {
         let from = from.map(ToString::to_string).unwrap_or_default();
         let mut mail = format!("MAIL FROM:<{from}>");
         if size > 0 && offers.has("SIZE") {
-            mail.push_str(&format!(" SIZE={size}"));
+            write!(mail, " SIZE={size}").expect("a String takes whatever is written to it");
         }
         if offers.has("8BITMIME") && !self.content.is_ascii() {
             mail.push_str(" BODY=8BITMIME");

@@ -65,7 +65,7 @@ impl Case {
 
     async fn check(self) {
         let _others = QUIET.read().await;
-        let (address, ear) = scripted(self.acts).await;
+        let (address, ear) = scripted(self.acts);
         let mut bench: Bench = bench().option("server", address.to_string());
         for (key, value) in self.options.as_object().unwrap() {
             bench = bench.option(key, value);
@@ -236,9 +236,10 @@ async fn greetings() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "most of them are cases")]
 async fn replies() {
     let hello = || vec![Say("220 a\r\n"), Hear("EHLO")];
-    let helo = vec![
+    let old = vec![
         Say("500 what?\r\n"),
         Hear("HELO"),
         Say("250 mx\r\n"),
@@ -274,10 +275,10 @@ async fn replies() {
         Say("250\n"),
     ];
     for case in [
-        case("s9 EHLO 500", [hello(), helo.clone(), quit()], "ok", ""),
+        case("s9 EHLO 500", [hello(), old.clone(), quit()], "ok", ""),
         case(
             "s9 but TLS is wanted",
-            [hello(), helo[..1].to_vec(), quit()],
+            [hello(), old[..1].to_vec(), quit()],
             "permfail",
             "rejected",
         )
@@ -692,7 +693,7 @@ async fn a_message_is_broken_off_when_the_server_does() {
             Outcome::Disconnected,
         ),
     ] {
-        let (address, ear) = scripted(acts).await;
+        let (address, ear) = scripted(acts);
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_send_buffer_size(8 * 1024).unwrap();
         let stream = socket.connect(address).await.unwrap();

@@ -33,7 +33,7 @@ async fn nothing_is_sent_unless_it_is_written_that_it_is() {
             Act::Hold,
         ],
     ];
-    let (server, ear) = scripted(acts.concat()).await;
+    let (server, ear) = scripted(acts.concat());
     let found = limited(server).run(&recipient()).await;
     assert_eq!(outcome(&found), "ok");
     let verbs: Vec<_> = ear
@@ -48,7 +48,7 @@ async fn nothing_is_sent_unless_it_is_written_that_it_is() {
 #[tokio::test]
 async fn a_second_message_to_a_domain_waits_for_its_time_whoever_sends_it() {
     let _others = QUIET.read().await;
-    let (server, ear) = scripted(taking()).await;
+    let (server, ear) = scripted(taking());
     let to = recipient();
     let found = limited(server).option("send", true).run(&to).await;
     assert_eq!(outcome(&found), "ok", "{:?}", found.run.result);
@@ -83,7 +83,7 @@ async fn who_is_refused_again_and_again_is_left_in_peace() {
             Act::Hold,
         ],
     ];
-    let (server, ear) = scripted(acts.concat()).await;
+    let (server, ear) = scripted(acts.concat());
     let to = recipient();
     for _ in 0..3 {
         assert_eq!(outcome(&limited(server).run(&to).await), "permfail");
@@ -104,7 +104,7 @@ async fn who_is_refused_again_and_again_is_left_in_peace() {
 #[tokio::test]
 async fn exchangers_at_private_addresses_are_not_gone_to() {
     let _others = QUIET.read().await;
-    let (server, ear) = scripted(taking()).await;
+    let (server, ear) = scripted(taking());
     let mx = vec![Exchanger {
         preference: 10,
         host: "mx.test".into(),
@@ -164,7 +164,7 @@ async fn a_message_that_may_have_arrived_is_never_sent_again() {
     let mut acts = taking();
     acts.truncate(10);
     acts.push(Act::Hold);
-    let (server, ear) = scripted(acts).await;
+    let (server, ear) = scripted(acts);
     let exchangers = ["a.test", "b.test"].map(|host| Exchanger {
         preference: 1,
         host: host.into(),

@@ -105,21 +105,18 @@ impl Ear {
 }
 
 /// Does this with each connection.
-pub(crate) async fn scripted(acts: Vec<Act>) -> (SocketAddr, Ear) {
+pub(crate) fn scripted(acts: Vec<Act>) -> (SocketAddr, Ear) {
     let ear = Ear::default();
-    (serving(acts, ear.clone()).await, ear)
+    (serving(acts, ear.clone()), ear)
 }
 
 /// The same, with a list that stamps go to.
-pub(crate) async fn scripted_and_stamped(
-    acts: Vec<Act>,
-    stamps: Arc<Mutex<Vec<Instant>>>,
-) -> SocketAddr {
+pub(crate) fn scripted_and_stamped(acts: Vec<Act>, stamps: Arc<Mutex<Vec<Instant>>>) -> SocketAddr {
     let lines = Arc::default();
-    serving(acts, Ear { lines, stamps }).await
+    serving(acts, Ear { lines, stamps })
 }
 
-async fn serving(acts: Vec<Act>, kept: Ear) -> SocketAddr {
+fn serving(acts: Vec<Act>, kept: Ear) -> SocketAddr {
     let socket = TcpSocket::new_v4().unwrap();
     // Little, so that whoever sends to a server that reads no more notices it.
     socket.set_recv_buffer_size(8 * 1024).unwrap();
@@ -160,7 +157,7 @@ impl Stream for tokio_rustls::server::TlsStream<Box<dyn Stream>> {}
 /// Does one thing; `None` if the connection is over.
 async fn play(mut end: Box<dyn Stream>, act: Act, ear: &Ear) -> Option<Box<dyn Stream>> {
     match act {
-        Act::Say(text) => say(&mut end, text.as_bytes()).await?,
+        Say(text) => say(&mut end, text.as_bytes()).await?,
         Act::Bytes(bytes) => say(&mut end, bytes).await?,
         Act::Flood(bytes, times) => {
             for _ in 0..times {
@@ -173,7 +170,7 @@ async fn play(mut end: Box<dyn Stream>, act: Act, ear: &Ear) -> Option<Box<dyn S
                 tokio::task::yield_now().await;
             }
         }
-        Act::Hear(begin) => {
+        Hear(begin) => {
             let line = line(&mut end).await?;
             let is_right = line.starts_with(begin);
             ear.heard(line);
