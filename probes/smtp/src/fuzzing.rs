@@ -5,6 +5,7 @@
 
 use crate::client::fuzzing as client;
 use crate::mailbox::Mailbox;
+use crate::{message, sink};
 
 /// What a server says, cut as the first byte says.
 ///
@@ -20,6 +21,31 @@ pub fn reply(bytes: &[u8]) {
 /// If the dialogue does not end, says what it must not, or sends a message twice.
 pub fn dialogue(bytes: &[u8]) {
     client::dialogue(bytes);
+}
+
+/// A message to be made of what somebody would like to smuggle into it.
+///
+/// # Panics
+/// If it has other fields than it should, a line that is too long or ends otherwise than with CR and
+/// LF, or an end before its end.
+pub fn letter(bytes: &[u8]) {
+    message::fuzzing::letter(bytes);
+}
+
+/// The lines of a session with the sink.
+///
+/// # Panics
+/// If an answer is none, or a message is taken for nobody who is there.
+pub fn commands(bytes: &[u8]) {
+    sink::fuzzing::commands(bytes);
+}
+
+/// A message to the sink as it comes after `DATA`.
+///
+/// # Panics
+/// If its end is seen anywhere but where it is, or depends on the pieces in which it comes.
+pub fn content(bytes: &[u8]) {
+    sink::fuzzing::content(bytes);
 }
 
 /// An address of mail.
@@ -49,10 +75,13 @@ mod tests {
 
     #[test]
     fn what_was_found_by_fuzzing_stays_mended() {
-        let targets: [(&str, fn(&[u8])); 3] = [
+        let targets: [(&str, fn(&[u8])); 6] = [
             ("reply", reply),
             ("dialogue", dialogue),
             ("mailbox", mailbox),
+            ("letter", letter),
+            ("commands", commands),
+            ("content", content),
         ];
         for (name, target) in targets {
             let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

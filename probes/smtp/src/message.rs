@@ -8,6 +8,8 @@
 mod address;
 mod body;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod token;
 mod words;
 

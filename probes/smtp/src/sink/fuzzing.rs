@@ -12,7 +12,7 @@ use super::dialogue::{Dialogue, Next, Policy, Recipients};
 ///
 /// # Panics
 /// If an answer is no reply of one code, or a message is taken for nobody who is here.
-pub fn sink_commands(octets: &[u8]) {
+pub(crate) fn commands(octets: &[u8]) {
     let policy = Policy {
         host: "sink.test".to_owned(),
         recipients: Recipients::new(["a@b"]),
@@ -67,7 +67,7 @@ pub fn sink_commands(octets: &[u8]) {
 ///
 /// # Panics
 /// If its end is seen anywhere but at the first CR, LF, dot, CR, LF, or depends on the pieces.
-pub fn sink_content(octets: &[u8]) {
+pub(crate) fn content(octets: &[u8]) {
     let whole = [b"\r\n", octets].concat();
     let end = whole.windows(5).position(|five| five == b"\r\n.\r\n");
     let expected = end.map_or(octets.len(), |end| end + 3);
