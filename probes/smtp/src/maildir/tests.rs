@@ -101,7 +101,7 @@ fn time_of_arrival_is_that_of_the_file_and_not_that_of_the_look() {
     trial.deliver("1", &message(token));
     let arrived = SystemTime::now().duration_since(clock).unwrap();
     // It is looked late, as if an hour had passed.
-    let late = Duration::from_secs(3000);
+    let late = Duration::from_mins(50);
     trial.look.again(begin + late, clock + late).unwrap();
     let tally = trial.account.tally(begin + late);
     let took = tally.took.expect("it has arrived");

@@ -88,10 +88,15 @@ fn is_of(text: &str, more: &str) -> bool {
     let fits = |c: char| {
         c.is_ascii_alphanumeric()
             || more.contains(c)
-            // No space, and nothing that steers how the rest is shown.
-            || (!c.is_ascii() && !c.is_whitespace() && !c.is_control())
+            || (!c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_unseen(c))
     };
     !text.is_empty() && text.chars().all(fits)
+}
+
+/// Whether a character is not shown but changes how others are: joiners, marks of direction, the mark
+/// of byte order.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What an atom has beside letters and digits (RFC 5322, section 3.2.3).

@@ -56,12 +56,11 @@ pub(super) enum Refused {
 
 impl Kind {
     /// What it means that a token was seen.
-    pub(super) fn of(taken: Option<Taken>) -> Self {
+    pub(super) fn of(taken: Taken) -> Self {
         match taken {
-            Some(Taken::InTime(_)) => Self::InTime,
-            Some(Taken::Late(_)) => Self::Late,
-            Some(Taken::Unknown) => Self::Unknown,
-            None => Self::Foreign,
+            Taken::InTime(_) => Self::InTime,
+            Taken::Late(_) => Self::Late,
+            Taken::Unknown => Self::Unknown,
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) fn commands(octets: &[u8]) {
     for line in octets.split(|byte| *byte == b'\n') {
         _ = Command::read(line);
         let reply = match dialogue.obey(line, false) {
-            Next::Say(reply) => reply,
+            Next::Say(reply) | Next::Counted(_, Some(reply)) => reply,
             Next::Leave(reply) => return assert!(reply.code() >= 221),
             Next::Tls => {
                 dialogue.secured();
@@ -49,7 +49,6 @@ pub(crate) fn commands(octets: &[u8]) {
                 _ = dialogue.chunk_ended(chunk);
                 continue;
             }
-            Next::Counted(_, Some(reply)) => reply,
         };
         let text = reply.to_string();
         let code = reply.code().to_string();
@@ -78,9 +77,10 @@ pub(crate) fn content(octets: &[u8]) {
     let (first, second) = octets.split_at(octets.len() / 2);
     let mut pieces = Content::new();
     let taken = pieces.take_dotted(first);
-    let taken = match pieces.is_over() {
-        true => taken,
-        false => taken + pieces.take_dotted(second),
+    let taken = if pieces.is_over() {
+        taken
+    } else {
+        taken + pieces.take_dotted(second)
     };
     assert_eq!((taken, pieces.size()), (expected, content.size()));
     assert_eq!(pieces.has_bare(), content.has_bare());

@@ -119,13 +119,12 @@ impl House {
 
     /// Counts a message that was received, and tells its probe if there is one.
     fn note(&self, received: &Received, peer: IpAddr) {
-        let token = match received.verdict {
-            Verdict::Taken(token) => token,
+        let kind = match received.verdict {
+            Verdict::Taken(None) => Kind::Foreign,
+            Verdict::Taken(Some(token)) => Kind::of(delivery::taken(token, Instant::now())),
             Verdict::TooLarge => return self.refuse(Refused::Size, peer),
             Verdict::Bare => return self.refuse(Refused::Bare, peer),
         };
-        let taken = token.map(|token| delivery::taken(token, Instant::now()));
-        let kind = Kind::of(taken);
         self.counts.take(kind, received.size);
         if self.logs {
             let to = received.recipients.join(" ");

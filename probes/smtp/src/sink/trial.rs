@@ -23,6 +23,10 @@ pub(crate) struct Trial {
 
 impl Trial {
     /// A sink for `probe@example.test` with these options besides.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it is written where it is passed"
+    )]
     pub(crate) fn with(options: Value) -> Self {
         let mut all = json!({
             "listen": "127.0.0.1:0",
