@@ -86,6 +86,26 @@ fn message_of_a_probe_is_recognised_however_it_comes() {
 }
 
 #[test]
+fn message_that_nobody_waits_for_any_more_is_late_or_unknown() {
+    let sink = Trial::with(json!({}));
+    let account = Account::new(Duration::from_millis(1));
+    let long_ago = Instant::now() - Duration::from_secs(1);
+    let token = Token::fresh().unwrap();
+    account.expect(token, long_ago).sent(long_ago);
+    let mut client = sink.client();
+    for (late, unknown) in [(1, 0), (1, 1)] {
+        client.envelope();
+        client.say(&[("DATA", 354)]);
+        client.send(stuffed(&message(&token)));
+        assert_eq!(client.code(), 250);
+        let taken = [Kind::Late, Kind::Unknown].map(|kind| sink.taken(kind));
+        assert_eq!(taken, [late, unknown]);
+    }
+    let tally = account.tally(Instant::now());
+    assert_eq!((tally.last, tally.late), (Some(false), 1));
+}
+
+#[test]
 fn commands_that_come_at_once_are_answered_at_once() {
     let sink = Trial::with(json!({}));
     let mut client = sink.client();
