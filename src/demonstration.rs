@@ -1,8 +1,9 @@
 //! What does a person see who starts the program with nothing?
 //!
 //! Every linked responder that takes part, in a directory that is gone at the end, and every linked
-//! probe once a second: aimed at the responder of its name, and at the targets on loopback that its
-//! descriptor names. Three addresses worth opening, and soon a line that says what was measured.
+//! probe, mostly once a second: aimed at the responder of its name, or at the targets on loopback
+//! that its descriptor names. Three addresses worth opening, and soon a line that says what was
+//! measured.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::{fs, io};
 
 use leadsman_core::{Registry, Stage};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::history::{Entry, History};
@@ -26,37 +28,36 @@ impl Demonstration {
     pub(crate) fn prepare(registry: &Registry) -> io::Result<Self> {
         let directory = tempfile::Builder::new().prefix("leadsman-").tempdir()?;
         let mut responders = String::new();
-        let mut targets: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut probes = String::new();
+        let mut modules = String::new();
+        let mut has_targets = BTreeMap::new();
         for plugin in registry.probes() {
-            let named = plugin.demonstration_targets().iter();
-            targets.insert(plugin.name(), named.map(ToString::to_string).collect());
+            let (name, targets) = (plugin.name(), plugin.demonstration_targets());
+            has_targets.insert(name, !targets.is_empty());
+            if !targets.is_empty() {
+                let targets = format!("{targets:?}");
+                probes.push_str(&entry(name, name, "1s", &json!({}), &targets));
+            }
+            writeln!(modules, "  {name}: {{ prober: {name} }}").expect(NEVER_FAILS);
         }
         for responder in registry.responders() {
-            let own = directory.path().join(responder.name());
+            let name = responder.name();
+            let own = directory.path().join(name);
             fs::create_dir(&own)?;
             let staged = responder.stage(&Stage {
                 directory: &own,
                 listen: free_address()?,
             })?;
-            if let Some(staged) = staged {
-                let name = responder.name();
-                writeln!(responders, "- {name}: {}", staged.options).expect(NEVER_FAILS);
-                if let Some(targets) = targets.get_mut(name) {
-                    targets.push(staged.target);
-                }
+            let Some(staged) = staged else { continue };
+            writeln!(responders, "- {name}: {}", staged.options).expect(NEVER_FAILS);
+            if let Some(has_targets) = has_targets.get(name) {
+                // Two probes cannot be told apart by one name.
+                let suffix = if *has_targets { "-responder" } else { "" };
+                let probe = format!("{name}{suffix}");
+                let every = format!("{}ms", staged.every.as_millis());
+                let targets = format!("[{:?}]", staged.target);
+                probes.push_str(&entry(&probe, name, &every, &staged.probe, &targets));
             }
-        }
-        let mut probes = String::new();
-        let mut modules = String::new();
-        for (name, targets) in targets {
-            if !targets.is_empty() {
-                writeln!(
-                    probes,
-                    "- name: {name}\n  every: 1s\n  timeout: 1s\n  {name}: {{}}\n  targets: {targets:?}"
-                )
-                .expect(NEVER_FAILS);
-            }
-            writeln!(modules, "  {name}: {{ prober: {name} }}").expect(NEVER_FAILS);
         }
         Ok(Self {
             configuration: [
@@ -73,6 +74,13 @@ impl Demonstration {
     pub(crate) fn configuration(&self) -> &str {
         &self.configuration
     }
+}
+
+/// What is probed in one way.
+fn entry(probe: &str, name: &str, every: &str, options: &Value, targets: &str) -> String {
+    format!(
+        "- name: {probe}\n  every: {every}\n  timeout: 1s\n  {name}: {options}\n  targets: {targets}\n"
+    )
 }
 
 /// A part of the configuration, unless there is nothing in it.

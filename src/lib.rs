@@ -58,6 +58,8 @@ use leadsman_grpc as _;
 use leadsman_http as _;
 #[cfg(feature = "icmp")]
 use leadsman_icmp as _;
+#[cfg(feature = "smtp")]
+use leadsman_smtp as _;
 #[cfg(feature = "tcp")]
 use leadsman_tcp as _;
 #[cfg(feature = "traceroute")]

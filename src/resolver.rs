@@ -1,4 +1,4 @@
-//! Which addresses does a name have, without making a probe wait for it?
+//! Which addresses or mail exchangers does a name have, without making a probe wait for it?
 //!
 //! One cache serves the whole process. A name that is known and fresh is answered at once; the
 //! rest is a flight, a task of its own that all who want the name wait for and that outlives any
@@ -13,19 +13,21 @@ mod names;
 mod system;
 mod upstream;
 
-use std::net::IpAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use leadsman_core::{Family, Resolve, ResolveError};
+use leadsman_core::{Exchanger, Family, Resolve, ResolveError};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
-use self::cache::{Answer, Cache, Look, Question, Reply, Verdict};
+use self::cache::{Answer, Cache, Held, Look, Question, Reply, Verdict, Wanted};
 use self::names::{Named, Names};
-use self::system::System;
+use self::system::{Configuration, System};
+use self::upstream::Upstream;
 
 /// Looks up names for all probes, and remembers them.
 #[derive(Debug)]
@@ -38,9 +40,20 @@ impl Resolver {
         Self::with(System::usual())
     }
 
+    async fn listed(&self, name: &str, wanted: Wanted) -> Result<Arc<[Exchanger]>, ResolveError> {
+        let question = Question::of(name, wanted);
+        let Look { reply, depart } = self.0.exchangers().look(&question, Instant::now());
+        if let Some(depart) = depart {
+            tokio::spawn(Arc::clone(&self.0).fly_for_exchangers(question, depart));
+        }
+        told(reply, name).await
+    }
+
     fn with(system: System) -> Self {
         Self(Arc::new(Shared {
             cache: Mutex::new(Cache::new(CAPACITY)),
+            exchangers: Mutex::new(Cache::new(CAPACITY)),
+            others: Mutex::default(),
             system,
             queries: Semaphore::new(QUERIES),
             names: Mutex::default(),
@@ -64,11 +77,7 @@ impl Resolve for Resolver {
         if let Some(depart) = depart {
             tokio::spawn(Arc::clone(&self.0).fly(question, depart));
         }
-        let Verdict(found) = match reply {
-            Reply::Now(verdict) => verdict,
-            Reply::Later { landing, meanwhile } => landed(landing, meanwhile, name).await,
-        };
-        let addresses = found?;
+        let addresses = told(reply, name).await?;
         if addresses.is_empty() {
             return Err(ResolveError::NoRecord(name.into()));
         }
@@ -87,11 +96,40 @@ impl Resolve for Resolver {
         shared.names().keep(address, learnt, Instant::now());
         name
     }
+
+    async fn exchangers(&self, domain: &str) -> Result<Vec<Exchanger>, ResolveError> {
+        let found = self.listed(domain, Wanted::Exchangers).await?;
+        Ok(found.to_vec())
+    }
+
+    async fn alias(&self, name: &str) -> Option<String> {
+        if name.parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let found = self.listed(name, Wanted::Alias).await.ok()?;
+        found.first().map(|alias| alias.host.to_string())
+    }
+
+    fn at(&self, server: SocketAddr) -> Option<Arc<dyn Resolve>> {
+        let others = self.0.others.lock();
+        let mut others = others.unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = others.get(&server) {
+            return Some(Arc::clone(known) as Arc<dyn Resolve>);
+        }
+        let upstream = Upstream::only(server).ok()?;
+        let other = Arc::new(Self::with(System::asking(upstream)));
+        others.insert(server, Arc::clone(&other));
+        Some(other)
+    }
 }
 
 #[derive(Debug)]
 struct Shared {
     cache: Mutex<Cache>,
+    /// Mail exchangers, and aliases as if they were such.
+    exchangers: Mutex<Cache<Exchanger>>,
+    /// Those that ask one DNS server each: as many as the configuration names.
+    others: Mutex<HashMap<SocketAddr, Arc<Resolver>>>,
     system: System,
     queries: Semaphore,
     names: Mutex<Names>,
@@ -114,11 +152,34 @@ impl Shared {
         depart.send_replace(Some(settled.verdict));
     }
 
+    /// The same for exchangers, which are never served past their time.
+    async fn fly_for_exchangers(
+        self: Arc<Self>,
+        question: Question,
+        depart: watch::Sender<Option<Verdict<Exchanger>>>,
+    ) {
+        let configuration = self.system.current();
+        let asks = async |upstream: &Upstream| upstream.ask_exchangers(&question).await;
+        let learnt = self.ask_upstream(&configuration, &question, asks).await;
+        let settled = self.exchangers().settle(&question, learnt, Instant::now());
+        depart.send_replace(Some(settled.verdict));
+    }
+
     async fn ask(&self, question: &Question) -> Result<Answer, ResolveError> {
         let configuration = self.system.current();
         if let Some(answer) = configuration.local(question) {
             return Ok(answer);
         }
+        let asks = async |upstream: &Upstream| upstream.ask(question).await;
+        self.ask_upstream(&configuration, question, asks).await
+    }
+
+    async fn ask_upstream<T>(
+        &self,
+        configuration: &Configuration,
+        question: &Question,
+        asks: impl AsyncFnOnce(&Upstream) -> Result<Answer<T>, ResolveError>,
+    ) -> Result<Answer<T>, ResolveError> {
         let unanswered = |why: &String| {
             let why = format!("no resolver is known: {why}");
             ResolveError::Unanswered(question.name.to_string(), why)
@@ -129,7 +190,7 @@ impl Shared {
                 format!("{QUERIES} other names are being looked up and none has come to an end");
             return Err(ResolveError::Unanswered(question.name.to_string(), why));
         };
-        let answered = timeout(upstream.patience, upstream.ask(question)).await;
+        let answered = timeout(upstream.patience, asks(upstream)).await;
         answered.unwrap_or_else(|_| Err(upstream.silence(&question.name)))
     }
 
@@ -146,18 +207,32 @@ impl Shared {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn exchangers(&self) -> MutexGuard<'_, Cache<Exchanger>> {
+        let exchangers = self.exchangers.lock();
+        exchangers.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         // A panic inside leaves at worst an entry without its last change.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// What the cache tells about a name, now or once it is known.
+async fn told<T: Held>(reply: Reply<T>, name: &str) -> Result<Arc<[T]>, ResolveError> {
+    let Verdict(found) = match reply {
+        Reply::Now(verdict) => verdict,
+        Reply::Later { landing, meanwhile } => landed(landing, meanwhile, name).await,
+    };
+    found
+}
+
 /// Waits for the end of a flight, or until it is time to serve what is known already.
-async fn landed(
-    mut landing: watch::Receiver<Option<Verdict>>,
-    meanwhile: Option<(Instant, Verdict)>,
+async fn landed<T: Held>(
+    mut landing: watch::Receiver<Option<Verdict<T>>>,
+    meanwhile: Option<(Instant, Verdict<T>)>,
     name: &str,
-) -> Verdict {
+) -> Verdict<T> {
     let verdict = async {
         let verdict = landing.wait_for(Option::is_some).await.ok()?;
         verdict.clone()

@@ -89,6 +89,7 @@ fn target<'n>(
     let target = Target {
         address: text,
         hostname,
+        foreign: false,
         labels,
     };
     Some(Written {

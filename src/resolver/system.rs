@@ -18,7 +18,7 @@ use hickory_resolver::system_conf::parse_resolv_conf;
 use leadsman_core::Family;
 use tracing::warn;
 
-use super::cache::{Answer, Question};
+use super::cache::{Answer, Question, Wanted};
 use super::names::Named;
 use super::upstream::{Upstream, spelt};
 
@@ -46,7 +46,6 @@ impl System {
     }
 
     /// No files, and this in place of what they would say.
-    #[cfg(test)]
     pub(super) fn asking(upstream: Upstream) -> Self {
         let mut system = Self::of(PathBuf::new(), PathBuf::new());
         system.read = Mutex::new(Some(Read {
@@ -101,28 +100,31 @@ impl Configuration {
     /// and the names below it (RFC 6761, section 6.3). A name in the hosts file has no other
     /// addresses than those.
     pub(super) fn local(&self, question: &Question) -> Option<Answer> {
+        let Wanted::Addresses(family) = question.wanted else {
+            return None;
+        };
         let name = Name::from_str_relaxed(&question.name).ok()?;
         let listed = |family| {
             let query = Query::query(name.clone(), record_type(family));
             self.hosts.lookup_static_host(&query)
         };
-        let addresses: Arc<[IpAddr]> = if let Some(listed) = listed(question.family) {
+        let addresses: Arc<[IpAddr]> = if let Some(listed) = listed(family) {
             let addresses = listed.answers().iter();
             addresses
                 .filter_map(|record| record.data.ip_addr())
                 .collect()
         } else if name.is_localhost() {
-            Arc::new([match question.family {
+            Arc::new([match family {
                 Family::V4 => Ipv4Addr::LOCALHOST.into(),
                 Family::V6 => Ipv6Addr::LOCALHOST.into(),
             }])
-        } else if listed(question.family.other()).is_some() {
+        } else if listed(family.other()).is_some() {
             Arc::new([])
         } else {
             return None;
         };
         Some(Answer {
-            addresses,
+            records: addresses,
             ttl: LOCAL_TTL,
         })
     }
@@ -196,7 +198,7 @@ mod tests {
         let printer = || {
             let question = Question::new("printer", Family::V4);
             let answer = system.current().local(&question)?;
-            Some(answer.addresses.to_vec())
+            Some(answer.records.to_vec())
         };
         assert_eq!(printer(), None);
         assert!(system.current().upstream.is_err());

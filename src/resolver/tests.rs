@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::proto::op::{Message, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, PTR, SOA};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, PTR, SOA};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
@@ -42,7 +42,7 @@ impl Resolver {
     fn remember(&self, name: &str, address: &str, ttl: u64, ago: u64) {
         let question = Question::new(name, Family::V4);
         let answer = Answer {
-            addresses: Arc::new([address.parse().unwrap()]),
+            records: Arc::new([address.parse().unwrap()]),
             ttl: Duration::from_secs(ttl),
         };
         let given = Instant::now() - Duration::from_secs(ago);
@@ -406,4 +406,80 @@ async fn addresses_in_place_of_names_and_names_of_this_machine_need_no_resolver(
     let expected = format!("web.test: no resolver is known: cannot read {path}: No such file");
     assert!(error.to_string().starts_with(&expected), "{error}");
     assert!(matches!(error, ResolveError::Unanswered(..)));
+}
+
+/// Domains with exchangers, with an alias of such, with none, and one that does not exist.
+fn mail(query: &Message) -> Message {
+    let name = query.queries[0].name().to_string();
+    let kind = query.queries[0].query_type();
+    let mut reply = reply(query, ResponseCode::NoError);
+    let alias = || {
+        let canonical = Name::from_ascii("mail.test.").unwrap();
+        record("alias.test.", 60, RData::CNAME(CNAME(canonical)))
+    };
+    let mx = |owner: &str, preference, exchange: &str| {
+        let exchange = Name::from_ascii(exchange).unwrap();
+        record(owner, 300, RData::MX(MX::new(preference, exchange)))
+    };
+    match (name.as_str(), kind) {
+        ("mail.test.", RecordType::MX) => {
+            reply.add_answer(mx("mail.test.", 20, "Mx2.mail.test."));
+            reply.add_answer(mx("mail.test.", 10, "mx1.mail.test."));
+        }
+        ("null.test.", RecordType::MX) => {
+            reply.add_answer(mx("null.test.", 0, "."));
+        }
+        ("alias.test.", RecordType::MX) => {
+            reply.add_answer(alias());
+            reply.add_answer(mx("mail.test.", 10, "mx1.mail.test."));
+        }
+        ("alias.test.", RecordType::CNAME) => {
+            reply.add_answer(alias());
+        }
+        ("gone.test.", _) => {
+            reply.metadata.response_code = ResponseCode::NXDomain;
+            reply.add_authority(record("test.", 900, soa()));
+        }
+        ("broken.test.", _) => reply.metadata.response_code = ResponseCode::ServFail,
+        ("refused.test.", _) => reply.metadata.response_code = ResponseCode::Refused,
+        _ => {
+            reply.add_authority(record("test.", 900, soa()));
+        }
+    }
+    reply
+}
+
+#[tokio::test]
+async fn exchangers_are_found_and_what_is_none_is_told_apart() {
+    let server = Server::start(mail).await;
+    // Through one that nobody answers, for what is asked is the server that was named.
+    let resolver = Resolver::asking(&[]).at(server.address).unwrap();
+    let check = async |domain: &str, expected: &str| {
+        let found = match resolver.exchangers(domain).await {
+            Ok(found) => found
+                .iter()
+                .map(|Exchanger { preference, host }| format!("{preference} {host}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Err(ResolveError::NoName(_)) => "no name".to_owned(),
+            Err(ResolveError::NoRecord(_)) => "no record".to_owned(),
+            Err(ResolveError::Failed(..)) => "failed".to_owned(),
+            Err(ResolveError::Unanswered(..)) => "unanswered".to_owned(),
+        };
+        assert_eq!(found, expected, "{domain}");
+    };
+    check("mail.test", "20 Mx2.mail.test, 10 mx1.mail.test").await;
+    check("alias.test", "10 mx1.mail.test").await;
+    check("null.test", "0 ").await;
+    check("web.test", "").await;
+    check("gone.test", "no name").await;
+    check("broken.test", "failed").await;
+    check("refused.test", "unanswered").await;
+    let alias = resolver.alias("alias.test").await;
+    assert_eq!(alias.as_deref(), Some("mail.test"));
+    assert_eq!(resolver.alias("mail.test").await, None);
+    let asked = server.asked();
+    check("mail.test", "20 Mx2.mail.test, 10 mx1.mail.test").await;
+    check("web.test", "").await;
+    assert_eq!(server.asked(), asked, "both are remembered");
 }

@@ -20,11 +20,11 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
-use leadsman_core::ResolveError;
+use leadsman_core::{Exchanger, ResolveError};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::cache::{Answer, Question};
+use super::cache::{Answer, Question, Wanted};
 use super::names::Named;
 use super::system::record_type;
 
@@ -61,22 +61,37 @@ impl Upstream {
         })
     }
 
+    /// Takes one DNS server, which is asked full names alone.
+    pub(super) fn only(server: SocketAddr) -> Result<Self, NetError> {
+        let mut config = NameServerConfig::udp_and_tcp(server.ip());
+        for connection in &mut config.connections {
+            connection.port = server.port();
+        }
+        let config = ResolverConfig::from_name_servers(vec![config]);
+        let mut options = ResolverOpts::default();
+        options.ndots = 0;
+        Self::new(config, options)
+    }
+
     /// Asks for the addresses of a name.
     pub(super) async fn ask(&self, question: &Question) -> Result<Answer, ResolveError> {
-        let name = Name::from_str_relaxed(&question.name).map_err(|error| {
-            let why = format!("this is not the name of a host: {error}");
-            ResolveError::Failed(question.name.to_string(), why)
-        })?;
+        let name = named(question)?;
+        let Wanted::Addresses(family) = question.wanted else {
+            unreachable!("the cache of addresses is asked for nothing else")
+        };
         let mut failure = None;
         let mut nothing = Duration::MAX;
         for candidate in candidates(name, &self.search, self.ndots) {
-            match self.race(&candidate, record_type(question.family)).await {
+            match self.race(&candidate, record_type(family)).await {
                 Ok(records) => {
                     let addresses = records.data.iter().filter_map(RData::ip_addr);
                     let addresses: Arc<[IpAddr]> = addresses.collect();
                     let ttl = records.ttl;
                     if !addresses.is_empty() {
-                        return Ok(Answer { addresses, ttl });
+                        return Ok(Answer {
+                            records: addresses,
+                            ttl,
+                        });
                     }
                     nothing = nothing.min(ttl);
                 }
@@ -86,10 +101,43 @@ impl Upstream {
         match failure {
             Some(failure) => Err(self.explain(&question.name, &failure)),
             None => Ok(Answer {
-                addresses: Arc::new([]),
+                records: Arc::new([]),
                 ttl: nothing,
             }),
         }
+    }
+
+    /// Asks for the mail exchangers of a full name, or for the name that it is an alias of.
+    pub(super) async fn ask_exchangers(
+        &self,
+        question: &Question,
+    ) -> Result<Answer<Exchanger>, ResolveError> {
+        let mut name = named(question)?;
+        name.set_fqdn(true);
+        let wanted = match question.wanted {
+            Wanted::Alias => RecordType::CNAME,
+            _ => RecordType::MX,
+        };
+        let told = self.race(&name, wanted).await;
+        let records = told.map_err(|failure| self.explain(&question.name, &failure))?;
+        if records.nonexistent {
+            return Err(ResolveError::NoName(question.name.to_string()));
+        }
+        let exchangers = records.data.iter().filter_map(|data| match data {
+            RData::MX(mx) => Some(Exchanger {
+                preference: mx.preference,
+                host: spelt(&mx.exchange).into(),
+            }),
+            RData::CNAME(alias) if wanted == RecordType::CNAME => Some(Exchanger {
+                preference: 0,
+                host: spelt(alias).into(),
+            }),
+            _ => None,
+        });
+        Ok(Answer {
+            records: exchangers.collect(),
+            ttl: records.ttl,
+        })
     }
 
     /// Asks for the name of an address; nothing if nobody can tell.
@@ -174,6 +222,13 @@ impl Upstream {
     }
 }
 
+fn named(question: &Question) -> Result<Name, ResolveError> {
+    Name::from_str_relaxed(&question.name).map_err(|error| {
+        let why = format!("this is not the name of a host: {error}");
+        ResolveError::Failed(question.name.to_string(), why)
+    })
+}
+
 /// The full names to ask for in place of one that may not be full, in this order. One with fewer
 /// dots than `ndots` is most likely meant to be completed.
 fn candidates(mut name: Name, search: &[Name], ndots: usize) -> Vec<Name> {
@@ -218,6 +273,7 @@ impl Server {
         match self.client.lookup(name, record_type).await {
             Ok(lookup) => Ok(records(&lookup)),
             Err(NetError::Dns(DnsError::NoRecordsFound(nothing))) => Ok(Records {
+                nonexistent: nothing.response_code == ResponseCode::NXDomain,
                 data: Vec::new(),
                 // RFC 2308, section 5: without a SOA it should not be kept.
                 ttl: Duration::from_secs(nothing.negative_ttl.unwrap_or(0).into()),
@@ -247,6 +303,8 @@ impl Failure {
 
 /// What a name was found to have.
 struct Records {
+    /// Whether it is known not to exist at all.
+    nonexistent: bool,
     /// Nothing if it has no such record.
     data: Vec<RData>,
     /// How long that may be relied on.
@@ -258,6 +316,7 @@ fn records(lookup: &Lookup) -> Records {
     let records = lookup.answers();
     let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(0);
     Records {
+        nonexistent: false,
         data: records.iter().map(|record| record.data.clone()).collect(),
         ttl: Duration::from_secs(ttl.into()),
     }

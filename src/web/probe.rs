@@ -91,6 +91,7 @@ async fn carry_out(
     };
     let mut target = Arc::new(Target {
         hostname: query.value("hostname").map(Box::from),
+        foreign: true,
         ..Target::new(&*address)
     });
     let place = rules.concurrency.map(|most| limits.begin(most.get()));

@@ -55,6 +55,18 @@ fn a_page_is_served_and_probed_and_gone_at_the_end() {
     assert_eq!(left, 0);
 }
 
+#[test]
+fn mail_is_sent_and_seen_to_arrive() {
+    let program = Program::start(LEADSMAN.as_ref(), None);
+    let patience = Duration::from_secs(20);
+    let metrics = program.wait(patience, |metrics| metrics.value(ARRIVED) == Some(1.0));
+    let taken = "kind=\"in_time\"} 1";
+    assert!(metrics.body.contains(taken), "{}", metrics.body);
+}
+
+/// Whether mail has arrived where it was sent to.
+const ARRIVED: &str = "probe_smtp_delivery_success{probe=\"smtp\",target=\"probe@sink.localhost\"}";
+
 /// What the probe has seen of the page, up to its address.
 const SERVED: &str = "probe_http_status_code{probe=\"http\",target=\"http://";
 

@@ -21,6 +21,7 @@
 //! - `dialogue`: TCP ports and unix sockets, and what is said over them.
 //! - `serve`: a directory, served by hand.
 //! - `readers`: the same, read by programs of others.
+//! - `smtp`: mail, through servers of others.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
 //! - `paths`: the same where they share their load (privileged).
@@ -50,6 +51,7 @@ mod readers;
 mod reload;
 mod serve;
 mod simulated;
+mod smtp;
 mod sweep;
 mod trace;
 mod watching;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -11,7 +11,10 @@ use tokio::time::Instant;
 
 use crate::fence::{Fence, Fenced};
 use crate::metric::{Counter, Gauge, Histogram, Info, common};
-use crate::{Blocker, Cause, Event, Fault, Preference, Recording, Resolve, Sink, Stop, Target};
+use crate::{
+    Blocker, Cause, Event, Exchanger, Fault, Preference, Recording, Resolve, ResolveError, Sink,
+    Stop, Target,
+};
 
 /// What a probe has while it measures: its target, its deadline, and where to record.
 pub struct Context<'a> {
@@ -254,6 +257,55 @@ impl<'a> Context<'a> {
     /// the owner of the address says it is, so that nothing should be decided by it.
     pub async fn name_of(&self, address: IpAddr) -> Option<String> {
         self.resolver.name_of(address).await
+    }
+
+    /// Finds the mail exchangers of a domain, and records nothing; see [`Resolve::exchangers`].
+    /// `server` is the DNS server to ask, if not the host's.
+    pub async fn exchangers(
+        &self,
+        domain: &str,
+        server: Option<SocketAddr>,
+    ) -> Result<Vec<Exchanger>, ResolveError> {
+        *self.looking_up() = Some((domain.to_owned(), Instant::now()));
+        let found = match self.directory(domain, server)? {
+            Some(directory) => directory.exchangers(domain).await,
+            None => self.resolver.exchangers(domain).await,
+        };
+        *self.looking_up() = None;
+        found
+    }
+
+    /// Finds the addresses of a mail exchanger, or of somebody else whom the target leads to, and
+    /// what its name is an alias of, if it is; records nothing. `server` is the DNS server to ask,
+    /// if not the host's.
+    pub async fn addresses_at(
+        &self,
+        host: &str,
+        preference: Preference,
+        server: Option<SocketAddr>,
+    ) -> Result<(Vec<IpAddr>, Option<String>), Fault> {
+        let directory = self.directory(host, server)?;
+        let resolver = directory.as_deref().unwrap_or(self.resolver);
+        *self.looking_up() = Some((host.to_owned(), Instant::now()));
+        let found = tokio::join!(preference.look_up(host, resolver), resolver.alias(host));
+        *self.looking_up() = None;
+        let (addresses, alias) = found;
+        Ok((addresses?, alias))
+    }
+
+    /// Whoever asks this DNS server; `None` where it is the host's.
+    fn directory(
+        &self,
+        name: &str,
+        server: Option<SocketAddr>,
+    ) -> Result<Option<Arc<dyn Resolve>>, ResolveError> {
+        let Some(server) = server else {
+            return Ok(None);
+        };
+        let found = self.resolver.at(server);
+        let why = || format!("cannot ask {server}: this resolver asks no other");
+        let found = found.ok_or_else(|| ResolveError::Unanswered(name.to_owned(), why()));
+        found.map(Some)
     }
 
     fn looks_up(&self) -> Instant {

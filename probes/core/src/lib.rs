@@ -50,7 +50,7 @@ pub use plugin::{Command, Need, Plugin, Subject};
 pub use probe::{Aim, Options, Probe};
 pub use recording::{Layout, Place, Recording};
 pub use registry::{Registry, RegistryError};
-pub use resolve::{Family, Preference, Resolve, ResolveError};
+pub use resolve::{Exchanger, Family, Preference, Resolve, ResolveError};
 pub use responder::{
     Open, Responder, ResponderOptions, ResponderPlugin, ServeCommand, Stage, Staged,
 };

@@ -1,10 +1,11 @@
-//! Which address does a name lead to, and which family is wanted?
+//! Which address does a name lead to, and which family is wanted? And who takes a domain's mail?
 //!
 //! The trait is the host's to implement, with a cache that honours TTL; probes reach it through
 //! [`crate::Context::resolve`], which times it. [`Preference::look_up`] does the same untimed.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -92,8 +93,7 @@ impl Preference {
                 let detail = format!("{host} has no {} address", self.family);
                 Fault::target(Cause::Resolve, detail)
             }
-            ResolveError::Failed(..) => Fault::target(Cause::Resolve, refused.to_string()),
-            ResolveError::Unanswered(..) => Fault::Own(Blocker::Resolver, Box::new(refused)),
+            refused => refused.into(),
         })
     }
 
@@ -153,9 +153,23 @@ impl Preference {
     }
 }
 
-/// Why a name led to no address.
+/// A mail exchanger of a domain, from its MX record (RFC 1035, section 3.3.9).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exchanger {
+    /// The lower, the sooner it is tried (RFC 5321, section 5.1).
+    pub preference: u16,
+    /// The name of its host, without the final dot; empty where the record says `.`, which alone
+    /// means that the domain takes no mail (RFC 7505).
+    pub host: Box<str>,
+}
+
+/// Why a name led to no address, or to no exchanger.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
+    /// The name does not exist, told only where that differs from having no such record (RFC 8020):
+    /// of exchangers, not of addresses.
+    #[error("{0} does not exist")]
+    NoName(String),
     /// The name does not exist, or has no address of the family (RFC 2308, section 2).
     #[error("{0} has no such record")]
     NoRecord(String),
@@ -167,7 +181,17 @@ pub enum ResolveError {
     Unanswered(String, String),
 }
 
-/// Looks up addresses.
+impl From<ResolveError> for Fault {
+    /// What is known about the name is the target's fault; that nobody told us is ours.
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Unanswered(..) => Self::Own(Blocker::Resolver, Box::new(error)),
+            error => Self::target(Cause::Resolve, error.to_string()),
+        }
+    }
+}
+
+/// Looks up addresses, and what else is known under a name.
 #[async_trait]
 pub trait Resolve: fmt::Debug + Send + Sync {
     /// The addresses of `name` in this family, never empty, in the order that they were given.
@@ -176,6 +200,27 @@ pub trait Resolve: fmt::Debug + Send + Sync {
     /// The name of whoever has this address, if somebody knows one; never waits for long.
     async fn name_of(&self, address: IpAddr) -> Option<String> {
         _ = address;
+        None
+    }
+
+    /// The mail exchangers of a domain, in the order that they were given; none if the domain
+    /// exists without any. The name is a full one and is not completed; an alias of the domain is
+    /// followed. Unless a resolver says otherwise, it cannot look them up.
+    async fn exchangers(&self, domain: &str) -> Result<Vec<Exchanger>, ResolveError> {
+        let why = "this resolver looks up no mail exchangers".to_owned();
+        Err(ResolveError::Unanswered(domain.to_owned(), why))
+    }
+
+    /// What a full name is an alias of (RFC 1035, section 3.3.1), if somebody knows.
+    async fn alias(&self, name: &str) -> Option<String> {
+        _ = name;
+        None
+    }
+
+    /// One that asks this DNS server alone, and nothing else that the host was told about names;
+    /// `None` if no other can be asked.
+    fn at(&self, server: SocketAddr) -> Option<Arc<dyn Resolve>> {
+        _ = server;
         None
     }
 }

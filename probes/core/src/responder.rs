@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema};
@@ -115,6 +116,30 @@ pub struct Staged {
     pub options: serde_json::Value,
     /// What the probe of the same name is aimed at, if there is one.
     pub target: String,
+    /// With which options; an empty object for none.
+    pub probe: serde_json::Value,
+    /// How often.
+    pub every: Duration,
+}
+
+impl Staged {
+    /// Takes part with these options; the probe of the same name has none, and asks once a second.
+    pub fn new(options: serde_json::Value, target: impl Into<String>) -> Self {
+        Self {
+            options,
+            target: target.into(),
+            probe: serde_json::json!({}),
+            every: Duration::from_secs(1),
+        }
+    }
+
+    /// Has the probe ask in another way, and not as often.
+    #[must_use]
+    pub fn asked(mut self, probe: serde_json::Value, every: Duration) -> Self {
+        self.probe = probe;
+        self.every = every;
+        self
+    }
 }
 
 impl ResponderPlugin {

@@ -14,16 +14,21 @@ pub struct Target {
     pub address: Box<str>,
     /// The name to ask for where it differs from the address: TLS server name, HTTP `Host`.
     pub hostname: Option<Box<str>>,
+    /// Whether somebody who asks over the network chose it, rather than the configuration or the
+    /// person at the terminal. A probe that does more than ask, such as to send mail, must not
+    /// do so for a target of theirs.
+    pub foreign: bool,
     /// The user's labels, sorted by name, without `probe` and `target`.
     pub labels: Box<[(Box<str>, Box<str>)]>,
 }
 
 impl Target {
-    /// A target without labels.
+    /// A target without labels, chosen by whoever runs this program.
     pub fn new(address: impl Into<Box<str>>) -> Self {
         Self {
             address: address.into(),
             hostname: None,
+            foreign: false,
             labels: Box::default(),
         }
     }

@@ -67,7 +67,7 @@ pub async fn connect_quic(
     };
     for (index, address) in addresses.iter().enumerate() {
         let peer = SocketAddr::new(**address, port);
-        let attempt = attempt(peer, source, tls, name, alpn);
+        let attempt = attempt(cx, peer, source, (tls, name, alpn));
         let left = (addresses.len() - index) as u32;
         last = if left == 1 {
             attempt.await
@@ -98,15 +98,16 @@ pub async fn connect_quic(
 }
 
 async fn attempt(
+    cx: &Context<'_>,
     peer: SocketAddr,
     source: Option<IpAddr>,
-    tls: &Tls,
-    name: &str,
-    alpn: &[u8],
+    (tls, name, alpn): (&Tls, &str, &[u8]),
 ) -> QuicHandshake {
     let (config, verifier) = tls.watched(&[alpn]);
     let name = name.trim_end_matches('.');
-    let connecting = open(peer, source, config).and_then(|(endpoint, config, driver)| {
+    let permitted = cx.permits(peer);
+    let opened = permitted.and_then(|()| open(peer, source, config));
+    let connecting = opened.and_then(|(endpoint, config, driver)| {
         let connecting = endpoint.connect_with(config, peer, name);
         connecting
             .map(|connecting| (connecting, driver))

@@ -78,6 +78,7 @@ impl DnsProbe {
     ) -> Result<Vec<u8>, Fault> {
         let written = &self.options.written;
         course.enter(Phase::Connect);
+        course.cx().permits(peer)?;
         let socket = Unasked::open(peer, written.source_ip_address)?;
         course.asked(&self.question, peer, "UDP");
         course.enter(Phase::Wait);

@@ -84,7 +84,8 @@ pub(crate) struct UnixProbe {
 }
 
 impl UnixProbe {
-    async fn reach(&self) -> Result<UnixStream, Fault> {
+    async fn reach(&self, cx: &Context<'_>) -> Result<UnixStream, Fault> {
+        cx.permits_path(&self.path)?;
         // As everywhere on Linux, an at sign stands for the byte that makes a name abstract (unix(7)).
         let path = match self.path.strip_prefix('@') {
             Some(name) => format!("\0{name}"),
@@ -108,7 +109,7 @@ impl Probe for UnixProbe {
         let tls = script::prepared(options.tls, steps, &options.tls_config, &options.cache).await?;
         let mut trip = Trip::begin(cx, &OF_UNIX, Phase::Connect);
         let begin = Instant::now();
-        let Some(stream) = in_time(cx, self.reach()).await else {
+        let Some(stream) = in_time(cx, self.reach(cx)).await else {
             let detail = format!("cannot connect to {}: nobody accepts", self.path);
             return Err(Fault::target(Cause::Timeout, detail));
         };

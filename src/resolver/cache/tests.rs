@@ -70,20 +70,20 @@ impl Scene {
 
 fn found(address: &str, ttl: u64) -> Answer {
     Answer {
-        addresses: Arc::new([address.parse().unwrap()]),
+        records: Arc::new([address.parse().unwrap()]),
         ttl: Duration::from_secs(ttl),
     }
 }
 
 fn nothing(ttl: u64) -> Answer {
     Answer {
-        addresses: Arc::new([]),
+        records: Arc::new([]),
         ttl: Duration::from_secs(ttl),
     }
 }
 
 fn serves(answer: Answer) -> Verdict {
-    Verdict(Ok(answer.addresses))
+    Verdict(Ok(answer.records))
 }
 
 fn broken() -> Verdict {

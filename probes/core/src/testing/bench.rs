@@ -14,7 +14,10 @@ use super::finished::Finished;
 use super::hosts::Hosts;
 use super::written::written;
 use crate::options::{Kind, Node, OptionsError};
-use crate::{Event, Fence, Order, Plugin, Probe, Registry, Run, Sink, Stop, Target, perform};
+use crate::{
+    Event, Exchanger, Fence, Order, Plugin, Probe, Registry, ResolveError, Run, Sink, Stop, Target,
+    perform,
+};
 
 /// A plugin with the options, names and timeout to run it with.
 ///
@@ -117,8 +120,23 @@ impl Bench {
     /// Gives a name its addresses; all names that were given none have no record.
     #[must_use]
     pub fn host(mut self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
-        let known = self.hosts.0.entry(name.to_owned()).or_default();
+        let known = self.hosts.addresses.entry(name.to_owned()).or_default();
         known.extend(addresses);
+        self
+    }
+
+    /// Says what a look-up of a domain's mail exchangers comes to; all domains of which nothing is
+    /// said do not exist.
+    #[must_use]
+    pub fn exchangers(mut self, domain: &str, found: Result<Vec<Exchanger>, ResolveError>) -> Self {
+        self.hosts.exchangers.insert(domain.to_owned(), found);
+        self
+    }
+
+    /// Makes a name an alias of another; that it has addresses is said by [`Bench::host`].
+    #[must_use]
+    pub fn alias(mut self, name: &str, of: &str) -> Self {
+        self.hosts.aliases.insert(name.to_owned(), of.to_owned());
         self
     }
 

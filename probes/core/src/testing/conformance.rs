@@ -11,6 +11,7 @@
 mod cancel;
 mod crowd;
 mod deadline;
+mod fence;
 mod good;
 mod lab;
 mod manual;
@@ -202,6 +203,7 @@ impl Kit {
         let Self { bench, peers, .. } = self;
         let lab = &mut Lab::new();
         report.add("a good peer is a success", good::check(lab, &peers.good)?);
+        report.add("a fence is respected", fence::check(lab, &peers.good)?);
         report.add(
             "the deadline is kept",
             deadline::check(lab, &peers.hostile)?,

@@ -8,10 +8,10 @@ use serde_json::json;
 /// Writes a page to be served and probed.
 pub(super) fn stage(stage: &Stage<'_>) -> io::Result<Staged> {
     fs::write(stage.directory.join("index.html"), PAGE)?;
-    Ok(Staged {
-        options: json!({ "directory": stage.directory, "listen": stage.listen, "threads": 1 }),
-        target: format!("http://{}/", stage.listen),
-    })
+    Ok(Staged::new(
+        json!({ "directory": stage.directory, "listen": stage.listen, "threads": 1 }),
+        format!("http://{}/", stage.listen),
+    ))
 }
 
 const PAGE: &str = "<!doctype html>

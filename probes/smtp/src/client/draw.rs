@@ -1,0 +1,201 @@
+//! How is a run shown to a person?
+//!
+//! The dialogue line by line as swaks(1) shows it, each with the milliseconds since the run began:
+//! `===` for what is done, `<-` for what the server says and `->` for what is said to it, `<~` and
+//! `~>` within TLS, `***` for what went wrong. Then how long each phase took.
+
+use std::fmt::Write as _;
+
+use leadsman_core::draw::{Draw, Stage, red};
+use leadsman_core::{Event, Run};
+
+use super::events::{Connected, Heard, Mx, Phases, Resolved, Said, Secured};
+use super::phase::PHASES;
+
+/// A drawing for as many targets as there are on the stage.
+pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
+    let texts = vec![String::new(); stage.targets.len()];
+    Box::new(Dialogues { stage, texts })
+}
+
+/// What is to be shown of each target once its run is over.
+#[derive(Debug)]
+struct Dialogues {
+    stage: Stage,
+    texts: Vec<String>,
+}
+
+impl Draw for Dialogues {
+    fn event(&mut self, target: usize, event: &Event, _: &mut String) {
+        let text = &mut self.texts[target];
+        match event.name {
+            Mx::NAME => told(event, |mx| exchangers(&mx, text)),
+            Resolved::NAME => told(event, |resolved| host(&resolved, text)),
+            Connected::NAME => told(event, |Connected { host, peer, at }| {
+                line(text, at, "===", &format!("Connected to {host} at {peer}."));
+            }),
+            Secured::NAME => told(event, |secured| tls(&secured, text)),
+            Said::NAME => told(event, |said: Said| {
+                let mark = if said.secure { " ~>" } else { " ->" };
+                for words in &said.lines {
+                    line(text, said.at, mark, words);
+                }
+            }),
+            Heard::NAME => told(event, |heard: Heard| {
+                let mark = if heard.secure { "<~ " } else { "<- " };
+                let last = heard.lines.len().saturating_sub(1);
+                for (index, words) in heard.lines.iter().enumerate() {
+                    let between = if index == last { ' ' } else { '-' };
+                    let words = format!("{}{between}{words}", heard.code);
+                    line(text, heard.at, mark, &words);
+                }
+            }),
+            "not_connected" => {
+                let detail = event.fields.get("detail").and_then(|d| d.as_str());
+                let detail = detail.unwrap_or_default();
+                writeln!(text, "{:>10}  *** {detail}", "").expect(TAKES);
+            }
+            Phases::NAME => told(event, |ended| {
+                phases(&ended, self.stage.width, self.stage.utf8, text);
+            }),
+            _ => {}
+        }
+    }
+
+    fn finished(&mut self, target: usize, run: &Run, page: &mut String) {
+        if !page.is_empty() {
+            page.push('\n');
+        }
+        page.push_str(&std::mem::take(&mut self.texts[target]));
+        let took = run.duration.as_secs_f64() * 1e3;
+        let end = match &run.result {
+            Ok(()) => format!("good, in {took:.1} ms"),
+            Err(fault) => {
+                let end = format!("{}, after {took:.1} ms: {fault}", fault.reason());
+                red(&end, self.stage.color)
+            }
+        };
+        let address = &self.stage.targets[target].address;
+        writeln!(page, "{address}: {end}").expect(TAKES);
+    }
+
+    fn summary(&mut self, _: &mut String) {}
+}
+
+fn told<T: serde::de::DeserializeOwned>(event: &Event, show: impl FnOnce(T)) {
+    if let Some(read) = event.read() {
+        show(read);
+    }
+}
+
+fn exchangers(mx: &Mx, text: &mut String) {
+    let Mx {
+        domain,
+        exchangers,
+        implicit,
+        flaws,
+        at,
+    } = mx;
+    if *implicit {
+        let words = format!("{domain} has no mail exchangers, and so takes its mail itself.");
+        line(text, *at, "===", &words);
+    } else {
+        let hosts = exchangers
+            .iter()
+            .map(|(preference, host)| format!("{host} ({preference})"));
+        let hosts: Vec<_> = hosts.collect();
+        let words = format!("Mail for {domain} is taken by {}.", hosts.join(", "));
+        line(text, *at, "===", &words);
+    }
+    for (flaw, name) in flaws {
+        let why = match &**flaw {
+            "numeric" => "is an address where a name must stand",
+            "null_among_others" => "means something only where it stands alone",
+            other => other,
+        };
+        line(
+            text,
+            *at,
+            "***",
+            &format!("An MX record names {name}, which {why}."),
+        );
+    }
+}
+
+fn host(resolved: &Resolved, text: &mut String) {
+    let at = resolved.at;
+    let host = &resolved.host;
+    if let Some(alias) = &resolved.alias {
+        let words = format!("{host} is an alias of {alias}, which an exchanger must not be.");
+        line(text, at, "***", &words);
+    }
+    if let Some(why) = &resolved.why {
+        return line(text, at, "***", why);
+    }
+    let addresses: Vec<_> = resolved.addresses.iter().map(ToString::to_string).collect();
+    let words = format!("{host} is at {}.", addresses.join(", "));
+    line(text, at, "===", &words);
+}
+
+fn tls(secured: &Secured, text: &mut String) {
+    let Secured {
+        agreed,
+        verified,
+        distrust,
+        at,
+    } = secured;
+    match agreed {
+        Some(agreed) if *verified => {
+            let words = format!("TLS is agreed on: {agreed}, the certificate is to be trusted.");
+            line(text, *at, "===", &words);
+        }
+        Some(agreed) => line(text, *at, "===", &format!("TLS is agreed on: {agreed}.")),
+        None => line(text, *at, "***", "TLS is not agreed on."),
+    }
+    if let Some(distrust) = distrust {
+        line(
+            text,
+            *at,
+            "***",
+            &format!("The certificate is not to be trusted: {distrust}."),
+        );
+    }
+}
+
+fn phases(ended: &Phases, width: usize, utf8: bool, text: &mut String) {
+    let total: f64 = ended.seconds.values().sum();
+    let room = width.saturating_sub(INDENT).clamp(10, 60) as f64;
+    let block = if utf8 { "━" } else { "#" };
+    text.push('\n');
+    let mut begun = 0.0;
+    for phase in PHASES {
+        let Some(seconds) = ended.seconds.get(*phase) else {
+            continue;
+        };
+        let share = |seconds: f64| {
+            if total > 0.0 {
+                seconds / total * room
+            } else {
+                0.0
+            }
+        };
+        let blank = share(begun).round() as usize;
+        let bar =
+            (share(begun + seconds).round() as usize - blank).max(usize::from(*seconds > 0.0));
+        begun += seconds;
+        let (blank, bar) = (" ".repeat(blank), block.repeat(bar));
+        let name = phase.replace('_', " ");
+        let ms = seconds * 1e3;
+        writeln!(text, "  {name:<10}{ms:>9.2} ms  {blank}{bar}").expect(TAKES);
+    }
+}
+
+fn line(text: &mut String, at: f64, mark: &str, words: &str) {
+    let ms = at * 1e3;
+    writeln!(text, "{ms:>8.1} ms {mark} {words}").expect(TAKES);
+}
+
+const TAKES: &str = "a String takes whatever is written to it";
+
+/// What stands before a bar.
+const INDENT: usize = 2 + 10 + 9 + 5;
