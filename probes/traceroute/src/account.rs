@@ -44,6 +44,11 @@ pub(crate) struct Past {
 }
 
 impl Past {
+    /// Who answered at TTL 1 and on to packets of a flow, as far as all runs know.
+    pub(crate) fn path(&self, flow: Flow) -> &[Option<IpAddr>] {
+        self.watch.path(flow).map_or(&[], Path::hops)
+    }
+
     /// That of an address which other traces may lead to as well.
     pub(crate) fn sharing(known: Known) -> Self {
         Self {

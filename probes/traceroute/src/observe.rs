@@ -43,13 +43,14 @@ pub(crate) struct Observation<'a> {
 }
 
 impl<'a> Observation<'a> {
-    /// Prepares to observe what `discovery` has found.
+    /// Prepares to observe what `discovery` has found; `known` are those who answer at TTL 1 and on,
+    /// whom it may have spared.
     pub(crate) fn new(
         cx: &'a Context<'a>,
         line: &'a mut Line,
         routers: Routers<'a>,
         options: &TraceOptions,
-        discovery: &Discovery,
+        (discovery, known): (&Discovery, &[Option<IpAddr>]),
     ) -> Self {
         line.begin();
         let target = line.address();
@@ -76,10 +77,12 @@ impl<'a> Observation<'a> {
             farthest: farthest(discovery),
             asked: BTreeMap::new(),
         };
-        for hop in discovery.hops() {
-            if let Some(reply) = hop.reply.as_ref().filter(|reply| reply.from != target) {
-                observation.meet(hop.ttl, reply.from);
-            }
+        let known = (1..).map_while(Ttl::new).zip(known);
+        let known = known.filter_map(|(ttl, from)| Some((ttl, (*from)?)));
+        let hops = discovery.hops().iter();
+        let heard = hops.filter_map(|hop| Some((hop.ttl, hop.reply.as_ref()?.from)));
+        for (ttl, from) in known.chain(heard).filter(|(_, from)| *from != target) {
+            observation.meet(ttl, from);
         }
         observation
     }

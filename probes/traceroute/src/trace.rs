@@ -120,7 +120,8 @@ impl Probe for Trace {
         }
         let is_known = discovery.verdict().is_some();
         if options.goes_on() && is_known && !matches!(outcome, Err(Fault::Own(..))) {
-            let observation = Observation::new(cx, line, routers, &options, &discovery);
+            let observation =
+                Observation::new(cx, line, routers, &options, (&discovery, past.path(flow)));
             return observation.run(outcome).await;
         }
         let found = (&discovery, line.address());
