@@ -143,7 +143,6 @@ async fn carry_out(
     let keys = listen(&request, &*drawing, &terminal, &stopper);
     let hint = keys.as_ref().map_or("", |_| "q quits\n");
     let page = Page::new(drawing, apology, hint, terminal, stopper);
-    let page = page.map_err(ByHandError::Output)?;
     // Without a bound: the page waits for nobody, so what is in here is soon drawn.
     let (notes, inbox) = mpsc::channel();
     let page = spawn_blocking(move || page.keep(&inbox).map_err(ByHandError::Output));

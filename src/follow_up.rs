@@ -3,7 +3,8 @@
 //! For each target with `trace_on_failure` there is a second probe, of the module's, aimed at the
 //! target's host. It runs once at the start and now and then while all is well, so that it knows
 //! what was, and once when the target starts to fail through its own fault. That run is logged, and
-//! kept as if somebody had asked for it. What it compares is the probe's own affair.
+//! kept as if somebody had asked for it. What it compares is the probe's own affair. One that goes
+//! and comes all the time is followed once in a while only.
 //!
 //! All this is beside the schedule: it has no series, and of many failures at once most are left
 //! alone, for they have the same cause.
@@ -64,6 +65,8 @@ struct Job {
     /// Kept from run to run, for what it remembers.
     probe: Option<Held>,
     is_running: bool,
+    /// When a failure was last followed.
+    followed_at: Option<Instant>,
 }
 
 /// Why a run is made.
@@ -139,23 +142,36 @@ impl Follower {
     fn hear(&mut self, word: Word) {
         match word {
             Word::Adopt(followed) => self.adopt(followed),
-            Word::Failed(key) if !self.jobs.contains_key(&key) => {}
-            Word::Failed(key) => {
-                let now = Instant::now();
-                self.followed
-                    .retain(|at| now.saturating_duration_since(*at) < MINUTE);
-                if self.followed.len() < MOST_PER_MINUTE {
-                    self.followed.push_back(now);
-                    self.waiting.push_back(key);
-                } else {
-                    let Key(probe, target) = key;
-                    warn!(
-                        %probe,
-                        %target,
-                        "fails, but was not traced: {MOST_PER_MINUTE} were in the last minute"
-                    );
-                }
-            }
+            Word::Failed(key) => self.note_failure(key),
+        }
+    }
+
+    /// Has a failure followed, unless there were too many of late.
+    fn note_failure(&mut self, key: Key) {
+        let Some(job) = self.jobs.get_mut(&key) else {
+            return;
+        };
+        let now = Instant::now();
+        let is_within = |at: Instant, time| now.saturating_duration_since(at) < time;
+        self.followed.retain(|at| is_within(*at, MINUTE));
+        let Key(probe, target) = &key;
+        if job.followed_at.is_some_and(|at| is_within(at, PAUSE)) {
+            warn!(
+                %probe,
+                %target,
+                "fails again, but was not traced: that was done in the last {} minutes",
+                PAUSE.as_secs() / 60
+            );
+        } else if self.followed.len() >= MOST_PER_MINUTE {
+            warn!(
+                %probe,
+                %target,
+                "fails, but was not traced: {MOST_PER_MINUTE} were in the last minute"
+            );
+        } else {
+            job.followed_at = Some(now);
+            self.followed.push_back(now);
+            self.waiting.push_back(key);
         }
     }
 
@@ -174,6 +190,7 @@ impl Follower {
                     followed,
                     probe: None,
                     is_running: false,
+                    followed_at: None,
                 }
             };
             self.jobs.insert(key, job);
@@ -326,6 +343,9 @@ const MOST_AT_ONCE: usize = 4;
 const MOST_PER_MINUTE: usize = 30;
 const MINUTE: Duration = Duration::from_mins(1);
 
+/// A target that goes and comes again is followed once in so much time.
+const PAUSE: Duration = Duration::from_mins(10);
+
 /// How long a run may take if its module does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -353,6 +373,20 @@ mod tests {
         tokio::time::advance(MINUTE).await;
         follower.hear(Word::Failed(key(35)));
         assert_eq!(follower.waiting, [key(35)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_comes_and_goes_is_followed_once_in_a_while() {
+        let mut follower = follower(2);
+        let mut fails = |number| {
+            follower.hear(Word::Failed(key(number)));
+            follower.waiting.drain(..).count()
+        };
+        assert_eq!((fails(0), fails(0), fails(1)), (1, 0, 1));
+        tokio::time::advance(PAUSE / 2).await;
+        assert_eq!(fails(0), 0);
+        tokio::time::advance(PAUSE / 2).await;
+        assert_eq!((fails(0), fails(0)), (1, 0));
     }
 
     #[test]

@@ -95,6 +95,7 @@ pub fn main() -> ExitCode {
 
 fn obey() -> Result<ExitCode, Box<dyn Error>> {
     let registry = Registry::linked()?;
+    prepare(&registry);
     let audience = if Terminal::stdout().is_screen() {
         Audience::Watching
     } else {
@@ -128,6 +129,20 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
+/// Has the command that is wanted begin what takes a while, while the command line is read.
+fn prepare(registry: &Registry) {
+    let Some(wanted) = env::args_os().nth(1) else {
+        return;
+    };
+    let commands = registry.probes().iter().filter_map(|probe| probe.by_hand());
+    let prepare = commands
+        .filter(|command| wanted == command.name)
+        .find_map(|command| command.prepare);
+    if let Some(prepare) = prepare {
+        prepare();
+    }
+}
+
 fn check(source: &Source, registry: &Registry, explain: bool) -> io::Result<ExitCode> {
     let colour = color_on(&io::stderr());
     match check::check(source, registry, explain) {
@@ -144,7 +159,8 @@ fn check(source: &Source, registry: &Registry, explain: bool) -> io::Result<Exit
 }
 
 fn measure(request: ByHand) -> Result<ExitCode, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // The page and packets have threads of their own; a run that waits needs no further ones.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let resolver = Arc::new(Resolver::system());

@@ -1,6 +1,7 @@
 //! When is what written to the terminal?
 //!
-//! The page belongs to one thread, which draws, and a second one writes what was drawn. So the
+//! The page belongs to one thread, which draws, and a second one writes what was drawn while runs go
+//! on; what there is to say at the end alone takes no second one. So the
 //! drawing hears everything and its counts are right, however slowly the output is read. Lines are
 //! written as they come; with a table that is drawn anew in its place, they wait for the next
 //! frame, of which there are at most five a second. Lines that nobody reads are left out beyond
@@ -41,11 +42,23 @@ pub(super) struct Page {
     text: String,
     /// How many more there would be, had they been read.
     left_out: usize,
-    /// To the writer, as many as it takes without waiting for the reader.
+    output: Output,
+    end: EndsRuns,
+}
+
+/// Who has the terminal.
+enum Output {
+    /// The page itself, for nothing was written yet.
+    Unused(Terminal),
+    Writer(Writer),
+}
+
+/// Writes on a thread of its own.
+struct Writer {
+    /// As many as it takes without waiting for the reader.
     frames: SyncSender<Frame>,
     /// Gives the terminal back when there are no more frames.
-    writer: JoinHandle<io::Result<Terminal>>,
-    _end: EndsRuns,
+    thread: JoinHandle<io::Result<Terminal>>,
 }
 
 /// What is written at once.
@@ -54,52 +67,68 @@ struct Frame {
     table: String,
 }
 
-impl Page {
-    /// A page whose end, for whatever reason, ends the runs. Fails if the system has no thread for
-    /// its writer.
-    pub(super) fn new(
-        draw: Box<dyn Draw>,
-        apology: fn(usize) -> String,
-        hint: &'static str,
-        mut terminal: Terminal,
-        runs: Arc<Stopper>,
-    ) -> io::Result<Self> {
-        let screen = terminal.screen().cloned();
+impl Frame {
+    fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.table.is_empty()
+    }
+}
+
+impl Writer {
+    /// Fails if the system has no thread for it.
+    fn start(mut terminal: Terminal, end: EndsRuns) -> io::Result<Self> {
         let (frames, drawn) = sync_channel::<Frame>(1);
-        let end = EndsRuns(runs);
-        let writers_end = end.clone();
-        let writer = thread::Builder::new().spawn(move || {
-            let _end = writers_end;
+        let thread = thread::Builder::new().spawn(move || {
+            let _end = end;
             for frame in drawn {
                 terminal.frame(&frame.text, &frame.table)?;
             }
             Ok(terminal)
         })?;
-        Ok(Self {
+        Ok(Self { frames, thread })
+    }
+
+    /// Writes the last frame and gives the terminal back.
+    fn finish(self, last: Frame) -> io::Result<Terminal> {
+        // A writer that has ended says below why.
+        _ = self.frames.send(last);
+        drop(self.frames);
+        self.thread.join().expect("the writer does not panic")
+    }
+}
+
+impl Page {
+    /// A page whose end, for whatever reason, ends the runs.
+    pub(super) fn new(
+        draw: Box<dyn Draw>,
+        apology: fn(usize) -> String,
+        hint: &'static str,
+        terminal: Terminal,
+        runs: Arc<Stopper>,
+    ) -> Self {
+        Self {
             draw,
             apology,
             hint,
-            screen,
+            screen: terminal.screen().cloned(),
             text: String::new(),
             left_out: 0,
-            frames,
-            writer,
-            _end: end,
-        })
+            output: Output::Unused(terminal),
+            end: EndsRuns(runs),
+        }
     }
 
     /// Draws until nobody can send any more, then says the last words. Returns as soon as it is
     /// known that nothing can be written; that the reader has left is no error.
-    pub(super) fn keep(mut self, notes: &Receiver<Note>) -> io::Result<()> {
-        self.draw_all(notes);
-        match self.conclude() {
+    pub(super) fn keep(self, notes: &Receiver<Note>) -> io::Result<()> {
+        let drawn = self.draw_all(notes);
+        match drawn.and_then(Self::conclude) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result,
         }
     }
 
-    /// Returns when all is drawn, or the writer has ended.
-    fn draw_all(&mut self, notes: &Receiver<Note>) {
+    /// Returns when all is drawn, or the writer has ended. Fails if the system has no thread for one.
+    fn draw_all(mut self, notes: &Receiver<Note>) -> io::Result<Self> {
         let mut stale = false;
         // When the table may be drawn anew; `None` while there is none.
         let mut next_frame: Option<Instant> = None;
@@ -119,22 +148,32 @@ impl Page {
                     stale = true;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return Ok(self),
             }
             if stale && next_frame.is_none_or(|at| at <= Instant::now()) {
                 let mut frame = self.frame();
+                let writer = match self.output {
+                    Output::Unused(_) if frame.is_empty() => {
+                        stale = false;
+                        continue;
+                    }
+                    Output::Unused(terminal) => Writer::start(terminal, self.end.clone())?,
+                    Output::Writer(writer) => writer,
+                };
                 let has_table = !frame.table.is_empty();
                 if has_table {
                     frame.table.push_str(self.hint);
                 }
                 next_frame = has_table.then(|| Instant::now() + FRAME);
-                stale = match self.frames.try_send(frame) {
+                let sent = writer.frames.try_send(frame);
+                self.output = Output::Writer(writer);
+                stale = match sent {
                     Ok(()) => false,
                     Err(TrySendError::Full(frame)) => {
                         self.text = frame.text;
                         true
                     }
-                    Err(TrySendError::Disconnected(_)) => return,
+                    Err(TrySendError::Disconnected(_)) => return Ok(self),
                 };
             }
         }
@@ -184,10 +223,13 @@ impl Page {
     fn conclude(mut self) -> io::Result<()> {
         self.apologize();
         let last = self.frame();
-        // A writer that has ended says below why.
-        _ = self.frames.send(last);
-        drop(self.frames);
-        let mut terminal = self.writer.join().expect("the writer does not panic")?;
+        let mut terminal = match self.output {
+            Output::Unused(mut terminal) => {
+                terminal.frame(&last.text, &last.table)?;
+                terminal
+            }
+            Output::Writer(writer) => writer.finish(last)?,
+        };
         let mut words = String::new();
         if self.screen.is_none() {
             words.extend(self.draw.table());
@@ -305,8 +347,7 @@ mod tests {
             "",
             Terminal::test(io::sink(), Some(size)),
             Arc::new(Stopper::new().0),
-        )
-        .unwrap();
+        );
         assert_eq!(page.frame().table, "80 columns\n");
         columns.store(160, Ordering::Relaxed);
         assert_eq!(page.frame().table, "160 columns\n");
@@ -332,8 +373,7 @@ mod tests {
             "",
             Terminal::test(pipe, None::<fn() -> Size>),
             Arc::new(Stopper::new().0),
-        )
-        .unwrap();
+        );
         let (notes, inbox) = channel();
         for _ in 0..expected {
             let event = Event {

@@ -13,6 +13,7 @@ use leadsman_core::options::{OptionsError, Period, Step};
 use leadsman_core::{Aim, Plugin, Target};
 
 use super::properties::Properties;
+use super::word::in_seconds;
 use super::{Ask, Audience, json, sweep};
 use crate::by_hand::{Aimed, ByHand, SweepByHand};
 
@@ -27,7 +28,11 @@ pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Co
         .short(Some('w').filter(|letter| offer.open_ended && !is_taken(*letter)))
         .long("timeout")
         .value_name("DURATION")
-        .value_parser(str::parse::<Period>)
+        .value_parser(if offer.open_ended {
+            |text: &str| in_seconds(text).parse::<Period>()
+        } else {
+            str::parse::<Period>
+        })
         .help(if offer.open_ended {
             "End after this time [default: when interrupted]"
         } else {

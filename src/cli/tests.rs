@@ -326,7 +326,7 @@ fn mistakes_are_told_all_at_once_beside_the_flag() {
             "heave --count x a",
             &["--count: expected a whole number from 0 to "][..],
         ),
-        ("heave -W 3 a", &["-W: a duration needs a unit"]),
+        ("heave -W 3x a", &["-W: unknown unit \"x\" in a duration"]),
         (
             "heave --source here -o line.lenght=1 a",
             &[
@@ -340,7 +340,11 @@ fn mistakes_are_told_all_at_once_beside_the_flag() {
             "heave --arming talow a",
             &["a similar value exists: 'tallow'"],
         ),
-        ("heave --timeout 3 a", &["a duration needs a unit"]),
+        (
+            "heave --timeout 3x a",
+            &["unknown unit \"x\" in a duration"],
+        ),
+        ("stream --timeout 3 a", &["a duration needs a unit"]),
         ("heave", &["<WATER>..."]),
         ("heave -f hosts", &["unexpected argument '-f'"]),
         ("heave 192.0.2.0/24 -c 13", &["--count: brings bad luck"]),
@@ -384,6 +388,13 @@ fn a_request_by_hand_is_ready_to_be_carried_out() {
             true,
         ),
         ("stream 7 a", &["a"], Duration::from_secs(10), false),
+        // As ping(8) has it.
+        (
+            "heave -w 1.5 -W 3 a",
+            &["a"],
+            Duration::from_millis(1500),
+            false,
+        ),
     ] {
         let Ok(Ask::ByHand(request)) = given(line) else {
             panic!("{line}");

@@ -3,6 +3,8 @@
 //! Read from a property of a JSON Schema as `schemars` writes it. Anything that takes more than a
 //! word, such as a list, has no flag of its own.
 
+use std::convert::Infallible;
+
 use clap::Arg;
 use clap::builder::{PossibleValue, PossibleValuesParser, ValueParser};
 use leadsman_core::schemars::Schema;
@@ -50,7 +52,7 @@ impl Word {
         Some(match (kind.as_str()?, property["format"].as_str()) {
             ("boolean", _) => Self::Truth,
             ("integer" | "number", _) => Self::Named("NUMBER"),
-            ("string", Some("duration")) => Self::Named("DURATION"),
+            ("string", Some("duration")) => Self::Named(DURATION),
             ("string", Some("ip" | "ipv4" | "ipv6")) => Self::Named("ADDRESS"),
             ("string", _) => Self::Named("TEXT"),
             _ => return None,
@@ -77,6 +79,10 @@ impl Word {
                 flag.value_name("CHOICE")
                     .value_parser(PossibleValuesParser::new(values))
             }
+            Self::Named(name) if name == DURATION && is_habit(&flag) => flag
+                .value_name(name)
+                .value_parser(|text: &str| Ok::<_, Infallible>(in_seconds(text)))
+                .allow_hyphen_values(true),
             // A value may begin with a minus: a text is the plugin's to judge.
             Self::Named(name) => flag
                 .value_name(name)
@@ -85,6 +91,22 @@ impl Word {
         }
     }
 }
+
+/// Whether people are used to type a number of seconds behind this flag: ping(8), traceroute(8) and
+/// mtr(8) take nothing else.
+fn is_habit(flag: &Arg) -> bool {
+    flag.get_short()
+        .is_some_and(|letter| "iwW".contains(letter))
+}
+
+/// A duration as it is written elsewhere: a bare number becomes one of seconds.
+pub(super) fn in_seconds(text: &str) -> String {
+    let is_number = text.parse::<f64>().is_ok_and(f64::is_finite);
+    let unit = if is_number { "s" } else { "" };
+    format!("{text}{unit}")
+}
+
+const DURATION: &str = "DURATION";
 
 /// The first paragraph of a description, as help is written: on one line, without the full stop.
 pub(super) fn brief(description: &str) -> String {

@@ -285,6 +285,9 @@ pub struct Command {
     pub phrases: &'static [(&'static str, &'static str, &'static str)],
     /// Whether a run goes on until a person ends it, so that it has no timeout of its own.
     pub open_ended: bool,
+    /// Begins what takes this host a while, such as to stamp packets. It is called as soon as the
+    /// command is seen, whatever else the command line says, and must not wait.
+    pub prepare: Option<fn()>,
     /// Draws its runs; without it, the host prints a line for each event.
     pub draw: Option<fn(Stage) -> Box<dyn Draw>>,
 }
@@ -303,6 +306,7 @@ impl Command {
             choices: &[],
             phrases: &[],
             open_ended: false,
+            prepare: None,
             draw: None,
         }
     }

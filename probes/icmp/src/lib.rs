@@ -68,6 +68,7 @@ inventory::submit! {
             ],
             words: &[('M', "dont_fragment", &[("do", "true"), ("dont", "false")])],
             open_ended: true,
+            prepare: Some(leadsman_wire::begin_stamping),
             draw: Some(draw::draw),
             ..Command::new("ping", "HOST")
         })

@@ -4,6 +4,7 @@
 //! choice between what can be seen and what it costs: a path of 15 hops has 90 series, of which
 //! most people look at the ends.
 
+use std::collections::BTreeMap;
 use std::iter::repeat_n;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,13 +15,15 @@ use leadsman_wire::Ttl;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::budget::{Turn, may_ask};
 use crate::discovery::{Discovery, Hop, Verdict};
 use crate::events::{Ended, PathChanged, Silent};
+use crate::known::Known;
 use crate::metrics::{
     ASYMMETRY, FLOW_PATHS, HOP_LOSS, HOP_PROBES, HOP_RELUCTANCE, HOP_REPLIES, HOP_RESPONDERS,
     HOP_RTT, HOPS, LAST_CHANGE, PATH, PATH_CHANGES, PATH_HASH, RUNS, SYSTEMS_CHANGES, result, ttl,
 };
-use crate::path::{Asn, PathWatch};
+use crate::path::{Asn, Path, PathWatch};
 use crate::recent::{Outcome, Recent};
 use crate::reverse::reverse_hops;
 use crate::step::Flow;
@@ -32,6 +35,27 @@ pub(crate) struct Past {
     watch: PathWatch,
     recent: Recent,
     changed: Option<SystemTime>,
+    /// What other traces of the same target have found; none if nobody else can have.
+    known: Option<Known>,
+    /// Its claims to ask the routers at each TTL, and for a search for all paths and the path MTU.
+    turns: BTreeMap<u8, Turn>,
+    pub(crate) all_paths: Turn,
+    pub(crate) mtu: Turn,
+}
+
+impl Past {
+    /// Who answered at TTL 1 and on to packets of a flow, as far as all runs know.
+    pub(crate) fn path(&self, flow: Flow) -> &[Option<IpAddr>] {
+        self.watch.path(flow).map_or(&[], Path::hops)
+    }
+
+    /// That of an address which other traces may lead to as well.
+    pub(crate) fn sharing(known: Known) -> Self {
+        Self {
+            known: Some(known),
+            ..Self::default()
+        }
+    }
 }
 
 /// Which TTLs have series.
@@ -70,9 +94,18 @@ impl<'a> Account<'a> {
         Self { systems, ..self }
     }
 
+    /// Whether the router at a TTL may be asked now, as far as it is known which that is.
+    pub(crate) fn may_ask(&mut self, ttl: Ttl) -> bool {
+        let Some(router) = self.router(ttl) else {
+            return true;
+        };
+        let turn = self.past.turns.entry(ttl.hops()).or_default();
+        may_ask(router, turn)
+    }
+
     /// The router that will likely answer at a TTL, as earlier runs had it; none where that is the
     /// target.
-    pub(crate) fn router(&self, ttl: Ttl) -> Option<IpAddr> {
+    fn router(&self, ttl: Ttl) -> Option<IpAddr> {
         let path = self.past.watch.path(self.flow)?;
         let (last, routers) = path.hops().split_last()?;
         let router = *routers.get(usize::from(ttl.hops()) - 1)?;
@@ -91,22 +124,30 @@ impl<'a> Account<'a> {
                 cx.set(&ASYMMETRY, f64::from(back) - f64::from(hops.hops()));
             }
         }
-        let known = self.past.watch.path(self.flow).cloned();
+        let path = discovery.path();
+        let own = self.past.watch.path(self.flow).cloned();
+        let shared = self.past.known.as_ref();
+        let known = match (own, shared.and_then(Known::path)) {
+            // Of two that were good, this run took the one that it left later; if that tells nothing,
+            // the newer one counts.
+            (Some(own), Some(shared)) if later(&own, &shared, &path) => Some(own),
+            (own, shared) => shared.or(own),
+        };
         if verdict.is_some() {
             self.observe(discovery);
         }
+        if let Some(known) = &self.past.known {
+            known.learn(&path);
+        }
         self.hops(discovery);
         // The last event, for a reader who wants one only.
-        cx.event(Ended::NAME, || {
-            let path = discovery.path();
-            Ended {
-                result: result(verdict).into(),
-                hops: arrived.map(Ttl::hops),
-                packets: discovery.packets(),
-                first_difference: known.as_ref().and_then(|known| known.left_at(&path)),
-                known: known.map(|known| known.hops().to_vec()),
-                path: path.hops().to_vec(),
-            }
+        cx.event(Ended::NAME, || Ended {
+            result: result(verdict).into(),
+            hops: arrived.map(Ttl::hops),
+            packets: discovery.packets(),
+            first_difference: known.as_ref().and_then(|known| known.left_at(&path)),
+            known: known.map(|known| known.hops().to_vec()),
+            path: path.hops().to_vec(),
         });
     }
 
@@ -234,6 +275,12 @@ impl Shown {
             Self::All => asked,
         }
     }
+}
+
+/// Whether `path` left `one` later than it left `other`, or not at all.
+fn later(one: &Path, other: &Path, path: &Path) -> bool {
+    let left = |known: &Path| known.left_at(path).unwrap_or(u8::MAX);
+    left(one) > left(other)
 }
 
 /// A path as text: who answers at each TTL, a star for silence.

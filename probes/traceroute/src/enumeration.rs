@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use leadsman_core::{Context, Fault};
-use leadsman_wire::{Arrived, Heard};
+use leadsman_wire::{Arrived, Heard, Refusal};
 use tokio::time::{Instant, sleep_until};
 
 use crate::answer::reply;
@@ -18,6 +18,7 @@ use crate::line::Line;
 use crate::metrics::{DIAMONDS, HOP_ADDRESSES, PATHS, SENT, ttl};
 use crate::multipath::{Confidence, Multipath, Scope, Spread};
 use crate::step::{Flow, Machine, Probe, Step};
+use crate::toll::Toll;
 
 /// One enumeration under way.
 pub(crate) struct Enumeration<'a> {
@@ -25,6 +26,7 @@ pub(crate) struct Enumeration<'a> {
     scope: Scope,
     line: &'a mut Line,
     multipath: Multipath,
+    toll: Toll,
     begin: Instant,
     packets: u64,
 }
@@ -36,6 +38,7 @@ impl<'a> Enumeration<'a> {
         scope: Scope,
         line: &'a mut Line,
         (discovery, flow): (&Discovery, Flow),
+        toll: Toll,
     ) -> Self {
         line.begin();
         let mut multipath = Multipath::new(line.address(), scope);
@@ -49,6 +52,7 @@ impl<'a> Enumeration<'a> {
             scope,
             multipath,
             line,
+            toll,
             begin: Instant::now(),
             packets: 0,
         }
@@ -103,10 +107,13 @@ impl<'a> Enumeration<'a> {
             Heard::Answer(answer) if answer.arrived == Arrived::Again => {}
             Heard::Answer(answer) => {
                 if let Some(reply) = reply(answer) {
+                    self.toll.note(reply.from, self.line.address());
                     self.multipath.hear(probe, reply, self.begin.elapsed());
                 }
             }
             Heard::Silence(_) => {}
+            // As if it were lost, for this host is too busy: another flow is asked.
+            Heard::NotSent(refused) if refused.refusal == Refusal::TooLate => {}
             Heard::NotSent(refused) => return Err(self.line.not_sent(refused.refusal)),
         }
         Ok(())
@@ -149,6 +156,7 @@ impl<'a> Enumeration<'a> {
             packets: self.packets,
             complete,
             confidence: (complete && multipath.is_sure()).then(|| self.scope.confidence.percent()),
+            most_flows: (complete && multipath.lacks_flows()).then_some(self.scope.flows),
         });
     }
 }
@@ -158,6 +166,7 @@ pub(crate) fn scope(
     discovery: &Discovery,
     limits: Limits,
     confidence: Confidence,
+    flows: u16,
 ) -> Option<Scope> {
     if let None | Some(Verdict::Loop { .. }) = discovery.verdict() {
         return None;
@@ -168,6 +177,7 @@ pub(crate) fn scope(
         reach: discovery.arrived().unwrap_or(farthest.ttl),
         max: limits.max,
         confidence,
+        flows,
         window: WINDOW,
         burst: limits.burst,
         pace: limits.pace,

@@ -8,7 +8,8 @@
 //!               │        ▼
 //!               │ metrics, events ──▶ draw            what a person sees of it
 //!               │        ▲
-//!               │     account ──▶ recent              what a run comes to, after those before it
+//!               │     account ──▶ recent, known       what a run comes to, after those before it
+//!               ├─▶ toll                              whether a run may ask for more than the path
 //!               ├─▶ enumeration                       the same for all paths, after the walk
 //!               ├─▶ sounding                          and for what the path carries
 //!               ├─▶ observe                           or for rounds on the path
@@ -42,6 +43,7 @@ pub mod discovery;
 mod draw;
 mod enumeration;
 mod events;
+mod known;
 pub mod limiter;
 mod line;
 pub mod loss;
@@ -63,6 +65,7 @@ mod sounding;
 pub mod statistics;
 pub mod step;
 pub mod systems;
+mod toll;
 mod trace;
 mod walk;
 
@@ -108,6 +111,7 @@ inventory::submit! {
             defaults: &[("once", "false"), ("numeric", "false")],
             unwatched: &[("report", "10")],
             open_ended: true,
+            prepare: Some(leadsman_wire::begin_stamping),
             draw: Some(draw::draw),
             ..Command::new("trace", "HOST")
         })

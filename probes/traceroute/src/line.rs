@@ -23,6 +23,8 @@ pub(crate) struct Line {
     address: IpAddr,
     options: EchoOptions,
     flows: BTreeMap<Flow, Strand>,
+    /// Whether no run has begun yet.
+    is_new: bool,
 }
 
 /// One flow, and what the current run has asked with it.
@@ -45,6 +47,7 @@ impl Line {
             address,
             options,
             flows: BTreeMap::new(),
+            is_new: true,
         };
         line.strand(Flow::default())?;
         Ok(line)
@@ -84,13 +87,21 @@ impl Line {
     /// Begins a run: what still comes for earlier ones is passed over, and flows whose packets
     /// have an address that this host would no longer send from are opened again.
     pub(crate) fn begin(&mut self) {
-        self.flows.retain(|_, strand| !strand.flow.is_outdated());
+        // What was opened a moment ago is not asked whether it still fits.
+        if !std::mem::replace(&mut self.is_new, false) {
+            self.flows.retain(|_, strand| !strand.flow.is_outdated());
+        }
         for strand in self.flows.values_mut() {
             strand.first += strand.asked.len() as u64;
             strand.begin = strand.first;
             strand.asked.clear();
             strand.in_flight = 0;
         }
+    }
+
+    /// How many flows there can be to one address, if something limits that here.
+    pub(crate) fn most_flows(&self) -> Option<u16> {
+        self.flows.values().next()?.flow.mode().flows()
     }
 
     /// Lets go of all flows but the first so many: what still comes for them is nobody's.
@@ -217,11 +228,17 @@ impl Line {
 
     fn strand(&mut self, flow: Flow) -> Result<&mut Strand, Fault> {
         let (address, options) = (self.address, self.options);
+        let used: Vec<_> = if self.flows.contains_key(&flow) {
+            Vec::new()
+        } else {
+            let strands = self.flows.values();
+            strands.map(|strand| strand.flow.source_id()).collect()
+        };
         match self.flows.entry(flow) {
             Entry::Occupied(strand) => Ok(strand.into_mut()),
             Entry::Vacant(place) => {
                 let options = of_flow(options, flow);
-                let flow = leadsman_wire::Flow::open(address, options).map_err(not_opened)?;
+                let flow = open(address, options, &used)?;
                 Ok(place.insert(Strand {
                     flow,
                     begin: 0,
@@ -243,6 +260,21 @@ impl Strand {
         }
         self.asked.push_back(probe);
         self.in_flight += 1;
+    }
+}
+
+/// Opens a flow that differs from those that use these ports, where there is nothing else to differ in.
+fn open(address: IpAddr, options: EchoOptions, used: &[u16]) -> Result<leadsman_wire::Flow, Fault> {
+    let open = || leadsman_wire::Flow::open(address, options).map_err(not_opened);
+    // Until the end, so that each has another port than those before it.
+    let mut others = vec![open()?];
+    loop {
+        let last = others.last().expect("there is one");
+        let most = last.mode().flows().map_or(0, usize::from);
+        if used.len() >= most || others.len() > most || !used.contains(&last.source_id()) {
+            return Ok(others.pop().expect("there is one"));
+        }
+        others.push(open()?);
     }
 }
 

@@ -25,6 +25,13 @@ pub(crate) static SPARED: Counter = Counter::new(
      ask each router ten times a second at most.",
 );
 
+pub(crate) static PUT_OFF: Counter = Counter::new(
+    "probe_traceroute_put_off_total",
+    "Searches for all paths or for the path MTU that were put off to a later run, to spare routers \
+     that many traces ask.",
+)
+.by(&["search"], SEARCHES);
+
 pub(crate) static HOPS: Gauge = Gauge::new(
     "probe_traceroute_path_hops",
     "The lowest TTL with which the last run got to the target; absent if it did not.",
@@ -170,6 +177,7 @@ pub(crate) const ALL: &[&(dyn Declared + Sync)] = &[
     &RUNS,
     &SENT,
     &SPARED,
+    &PUT_OFF,
     &HOPS,
     &REVERSE_HOPS,
     &ASYMMETRY,
@@ -209,6 +217,12 @@ pub(crate) fn result(verdict: Option<Verdict>) -> &'static str {
 pub(crate) fn ttl(hops: u8) -> Option<&'static str> {
     TTLS.get(usize::from(hops).checked_sub(1)?).copied()
 }
+
+const SEARCHES: &[&str] = &[ALL_PATHS, MTU];
+
+/// The values of the label `search`.
+pub(crate) const ALL_PATHS: &str = "paths";
+pub(crate) const MTU: &str = "mtu";
 
 const RESULTS: &[&str] = &["reached", "unreached", "blocked", "loop", "unfinished"];
 

@@ -54,6 +54,8 @@ pub struct Scope {
     pub max: Ttl,
     /// How sure it must be that no branch is missing.
     pub confidence: Confidence,
+    /// How many flows there are; [`Scope::MOST_FLOWS`] where nothing limits them.
+    pub flows: u16,
     /// How many packets may be under way; 64 suits most.
     pub window: usize,
     /// How many packets may leave at once.
@@ -62,6 +64,11 @@ pub struct Scope {
     pub pace: Duration,
     /// How long an answer is waited for.
     pub wait: Duration,
+}
+
+impl Scope {
+    /// As many flows as are ever asked with.
+    pub const MOST_FLOWS: u16 = 1024;
 }
 
 /// What was found at one TTL.
@@ -118,6 +125,13 @@ impl Multipath {
             .all(|ply| ply.is_per_packet() || ply.has_enough(self.stopping.after(ply.width()), 0))
     }
 
+    /// Whether that is so for want of flows.
+    pub fn lacks_flows(&self) -> bool {
+        let mut plies = self.plies.iter();
+        let none_left = |ply: &Ply| ply.new_flow(self.scope.flows).is_none();
+        !self.is_sure() && plies.any(|ply| none_left(ply) && !ply.is_given_up())
+    }
+
     /// What was found so far, by TTL.
     pub fn branches(&self) -> Vec<Branches> {
         self.plies.iter().map(Ply::branches).collect()
@@ -158,7 +172,7 @@ impl Multipath {
         let counted = self.least_asked(|_, ply| self.wanted_by_count(ply));
         counted.or_else(|| {
             let needs = self.survey();
-            self.least_asked(|position, ply| wanted_by_neighbours(ply, *needs.get(&position)?))
+            self.least_asked(|position, ply| self.wanted_by_neighbours(ply, *needs.get(&position)?))
         })
     }
 
@@ -182,7 +196,16 @@ impl Multipath {
         if ply.has_enough(self.stopping.after(ply.width()), ply.flows_under_way()) {
             return ply.repetition();
         }
-        ply.new_flow().map(|flow| (flow, 0))
+        ply.new_flow(self.scope.flows).map(|flow| (flow, 0))
+    }
+
+    fn wanted_by_neighbours(&self, ply: &Ply, need: Need) -> Option<(Flow, u32)> {
+        let flow = match need {
+            Need::This(flow) => Some(flow),
+            Need::Any(wanted) if ply.flows_under_way() < wanted => ply.new_flow(self.scope.flows),
+            Need::Any(_) => None,
+        };
+        flow.map(|flow| (flow, 0))
     }
 
     /// How many routers may spread flows over several.
@@ -237,15 +260,6 @@ impl Machine for Multipath {
             self.stopping = StoppingPoints::of(self.scope.confidence, self.balancers());
         }
     }
-}
-
-fn wanted_by_neighbours(ply: &Ply, need: Need) -> Option<(Flow, u32)> {
-    let flow = match need {
-        Need::This(flow) => Some(flow),
-        Need::Any(wanted) if ply.flows_under_way() < wanted => ply.new_flow(),
-        Need::Any(_) => None,
-    };
-    flow.map(|flow| (flow, 0))
 }
 
 #[cfg(test)]

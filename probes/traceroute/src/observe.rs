@@ -4,6 +4,7 @@
 //! silence becomes an event. What they come to is for whoever reads the events: nothing is counted
 //! here but whether the target answered.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -13,10 +14,11 @@ use leadsman_wire::{Answer, Heard, Ttl};
 use tokio::time::{Instant, sleep_until};
 
 use crate::answer::reply;
+use crate::budget::{Turn, may_ask};
 use crate::discovery::{Discovery, Verdict};
 use crate::events::{Hop, Lost, NotSent, Other, Round, Sent};
 use crate::line::Line;
-use crate::metrics::SENT;
+use crate::metrics::{SENT, SPARED};
 use crate::options::TraceOptions;
 use crate::rounds::{Plan, Rounds};
 use crate::routers::Routers;
@@ -36,18 +38,22 @@ pub(crate) struct Observation<'a> {
     reached: bool,
     /// The highest TTL at which anybody has answered, and who did last.
     farthest: Option<(u8, IpAddr)>,
+    /// Who last answered at each TTL, but for the target, and the claim to ask them.
+    asked: BTreeMap<u8, (IpAddr, Turn)>,
 }
 
 impl<'a> Observation<'a> {
-    /// Prepares to observe what `discovery` has found.
+    /// Prepares to observe what `discovery` has found; `known` are those who answer at TTL 1 and on,
+    /// whom it may have spared.
     pub(crate) fn new(
         cx: &'a Context<'a>,
         line: &'a mut Line,
         routers: Routers<'a>,
         options: &TraceOptions,
-        discovery: &Discovery,
+        (discovery, known): (&Discovery, &[Option<IpAddr>]),
     ) -> Self {
         line.begin();
+        let target = line.address();
         let limits = discovery.limits();
         let plan = Plan {
             first: limits.first,
@@ -59,7 +65,7 @@ impl<'a> Observation<'a> {
         let replies = discovery.hops().iter();
         let replies = replies.filter_map(|hop| hop.reply.as_ref());
         let slowest = replies.map(|reply| reply.rtt).max().unwrap_or_default();
-        Self {
+        let mut observation = Self {
             cx,
             routers,
             rounds: Rounds::new(line.address(), reach(discovery), plan),
@@ -69,7 +75,30 @@ impl<'a> Observation<'a> {
             told: None,
             reached: discovery.arrived().is_some(),
             farthest: farthest(discovery),
+            asked: BTreeMap::new(),
+        };
+        let known = (1..).map_while(Ttl::new).zip(known);
+        let known = known.filter_map(|(ttl, from)| Some((ttl, (*from)?)));
+        let hops = discovery.hops().iter();
+        let heard = hops.filter_map(|hop| Some((hop.ttl, hop.reply.as_ref()?.from)));
+        for (ttl, from) in known.chain(heard).filter(|(_, from)| *from != target) {
+            observation.meet(ttl, from);
         }
+        observation
+    }
+
+    /// Takes in who answers at a TTL.
+    fn meet(&mut self, ttl: Ttl, from: IpAddr) {
+        let new = || (from, Turn::new());
+        self.asked.entry(ttl.hops()).or_insert_with(new).0 = from;
+    }
+
+    /// Whether a router is to be spared that all traces together ask too often: its turn comes in
+    /// another round.
+    fn is_spared(&mut self, probe: Probe) -> bool {
+        let known = self.asked.get_mut(&probe.ttl.hops());
+        let known = known.filter(|_| !self.cx.is_watched());
+        known.is_some_and(|(router, turn)| !may_ask(*router, turn))
     }
 
     /// Asks all rounds, or until the deadline or a stop. `outcome` is that of the discovery: its
@@ -111,6 +140,11 @@ impl<'a> Observation<'a> {
     }
 
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
+        if self.is_spared(probe) {
+            self.rounds.spare(probe);
+            self.cx.add(&SPARED, 1);
+            return Ok(());
+        }
         let round = number(probe);
         if self.told != Some(round) {
             self.told = Some(round);
@@ -153,6 +187,9 @@ impl<'a> Observation<'a> {
         };
         self.reached |= reply.arrived_at(self.line.address());
         self.routers.meet(reply.from);
+        if reply.from != self.line.address() {
+            self.meet(probe.ttl, reply.from);
+        }
         let hops = probe.ttl.hops();
         if self.farthest.is_none_or(|(farthest, _)| farthest <= hops) {
             self.farthest = Some((hops, reply.from));

@@ -71,6 +71,12 @@ impl Rounds {
         self.round
     }
 
+    /// Takes back a probe that is not sent, to spare who would answer it: its TTL is asked in the next
+    /// round.
+    pub fn spare(&mut self, probe: Probe) {
+        self.asked.remove(&probe);
+    }
+
     fn probe(&self, ttl: Ttl, round: u32) -> Probe {
         let flows = &self.plan.flows;
         let turn = round as usize % flows.len().max(1);

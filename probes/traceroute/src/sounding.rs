@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use leadsman_core::{Context, Fault};
-use leadsman_wire::{Answer, Arrived, Heard, Ttl, What};
+use leadsman_wire::{Answer, Arrived, Heard, Refusal, Ttl, What};
 use tokio::time::{Instant, sleep_until};
 
 use crate::answer::reply;
@@ -22,6 +22,7 @@ use crate::line::Line;
 use crate::metrics::{MTU_BLACK_HOLE, PATH_MTU, SENT};
 use crate::mtu::{Bounds, Depth, DepthStep, MtuSearch, MtuStep, Outcome, Report};
 use crate::step::{Flow, Probe};
+use crate::toll::Toll;
 
 /// The path on which to search.
 #[derive(Debug)]
@@ -62,10 +63,13 @@ pub(crate) struct Sounding<'a> {
     sizes: Vec<u32>,
     /// The smallest that this host did not send.
     refused_here: u32,
+    /// The largest that are known to have got to a TTL, at least.
+    arrived: Vec<(Ttl, u32)>,
+    toll: Toll,
 }
 
 impl<'a> Sounding<'a> {
-    pub(crate) fn new(cx: &'a Context<'a>, way: Way, line: &'a mut Line) -> Self {
+    pub(crate) fn new(cx: &'a Context<'a>, way: Way, line: &'a mut Line, toll: Toll) -> Self {
         line.begin();
         Self {
             cx,
@@ -74,6 +78,8 @@ impl<'a> Sounding<'a> {
             begin: Instant::now(),
             sizes: Vec::new(),
             refused_here: u32::MAX,
+            arrived: Vec::new(),
+            toll,
         }
     }
 
@@ -117,10 +123,14 @@ impl<'a> Sounding<'a> {
             before.map(|narrow| narrow.bytes).fold(first, u32::min)
         };
         let hops = self.way.hops.iter().filter(|_| found.is_some());
-        let hops = hops.map(|(ttl, address)| HopMtu {
-            ttl: ttl.hops(),
-            address: *address,
-            bytes: carried(*ttl),
+        let hops = hops.map(|(ttl, address)| {
+            let (bytes, most) = (self.sure(*ttl), carried(*ttl));
+            HopMtu {
+                ttl: ttl.hops(),
+                address: *address,
+                bytes,
+                at_most: (bytes < most).then_some(most),
+            }
         });
         let (hops, packets) = (hops.collect(), self.sizes.len() as u64);
         self.cx.event(PathMtu::NAME, || PathMtu {
@@ -152,7 +162,7 @@ impl<'a> Sounding<'a> {
                 continue;
             };
             let size = self.size(probe);
-            match self.told(&heard)? {
+            match self.told(probe, &heard)? {
                 Told::Arrived => search.arrived(size),
                 Told::Refused { from, mtu } => search.refused(Report {
                     from,
@@ -223,13 +233,20 @@ impl<'a> Sounding<'a> {
             let Some((probe, heard)) = self.heard(until).await else {
                 continue;
             };
-            match self.told(&heard)? {
+            match self.told(probe, &heard)? {
                 _ if self.size(probe) != size => {}
                 Told::Arrived => depth.answered(probe.ttl),
                 Told::Refused { .. } | Told::RefusedHere { .. } => depth.refused(probe.ttl),
                 Told::Nothing => {}
             }
         }
+    }
+
+    /// What is sure to get to a TTL.
+    fn sure(&self, ttl: Ttl) -> u32 {
+        let arrived = self.arrived.iter().filter(|(place, _)| *place >= ttl);
+        let sizes = arrived.map(|(_, size)| *size);
+        sizes.fold(self.line.usual_size(), u32::max)
     }
 
     fn send(&mut self, ttl: Ttl, size: u32) -> Result<(), Fault> {
@@ -259,13 +276,35 @@ impl<'a> Sounding<'a> {
         iter::from_fn(|| self.line.heard_already()).find(|heard| !is_silence(heard))
     }
 
-    fn told(&self, heard: &Heard) -> Result<Told, Fault> {
+    fn told(&mut self, probe: Probe, heard: &Heard) -> Result<Told, Fault> {
+        if let Heard::Answer(answer) = heard {
+            self.toll.note(answer.from, self.line.address());
+        }
+        let told = self.read(heard)?;
+        let place = match &told {
+            Told::Arrived => Some(probe.ttl),
+            // It had got to whoever refused it.
+            Told::Refused { from, .. } => {
+                let mut hops = self.way.hops.iter();
+                hops.find(|(_, address)| address == from)
+                    .map(|(ttl, _)| *ttl)
+            }
+            Told::RefusedHere { .. } | Told::Nothing => None,
+        };
+        let size = self.size(probe);
+        self.arrived.extend(place.map(|place| (place, size)));
+        Ok(told)
+    }
+
+    fn read(&self, heard: &Heard) -> Result<Told, Fault> {
         Ok(match heard {
             Heard::Answer(Answer {
                 arrived: Arrived::Again,
                 ..
             })
             | Heard::Silence(_) => Told::Nothing,
+            // As if it were lost, for this host is too busy.
+            Heard::NotSent(refused) if refused.refusal == Refusal::TooLate => Told::Nothing,
             Heard::Answer(Answer {
                 what: What::TooBig { mtu },
                 from,

@@ -19,8 +19,8 @@ use leadsman_wire::{EchoOptions, Flow, OpenError};
 
 use crate::metrics::{
     ASYMMETRY, HOP_LOSS, HOP_PROBES, HOP_RELUCTANCE, HOP_REPLIES, HOP_RESPONDERS, HOP_RTT, HOPS,
-    LAST_CHANGE, MOST_HOPS, PATH, PATH_CHANGES, PATH_HASH, REVERSE_HOPS, RTT, RUNS, SENT, SPARED,
-    SYSTEMS_CHANGES,
+    LAST_CHANGE, MOST_HOPS, PATH, PATH_CHANGES, PATH_HASH, PUT_OFF, REVERSE_HOPS, RTT, RUNS, SENT,
+    SPARED, SYSTEMS_CHANGES,
 };
 
 #[tokio::test]
@@ -147,6 +147,7 @@ async fn the_plugin_conforms() {
             (address.clone(), address)
         })
         .shown_elsewhere(&SPARED)
+        .shown_elsewhere(&PUT_OFF)
         .shown_elsewhere(&PATH_CHANGES)
         .shown_elsewhere(&SYSTEMS_CHANGES)
         .shown_elsewhere(&LAST_CHANGE);

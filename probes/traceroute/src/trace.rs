@@ -14,14 +14,17 @@ use tokio::time::sleep_until;
 use crate::account::{Account, Past};
 use crate::discovery::Limits;
 use crate::enumeration::{Enumeration, scope};
+use crate::known::Known;
 use crate::line::Line;
-use crate::multipath::Confidence;
+use crate::metrics;
+use crate::multipath::{Confidence, Scope};
 use crate::observe::Observation;
 use crate::options::TraceOptions;
 use crate::routers::Routers;
 use crate::sounding::{Sounding, Way};
 use crate::step::Flow;
 use crate::systems::Systems;
+use crate::toll::Toll;
 use crate::walk::Walk;
 
 /// What is to be found out beside the path of one flow.
@@ -84,8 +87,10 @@ impl Trace {
         let line = match self.line.take() {
             Some(line) if line.address() == address => line,
             _ => {
-                self.past = Past::default();
-                Line::open(address, self.echo)?
+                let line = Line::open(address, self.echo)?;
+                let known = Known::new(address, line.protocol(), line.port());
+                self.past = Past::sharing(known);
+                line
             }
         };
         let line = self.line.insert(line);
@@ -116,18 +121,28 @@ impl Probe for Trace {
         }
         let is_known = discovery.verdict().is_some();
         if options.goes_on() && is_known && !matches!(outcome, Err(Fault::Own(..))) {
-            let observation = Observation::new(cx, line, routers, &options, &discovery);
+            let observation =
+                Observation::new(cx, line, routers, &options, (&discovery, past.path(flow)));
             return observation.run(outcome).await;
         }
+        let found = (&discovery, line.address());
         let way = Way::of(&discovery, flow, limits).filter(|_| wanted.mtu);
-        if let Some(way) = way {
+        if let Some(way) = way
+            && let Some(toll) = Toll::pay(cx, found, metrics::MTU, 1, &mut past.mtu)
+        {
             cx.enter("mtu");
-            Sounding::new(cx, way, line).run().await?;
+            Sounding::new(cx, way, line, toll).run().await?;
         }
+        let flows = line.most_flows().unwrap_or(Scope::MOST_FLOWS);
         let sure = wanted.all_paths;
-        if let Some(scope) = sure.and_then(|sure| scope(&discovery, limits, sure)) {
+        let scope = sure.and_then(|sure| scope(&discovery, limits, sure, flows));
+        if let Some(scope) = scope
+            && let packets = scope.confidence.flows()
+            && let Some(toll) =
+                Toll::pay(cx, found, metrics::ALL_PATHS, packets, &mut past.all_paths)
+        {
             let known = (&discovery, flow);
-            Enumeration::new(cx, scope, line, known).run().await?;
+            Enumeration::new(cx, scope, line, known, toll).run().await?;
             line.keep(wanted.flows);
         }
         // A name that nobody tells in time makes no failure of what is known.

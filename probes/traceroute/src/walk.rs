@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::account::Account;
 use crate::answer::reply;
-use crate::budget::may_ask;
 use crate::discovery::{Discovery, Limits, Verdict};
 use crate::events::{DISCOVERY, Hop, Other, Sent, label};
 use crate::line::Line;
@@ -99,8 +98,7 @@ impl<'a> Walk<'a> {
     }
 
     fn ask(&mut self, probe: Probe) -> Result<(), Fault> {
-        let router = self.account.router(probe.ttl);
-        if !self.cx.is_watched() && router.is_some_and(|router| !may_ask(router)) {
+        if !self.cx.is_watched() && !self.account.may_ask(probe.ttl) {
             self.discovery.spare(probe);
             self.cx.add(&SPARED, 1);
             return Ok(());

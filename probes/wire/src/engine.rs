@@ -358,6 +358,10 @@ impl Engine {
         self.drops
     }
 
+    pub(crate) fn source_id(&self, peer: PeerKey) -> u16 {
+        self.first.wrapping_add(peer.page(self.slots.identifiers()))
+    }
+
     pub(crate) fn destination(&self, peer: PeerKey) -> Option<IpAddr> {
         self.peers.get(peer).map(|peer| peer.destination)
     }

@@ -87,6 +87,13 @@ impl Flow {
         self.lane.mode()
     }
 
+    /// Returns the identifier or source port of its requests; that of a datagram ICMP socket is in
+    /// truth the kernel's choice. Flows of one mode to one address that have the same one differ
+    /// otherwise, but in [`Mode::Udp`].
+    pub fn source_id(&self) -> u16 {
+        self.lane.source_id(self.peer)
+    }
+
     /// Returns the length of its requests in bytes, with all headers after that of IP.
     pub fn bytes(&self) -> usize {
         template::bytes(&self.options)

@@ -130,6 +130,11 @@ impl Lane {
         peer
     }
 
+    /// The identifier or source port of a flow's requests.
+    pub(crate) fn source_id(&self, peer: PeerKey) -> u16 {
+        lock(&self.core).engine.source_id(peer)
+    }
+
     /// Lets a flow go: what still comes for its requests is nobody's.
     pub(crate) fn forget(&self, peer: PeerKey) {
         let mut core = lock(&self.core);

@@ -64,6 +64,7 @@ pub use family::Family;
 pub use flow::Flow;
 pub use heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence, What};
 pub use options::{EchoOptions, FlowLabel, Interface, Pattern, Stamps, Ttl};
+pub use port::stamping::begin_stamping;
 pub use protocol::Protocol;
 pub use remarks::{Quoted, Remarks, Sent};
 pub use sweep::{Plan, Sweep};
@@ -84,4 +85,14 @@ pub enum Mode {
     /// A datagram ICMP socket, which `net.ipv4.ping_group_range` allows to unprivileged groups.
     /// The kernel chooses its one identifier and keeps corrupted messages to itself.
     Ping,
+}
+
+impl Mode {
+    /// Returns how many flows to one address routers can tell from each other, if that is limited.
+    pub const fn flows(self) -> Option<u16> {
+        match self {
+            Self::Udp => Some(port::socket::PLAIN_PORTS),
+            Self::Raw | Self::Ping => None,
+        }
+    }
 }

@@ -32,10 +32,13 @@ impl Branching {
         let paths = counted(ended.paths, "path");
         let (diamonds, packets) = (ended.diamonds as u64, ended.packets);
         let (diamonds, packets) = (counted(diamonds, "diamond"), counted(packets, "packet"));
-        let sure = match ended.confidence {
-            Some(percent) => format!("all at {percent} %"),
-            None if ended.complete => "some hops answer too seldom to be sure".to_owned(),
-            None => "stopped before all were found".to_owned(),
+        let sure = match (ended.confidence, ended.most_flows) {
+            (Some(percent), _) => format!("all at {percent} %"),
+            (None, Some(flows)) => {
+                format!("perhaps more: there are only {flows} flows without privileges")
+            }
+            (None, None) if ended.complete => "some hops answer too seldom to be sure".to_owned(),
+            (None, None) => "stopped before all were found".to_owned(),
         };
         writeln!(page, "\nPATHS {paths}, {diamonds}, {sure}: {packets}").expect(INFALLIBLE);
         let addresses = self.hops.iter().flat_map(|hop| &hop.routers);
@@ -159,6 +162,15 @@ PATHS 3 paths, 2 diamonds, some hops answer too seldom to be sure: 61 packets
   1  10.0.0.1
 ";
         check(&hops[..1], (true, None), expected);
+        let mut drawing = Branching::default();
+        drawing.take(Said::Enumerated(Enumerated {
+            most_flows: Some(16),
+            ..enumerated(true, None)
+        }));
+        let mut page = String::new();
+        drawing.write(&stage(), &mut page);
+        let words = "perhaps more: there are only 16 flows without privileges: 61 packets";
+        assert!(page.contains(words), "{page}");
     }
 
     #[track_caller]
@@ -171,15 +183,20 @@ PATHS 3 paths, 2 diamonds, some hops answer too seldom to be sure: 61 packets
         let mut page = String::new();
         drawing.write(&stage(), &mut page);
         assert_eq!(page, "", "before it is over");
-        drawing.take(Said::Enumerated(Enumerated {
+        drawing.take(Said::Enumerated(enumerated(complete, confidence)));
+        drawing.write(&stage(), &mut page);
+        assert_eq!(page, expected);
+    }
+
+    fn enumerated(complete: bool, confidence: Option<u8>) -> Enumerated {
+        Enumerated {
             paths: 3,
             diamonds: 2,
             packets: 61,
             complete,
             confidence,
-        }));
-        drawing.write(&stage(), &mut page);
-        assert_eq!(page, expected);
+            most_flows: None,
+        }
     }
 
     fn stage() -> Stage {

@@ -1,7 +1,8 @@
 //! How is it shown what a path carries?
 //!
 //! A line for each hop that answers, with the largest packet that gets there; behind the last hop
-//! before a narrow link stands what that carries, and what becomes of larger packets.
+//! before a narrow link stands what that carries, and what becomes of larger packets. Where more may
+//! fit than is known to, the largest that it can be stands beside.
 
 use std::fmt::Write as _;
 
@@ -34,6 +35,9 @@ pub(super) fn write(found: &PathMtu, width: usize, page: &mut String) {
     for hop in &found.hops {
         let address = hop.address.to_string();
         let mut line = format!("{:>3}  {address:column$}  {:>5}", hop.ttl, hop.bytes);
+        if let Some(most) = hop.at_most {
+            write!(line, " or more, at most {most}").expect(INFALLIBLE);
+        }
         let narrow = found
             .narrowings
             .iter()
@@ -69,13 +73,13 @@ mod tests {
             { "after_ttl": 2, "bytes": 1280, "larger": "silent" },
         ]);
         let hops = json!([
-            { "ttl": 1, "address": "10.0.0.1", "bytes": 1500 },
+            { "ttl": 1, "address": "10.0.0.1", "bytes": 1400, "at_most": 1500 },
             { "ttl": 2, "address": "10.0.10.1", "bytes": 1400 },
             { "ttl": 4, "address": "10.0.0.4", "bytes": 1280 },
         ]);
         let expected = "
 MTU 1280 bytes: 21 packets
-  1  10.0.0.1    1500  mtu 1400
+  1  10.0.0.1    1400 or more, at most 1500  mtu 1400
   2  10.0.10.1   1400  mtu 1280: a black hole, larger packets vanish
   4  10.0.0.4    1280
 ";

@@ -58,6 +58,8 @@ pub(crate) struct Enumerated {
     /// How sure it is that nothing is missing, in percent; `None` if it was stopped before, or a
     /// TTL answered too few flows to tell.
     pub(crate) confidence: Option<u8>,
+    /// How many flows can be told from each other here, if that are too few to be sure.
+    pub(crate) most_flows: Option<u16>,
 }
 
 impl Branches {

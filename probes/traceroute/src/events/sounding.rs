@@ -27,7 +27,11 @@ pub(crate) struct PathMtu {
 pub(crate) struct HopMtu {
     pub(crate) ttl: u8,
     pub(crate) address: IpAddr,
+    /// What is known to get there.
     pub(crate) bytes: u32,
+    /// What may get there besides, if that is not known: larger packets were not answered, and
+    /// nobody said that they do not fit.
+    pub(crate) at_most: Option<u32>,
 }
 
 /// A link that carries less than those before it.

@@ -103,8 +103,9 @@ impl Ply {
     }
 
     /// A flow that was not sent yet: the same at all TTLs, as far as that goes.
-    pub(super) fn new_flow(&self) -> Option<Flow> {
-        (self.fresh < MOST_FLOWS).then_some(Flow(self.fresh))
+    /// There are so many in all.
+    pub(super) fn new_flow(&self, flows: u16) -> Option<Flow> {
+        (self.fresh < flows).then_some(Flow(self.fresh))
     }
 
     /// The first answered flow once more, if there is a choice of routers that may be made anew
@@ -181,5 +182,3 @@ const REPETITIONS: u32 = 5;
 
 /// A TTL at which so many are missed, and twice as many as are answered, is given up.
 const MOST_MISSED: usize = 6;
-
-const MOST_FLOWS: u16 = 1024;

@@ -1,5 +1,6 @@
 //! Are all branches found as often as is claimed? After Fakeroute (Vermeulen, IMC 2018): many
-//! random networks, and the share of those in which something was missed.
+//! random networks, and the share of those in which something was missed. They are the same ones
+//! each time, and others with `LEADSMAN_TEST_SEED` set to a number.
 
 use super::*;
 use crate::simulation::{self, Bucket, Run, TARGET};
@@ -31,8 +32,9 @@ fn four_branches_take_a_few_round_trips() {
     let mut complete = 0;
     let mut slowest = Duration::ZERO;
     let mut packets = 0;
-    for seed in 0..200 {
-        let diamond = Diamond::even(&[1, 4, 1, 1], seed);
+    let mut random = fastrand::Rng::with_seed(seed());
+    for _ in 0..200 {
+        let diamond = Diamond::even(&[1, 4, 1, 1], random.u64(..));
         let (run, found) = enumerate(&diamond, usual());
         complete += u32::from(diamond.missed(&found) == 0);
         slowest = slowest.max(run.took);
@@ -41,7 +43,7 @@ fn four_branches_take_a_few_round_trips() {
     let packets = packets / 200;
     println!("four branches: {complete} of 200 complete, at most {slowest:?}, {packets} packets");
     assert!(complete >= 190, "{complete} of 200 complete");
-    assert!(slowest <= ms(20) * 6, "{slowest:?}");
+    assert!(slowest <= ms(20) * 12, "{slowest:?}");
 }
 
 #[test]
@@ -68,6 +70,22 @@ fn routers_that_answer_too_few_flows_leave_it_unsure() {
             answers.then(|| diamond.answer(probe))
         });
         assert_eq!(found.is_sure(), sure, "{answered} flows answered");
+    }
+}
+
+#[test]
+fn with_too_few_flows_it_ends_and_is_not_sure() {
+    for (width, flows, sure) in [(1, 16, true), (2, 16, true), (4, 16, false), (1, 5, false)] {
+        let diamond = Diamond::even(&[1, width, 1, 1], 5);
+        let scope = Scope {
+            flows,
+            ..scope(&diamond, usual())
+        };
+        let mut found = Multipath::new(TARGET, scope);
+        let run = run(&diamond, &mut found);
+        assert!(run.took < Duration::from_secs(1), "{run:?}");
+        let told = (found.is_sure(), found.lacks_flows());
+        assert_eq!(told, (sure, !sure), "{width} {flows}");
     }
 }
 
@@ -175,7 +193,7 @@ fn branches_are_missed_no_more_often_than_claimed() {
         for (confidence, networks, allowed) in
             [(Confidence::Usual, 200, 10), (Confidence::High, 100, 1)]
         {
-            let mut random = fastrand::Rng::with_seed(2018);
+            let mut random = fastrand::Rng::with_seed(seed());
             let (mut incomplete, mut packets, mut slowest) = (0, 0, Duration::ZERO);
             for _ in 0..networks {
                 let diamond = make(&mut random);
@@ -193,6 +211,12 @@ fn branches_are_missed_no_more_often_than_claimed() {
             assert!(incomplete <= allowed, "{kind}: {incomplete}");
         }
     }
+}
+
+/// Where all chance comes from.
+fn seed() -> u64 {
+    let given = std::env::var("LEADSMAN_TEST_SEED").ok();
+    given.map_or(2018, |seed| seed.parse().expect("a seed is a number"))
 }
 
 impl Diamond {
@@ -329,6 +353,7 @@ fn scope(diamond: &Diamond, confidence: Confidence) -> Scope {
         reach: ttl(diamond.links.len() as u8 + 1),
         max: ttl(30),
         confidence,
+        flows: Scope::MOST_FLOWS,
         window: 64,
         burst: 16,
         pace: ms(1),

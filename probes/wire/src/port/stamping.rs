@@ -12,7 +12,7 @@ use std::sync::{Once, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use socket2::{MsgHdr, Socket};
+use socket2::{Domain, MsgHdr, Socket, Type};
 
 use super::control::{self, SO_TIMESTAMPING_NEW};
 use crate::engine::Key;
@@ -145,6 +145,16 @@ fn try_key() -> Option<()> {
     let message = MsgHdr::new().with_addr(&nobody).with_control(&control);
     let refusal = socket.sendmsg(&message, libc::MSG_DONTWAIT).err()?;
     (refusal.raw_os_error() != Some(libc::EINVAL)).then_some(())
+}
+
+/// Has the kernel begin to stamp arrivals, which takes it a while, and does not wait for it: so that
+/// whoever opens a flow soon after need not either. It goes on as long as this process lives.
+pub fn begin_stamping() {
+    static BEGUN: OnceLock<Option<Socket>> = OnceLock::new();
+    BEGUN.get_or_init(|| {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).ok()?;
+        enable(&socket, ARRIVALS).then_some(socket)
+    });
 }
 
 /// Waits until arrivals are stamped, usually a fraction of a millisecond, 20 ms or so at most: the kernel begins to only some
