@@ -195,7 +195,7 @@ pub(super) fn exim(test: &str) -> Option<Server> {
     Some(Server::start(&command, address, directory))
 }
 
-/// OpenSMTPD, which delivers mail for `probe@example.test` to the Maildir `spool/probe/Maildir` and
+/// `OpenSMTPD`, which delivers mail for `probe@example.test` to the Maildir `spool/probe/Maildir` and
 /// takes no other.
 pub(super) fn opensmtpd(test: &str) -> Option<Server> {
     let unpacked = unpacked("opensmtpd", test)?;
