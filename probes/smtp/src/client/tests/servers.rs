@@ -41,7 +41,7 @@ pub(crate) enum Act {
     Stamp,
     /// Reads no more, and keeps the connection.
     Deaf,
-    /// Keeps the connection until the client gives it up, and hears what it says.
+    /// Hears whatever the client says, until it gives up or quits.
     Hold,
     /// Goes on in TLS.
     Tls(&'static Certified),
@@ -203,10 +203,14 @@ async fn play(mut end: Box<dyn Stream>, act: Act, ear: &Ear) -> Option<Box<dyn S
             std::future::pending::<()>().await;
         }
         Act::Hold => {
-            while let Some(line) = line(&mut end).await {
+            loop {
+                let line = line(&mut end).await?;
+                let is_last = line == "QUIT";
                 ear.heard(line);
+                if is_last {
+                    return None;
+                }
             }
-            return None;
         }
         Act::Tls(certified) => {
             let accepted = certified.acceptor().accept(end).await.ok()?;
