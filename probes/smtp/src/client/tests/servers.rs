@@ -202,16 +202,14 @@ async fn play(mut end: Box<dyn Stream>, act: Act, ear: &Ear) -> Option<Box<dyn S
         Act::Deaf => {
             std::future::pending::<()>().await;
         }
-        Act::Hold => {
-            loop {
-                let line = line(&mut end).await?;
-                let is_last = line == "QUIT";
-                ear.heard(line);
-                if is_last {
-                    return None;
-                }
+        Act::Hold => loop {
+            let line = line(&mut end).await?;
+            let is_last = line == "QUIT";
+            ear.heard(line);
+            if is_last {
+                return None;
             }
-        }
+        },
         Act::Tls(certified) => {
             let accepted = certified.acceptor().accept(end).await.ok()?;
             return Some(Box::new(accepted));
