@@ -31,9 +31,9 @@ impl Told {
     }
 
     /// The code of the last reply of a phase, 0 if there was none.
-    pub(super) fn code(&self, phase: &str) -> f64 {
+    pub(super) fn code(&self, phase: &str) -> u16 {
         let code = &self.run()["metrics"]["probe_smtp_reply_code"][phase];
-        code.as_f64().expect("every phase has one")
+        code.as_f64().expect("every phase has one") as u16
     }
 
     /// Seconds of a phase.

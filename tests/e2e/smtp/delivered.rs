@@ -26,8 +26,9 @@ fn value(metrics: &Answer, name: &str) -> Option<f64> {
 fn arrives(server: &Server, maildir: &Path) {
     let program = Program::configured(&format!(
         "probes:\n- name: mail\n  every: 2s\n  timeout: 2s\n  smtp: {{ {OFTEN}, server: '{}', \
-         maildir: {maildir:?}, maildir_delete: true }}\n  targets: [probe@example.test]\n",
-        server.address
+         maildir: '{}', maildir_delete: true }}\n  targets: [probe@example.test]\n",
+        server.address,
+        maildir.display(),
     ));
     let metrics = program.wait(PATIENCE, |metrics| {
         value(metrics, "probe_smtp_delivery_success") == Some(1.0)

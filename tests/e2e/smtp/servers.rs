@@ -118,10 +118,12 @@ const LOCALHOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// Postfix's own sink, with these options, at an address.
 pub(super) fn smtp_sink(test: &str, address: SocketAddr, options: &[&str]) -> Option<Server> {
     let program = program("smtp-sink", test, "Debian's package postfix")?;
-    let mut command = Command::new(program);
+    let mut command = Command::new("setpriv");
     if is_root() {
-        command.args(["-u", "nobody"]);
+        // It refuses to be root; and with another user, it would outlive us if we did not say it again.
+        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
     }
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
     command.args(["-h", "sink.test"]).args(options);
     command.args([address.to_string(), "128".to_owned()]);
     Some(Server::start(&command, address, directory()))
@@ -195,7 +197,7 @@ pub(super) fn exim(test: &str) -> Option<Server> {
     Some(Server::start(&command, address, directory))
 }
 
-/// OpenSMTPD, which delivers mail for `probe@example.test` to the Maildir `spool/probe/Maildir` and
+/// `OpenSMTPD`, which delivers mail for `probe@example.test` to the Maildir `spool/probe/Maildir` and
 /// takes no other.
 pub(super) fn opensmtpd(test: &str) -> Option<Server> {
     let unpacked = unpacked("opensmtpd", test)?;

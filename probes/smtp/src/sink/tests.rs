@@ -98,8 +98,8 @@ fn message_that_nobody_waits_for_any_more_is_late_or_unknown() {
         client.say(&[("DATA", 354)]);
         client.send(stuffed(&message(&token)));
         assert_eq!(client.code(), 250);
-        let taken = [Kind::Late, Kind::Unknown].map(|kind| sink.taken(kind));
-        assert_eq!(taken, [late, unknown]);
+        let kinds = [Kind::Late, Kind::Unknown].map(|kind| sink.taken(kind));
+        assert_eq!(kinds, [late, unknown]);
     }
     let tally = account.tally(Instant::now());
     assert_eq!((tally.last, tally.late), (Some(false), 1));

@@ -197,11 +197,11 @@ async fn look_ups_and_the_greeting_take_as_long_as_they_do() {
             events: Vec::new(),
         };
         let asked = resolver.0.lock().unwrap().clone();
-        let served = stamps.lock().unwrap().clone();
+        let reached = stamps.lock().unwrap().clone();
         for (phase, from, to) in [
             ("mx", asked[0], asked[1]),
             ("resolve", asked[2], asked[3]),
-            ("banner", served[0], served[1]),
+            ("banner", reached[0], reached[1]),
         ] {
             let truth = (to - from).as_secs_f64();
             off.push((phase, (seconds(&found, phase) - truth).abs()));
