@@ -6,6 +6,7 @@
 
 mod cache;
 mod certificate;
+mod library;
 mod options;
 mod roots;
 mod verifier;
@@ -27,6 +28,7 @@ pub use certificate::Certificate;
 pub use options::{TlsOptions, TlsVersion};
 pub use verifier::Distrust;
 
+use library::Library;
 use roots::Roots;
 use verifier::Verifier;
 
@@ -35,6 +37,7 @@ use verifier::Verifier;
 pub struct Tls {
     config: Arc<ClientConfig>,
     roots: Arc<Roots>,
+    library: Arc<Library>,
     insecure: bool,
 }
 
@@ -88,7 +91,8 @@ impl Tls {
                 shown: None,
             };
         };
-        let verifier = Arc::new(Verifier::new(Arc::clone(&self.roots), self.insecure));
+        let (roots, library) = (Arc::clone(&self.roots), Arc::clone(&self.library));
+        let verifier = Arc::new(Verifier::new(roots, library, self.insecure));
         let mut config = (*self.config).clone();
         config
             .dangerous()
