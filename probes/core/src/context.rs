@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::metric::{Counter, Gauge, Histogram, Info, common};
+use crate::recording::BEFORE_ANY;
 use crate::{Blocker, Cause, Event, Fault, Preference, Recording, Resolve, Sink, Stop, Target};
 
 /// What a probe has while it measures: its target, its deadline, and where to record.
@@ -237,7 +238,12 @@ impl<'a> Context<'a> {
     /// even asked because no resolver had said where it is.
     pub(crate) fn overdue(&self, timeout: Duration) -> Fault {
         let Some((host, since)) = self.looking_up().take() else {
-            return Fault::target(Cause::Timeout, format!("no answer within {timeout:?}"));
+            let mut detail = format!("no answer within {timeout:?}");
+            match self.recording().phase() {
+                BEFORE_ANY => {}
+                phase => detail.extend([", it was in the phase ", phase]),
+            }
+            return Fault::target(Cause::Timeout, detail);
         };
         self.set(&common::LOOKUP, since.elapsed().as_secs_f64());
         let detail = format!("no resolver has said within {timeout:?} what address {host} has");
