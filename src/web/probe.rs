@@ -5,6 +5,7 @@
 //! other: only a request that cannot be carried out is refused. Each request aims a probe of its
 //! own, and nothing here keeps one run from another: that is for whoever may reach the port.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +21,7 @@ use super::reply::{Body, text};
 use super::scrape;
 use super::transcript::transcript;
 use crate::cli::LogLevel;
+use crate::drive::Crowd;
 use crate::history::Entry;
 use crate::host::Host;
 use crate::log;
@@ -44,21 +46,25 @@ enum Refusal {
 /// The run ends when this future is dropped, as it is when the scraper goes away. It ends with an
 /// answer when `hurried` asks for it.
 pub(super) async fn answer(host: &Host, hurried: &Stop, head: &Parts) -> Response<Body> {
-    let entry = match carry_out(host, hurried, head).await {
+    let query = Query::of(&head.uri);
+    let entry = match carry_out(host, hurried, head, &query).await {
         Ok(entry) => entry,
         Err(refusal) => return text(refusal.status(), format!("{refusal}\n")),
     };
-    if Query::of(&head.uri).value("debug").as_deref() == Some("true") {
+    if query.value("debug") == Some("true") {
         return text(StatusCode::OK, transcript(&entry));
     }
     scrape::one(&entry.run, &head.headers)
 }
 
-async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entry>, Refusal> {
-    let query = Query::of(&head.uri);
+async fn carry_out(
+    host: &Host,
+    hurried: &Stop,
+    head: &Parts,
+    query: &Query<'_>,
+) -> Result<Arc<Entry>, Refusal> {
     let config = host.config.load_full();
-    let name = query.value("module");
-    let name = name.as_deref().unwrap_or(DEFAULT_MODULE);
+    let name = query.value("module").unwrap_or(DEFAULT_MODULE);
     let Some(module) = config.modules.get(name) else {
         host.services.own.module_unknown();
         return Err(Refusal::UnknownModule(name.to_owned()));
@@ -70,14 +76,11 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
     };
     let target = Arc::new(Target {
         hostname: query.value("hostname").map(Box::from),
-        ..Target::new(&*address)
+        ..Target::new(address)
     });
     let ear = Ear {
         heard: Mutex::default(),
-        log: host
-            .services
-            .log_prober
-            .map(|level| (level, name, &*address)),
+        log: host.services.log_prober.map(|level| (level, name, address)),
     };
     let run = match options.aim(&target) {
         Ok(mut probe) => {
@@ -91,10 +94,13 @@ async fn carry_out(host: &Host, hurried: &Stop, head: &Parts) -> Result<Arc<Entr
                 sink: &ear,
                 compatible: false,
             };
-            perform(&mut *probe, order).await
+            let mut alone = Crowd::new();
+            alone.add(perform(&mut *probe, order));
+            let mut ended = poll_fn(|cx| alone.poll_some(cx)).await;
+            ended.pop().expect("it was the one that has ended")
         }
         // The module would do for the target under the name that it has there.
-        Err(why) if target.hostname.is_some() && options.aim(&Target::new(&*address)).is_ok() => {
+        Err(why) if target.hostname.is_some() && options.aim(&Target::new(address)).is_ok() => {
             return Err(Refusal::Hostname(why));
         }
         Err(why) => Run {
