@@ -16,6 +16,8 @@
 //! - `http`: an HTTP server, measured in every way.
 //! - `serve`: a directory, served by hand.
 //! - `readers`: the same, read by programs of others.
+//! - `ranges`: the same, asked for parts, beside Apache.
+//! - `storm`: the same, by peers that mean no good, and what is left behind.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
 //! - `paths`: the same where they share their load (privileged).
@@ -36,10 +38,12 @@ mod netns;
 mod paths;
 mod ping;
 mod program;
+mod ranges;
 mod readers;
 mod reload;
 mod serve;
 mod simulated;
+mod storm;
 mod sweep;
 mod trace;
 mod watching;
