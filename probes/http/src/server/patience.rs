@@ -160,14 +160,14 @@ impl<S> Patient<S> {
         let twin = self.turn.twin()?;
         let piece = twin.find(slices)?;
         let before = &slices[..piece.slice];
-        let send = || twin.send(socket, before, piece.range.clone());
+        let write = || twin.send(socket, before, piece.range.clone());
         Some(loop {
             match socket.poll_write_ready(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(why)) => break Poll::Ready(Err(why)),
                 Poll::Pending => break Poll::Pending,
             }
-            match socket.try_io(Interest::WRITABLE, send) {
+            match socket.try_io(Interest::WRITABLE, write) {
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => {}
                 sent => break Poll::Ready(sent),
             }

@@ -1,9 +1,9 @@
 //! How does content that is kept in memory leave without being copied?
 //!
 //! The kernel copies what a process writes to a stream, and then the half of what an answer of
-//! 100 KiB costs is this copy. What lies in a file it takes from where it is (sendfile(2)). So content
+//! 100 KiB costs is this copy. What lies in a file it takes from where it is (`sendfile(2)`). So content
 //! that is sent again and again has a twin: the same bytes in a file that nothing can change any
-//! more, and that is nowhere but in memory (memfd_create(2)). A stream that is to write a piece of the
+//! more, and that is nowhere but in memory (`memfd_create(2)`). A stream that is to write a piece of the
 //! content sends that piece of the twin. That is worth it for large content only, and where nothing is
 //! to be encrypted.
 
