@@ -42,6 +42,7 @@ enum Differs {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "most are the table of requests")]
 fn apache_sends_the_same_ranges() {
     use Differs::{ApacheIgnores, OnlyWeTellTheLength, WeIgnore};
     if !Path::new(APACHE).exists() {
@@ -190,8 +191,8 @@ impl Sent {
 }
 
 /// The `Content-Range` of a part, and its content.
-fn part(part: &str) -> (String, String) {
-    let (head, content) = part.split_once("\r\n\r\n").expect("a part has a head");
+fn part(written: &str) -> (String, String) {
+    let (head, content) = written.split_once("\r\n\r\n").expect("a part has a head");
     let fields: Vec<_> = head
         .split("\r\n")
         .filter_map(|line| line.split_once(": "))
@@ -215,7 +216,7 @@ struct Apache {
 }
 
 impl Apache {
-    fn start(root: &Path) -> Self {
+    fn start(directory: &Path) -> Self {
         let room = TempDir::new().expect("there is room");
         let at = room.path();
         fs::set_permissions(at, Permissions::from_mode(0o755)).expect("it is ours");
@@ -230,7 +231,7 @@ impl Apache {
              LoadModule mime_module {MODULES}/mod_mime.so\n\
              TypesConfig {at}/types\nErrorLog {at}/errors\nDocumentRoot {root}\n",
             at = at.display(),
-            root = root.display(),
+            root = directory.display(),
         );
         fs::write(at.join("conf"), configuration).expect("there is room");
         fs::write(at.join("types"), "text/html html\n").expect("there is room");
