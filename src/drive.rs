@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use self::batch::{Batches, Ended, Report, Start};
+pub(crate) use self::crowd::Crowd;
 pub(crate) use self::held::Held;
 pub(crate) use self::plan::{Aimed, Alike, Key, Plan};
 use crate::schedule::{Anchor, Due, Schedule, Slot};

@@ -17,7 +17,7 @@ use crate::totals::{DURATION, SUCCESS};
 /// Whoever asks expects a `probe_success` in every answer, so here it is 0 for an own fault too;
 /// the reason tells which it was.
 pub fn render_run(run: &Run) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(USUAL);
     let success = f64::from(u8::from(run.result.is_ok()));
     push_gauge(&mut out, SUCCESS.metric(), success);
     push_gauge(&mut out, DURATION.metric(), run.duration.as_secs_f64());
@@ -72,6 +72,9 @@ static TIMEOUT: Gauge = Gauge::new(
     "probe_timeout_seconds",
     "How long the run might have taken.",
 );
+
+/// Bytes of most answers, at the most.
+const USUAL: usize = 8 << 10;
 
 /// Only in answers: on a schedule, `probe_failures_total` tells the reason and keeps it.
 const FAILURE: &str = "probe_failure_info";

@@ -4,6 +4,7 @@
 //! value comes from.
 
 use leadsman_core::metric::MetricKind;
+use memchr::{memchr2, memchr3};
 
 use crate::Format;
 
@@ -30,8 +31,8 @@ pub(crate) fn push_head(
     }
     match format {
         // The older format takes a quotation mark in a help text as it is.
-        Format::Text => push_escaped(out, help, b"\\\n"),
-        Format::OpenMetrics => push_escaped(out, help, b"\\\n\""),
+        Format::Text => push_escaped(out, help, Special::OfHelp),
+        Format::OpenMetrics => push_escaped(out, help, Special::OfLabels),
     }
     for part in ["\n# TYPE ", name, " ", kind, "\n"] {
         out.push_str(part);
@@ -79,7 +80,7 @@ pub(crate) fn push_sample<'a>(
 pub(crate) fn push_label(out: &mut String, name: &str, value: &str) {
     out.push_str(name);
     out.push_str("=\"");
-    push_escaped(out, value, b"\\\n\"");
+    push_escaped(out, value, Special::OfLabels);
     out.push('"');
 }
 
@@ -145,10 +146,29 @@ pub(crate) fn push_bound(out: &mut String, format: Format, bound: f64) {
     }
 }
 
-/// Appends a text with a backslash before each of the `special` characters. Looked for as bytes, for
-/// that is ten times as fast, and no byte of a longer character is one of ASCII's.
-fn push_escaped<const N: usize>(out: &mut String, mut text: &str, special: &[u8; N]) {
-    while let Some(at) = text.bytes().position(|byte| special.contains(&byte)) {
+/// Which characters have a meaning of their own.
+#[derive(Clone, Copy)]
+enum Special {
+    /// The backslash and the end of the line.
+    OfHelp,
+    /// The same and the quotation mark.
+    OfLabels,
+}
+
+impl Special {
+    /// The first of them. Looked for as bytes, many at once: no byte of a longer character is one of
+    /// ASCII's.
+    fn first_in(self, text: &str) -> Option<usize> {
+        match self {
+            Self::OfHelp => memchr2(b'\\', b'\n', text.as_bytes()),
+            Self::OfLabels => memchr3(b'\\', b'\n', b'"', text.as_bytes()),
+        }
+    }
+}
+
+/// Appends a text with a backslash before each special character.
+fn push_escaped(out: &mut String, mut text: &str, special: Special) {
+    while let Some(at) = special.first_in(text) {
         out.push_str(&text[..at]);
         out.push_str(match text.as_bytes()[at] {
             b'\\' => "\\\\",

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_util::task::AtomicWaker;
 
 /// At most 63 futures that are carried on together.
-pub(super) struct Crowd<F> {
+pub(crate) struct Crowd<F> {
     /// In the order of their bits in `woken`.
     seats: Vec<Seat<F>>,
     /// Seats that were taken since the crowd was empty.
@@ -44,7 +44,7 @@ struct Bell {
 }
 
 impl<F: Future> Crowd<F> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             seats: Vec::new(),
             taken: 0,
@@ -62,7 +62,7 @@ impl<F: Future> Crowd<F> {
     ///
     /// # Panics
     /// If it is the 64th since the crowd was empty.
-    pub(super) fn add(&mut self, future: F) {
+    pub(crate) fn add(&mut self, future: F) {
         if self.is_empty() {
             self.taken = 0;
         }
@@ -82,7 +82,7 @@ impl<F: Future> Crowd<F> {
     }
 
     /// Carries on those that were woken, until some have ended; returns what came of these.
-    pub(super) fn poll_some(&mut self, cx: &Context<'_>) -> Poll<Vec<F::Output>> {
+    pub(crate) fn poll_some(&mut self, cx: &Context<'_>) -> Poll<Vec<F::Output>> {
         // Before the bits are taken, so that whoever sets one later finds the waker.
         self.shared.task.register(cx.waker());
         let mut ended = Vec::new();

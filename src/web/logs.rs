@@ -44,11 +44,9 @@ fn find(history: &History, uri: &Uri) -> Result<Arc<Entry>, LogsError> {
         (None, Some(target)) => history
             .newest(|entry| {
                 *entry.run.target.address == *target
-                    && module
-                        .as_deref()
-                        .is_none_or(|name| entry.asked.name() == name)
+                    && module.is_none_or(|name| entry.asked.name() == name)
             })
-            .ok_or_else(|| LogsError::NoSuchTarget(target.into_owned())),
+            .ok_or_else(|| LogsError::NoSuchTarget(target.to_owned())),
     }
 }
 

@@ -5,6 +5,7 @@
 //! other: only a request that cannot be carried out is refused. Each request aims a probe of its
 //! own, and nothing here keeps one run from another: that is for whoever may reach the port.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +26,7 @@ use super::transcript::transcript;
 use super::{Surface, scrape};
 use crate::cli::LogLevel;
 use crate::config::Compatibility;
+use crate::drive::Crowd;
 use crate::history::Entry;
 use crate::log;
 
@@ -52,11 +54,12 @@ enum Refusal {
 /// The run ends when this future is dropped, as it is when the scraper goes away. It ends with an
 /// answer when the surface is in a hurry.
 pub(super) async fn answer(surface: &Surface, caller: &Caller, head: &Parts) -> Response<Body> {
-    let entry = match carry_out(surface, caller, head).await {
+    let query = Query::of(&head.uri);
+    let entry = match carry_out(surface, caller, head, &query).await {
         Ok(entry) => entry,
         Err(refusal) => return refusal.answer(),
     };
-    if Query::of(&head.uri).value("debug").as_deref() == Some("true") {
+    if query.value("debug") == Some("true") {
         return text(StatusCode::OK, transcript(&entry));
     }
     scrape::one(&entry.run, &head.headers)
@@ -66,9 +69,9 @@ async fn carry_out(
     surface: &Surface,
     caller: &Caller,
     head: &Parts,
+    query: &Query<'_>,
 ) -> Result<Arc<Entry>, Refusal> {
     let (host, limits) = (&surface.host, &surface.limits);
-    let query = Query::of(&head.uri);
     let config = host.config.load_full();
     let rules = &config.web.probe;
     if let Some(rate) = rules.per_client_rate {
@@ -78,8 +81,7 @@ async fn carry_out(
             Refusal::TooOften(wait)
         })?;
     }
-    let name = query.value("module");
-    let name = name.as_deref().unwrap_or(DEFAULT_MODULE);
+    let name = query.value("module").unwrap_or(DEFAULT_MODULE);
     let Some(module) = config.modules.get(name) else {
         host.services.own.module_unknown();
         return Err(Refusal::UnknownModule(name.to_owned()));
@@ -92,7 +94,7 @@ async fn carry_out(
     let mut target = Arc::new(Target {
         hostname: query.value("hostname").map(Box::from),
         foreign: true,
-        ..Target::new(&*address)
+        ..Target::new(address)
     });
     let place = rules.concurrency.map(|most| limits.begin(most.get()));
     if matches!(place, Some(None)) {
@@ -101,10 +103,7 @@ async fn carry_out(
     }
     let ear = Ear {
         heard: Mutex::default(),
-        log: host
-            .services
-            .log_prober
-            .map(|level| (level, name, &*address)),
+        log: host.services.log_prober.map(|level| (level, name, address)),
     };
     let run = match aimed(options, &mut target) {
         Ok(mut probe) => {
@@ -119,10 +118,13 @@ async fn carry_out(
                 compatible: config.web.compatibility == Compatibility::Blackbox,
                 fence: rules.allow.as_ref().map(|allow| allow as &dyn Fence),
             };
-            perform(&mut *probe, order).await
+            let mut alone = Crowd::new();
+            alone.add(perform(&mut *probe, order));
+            let mut ended = poll_fn(|cx| alone.poll_some(cx)).await;
+            ended.pop().expect("it was the one that has ended")
         }
         // The module would do for the target under the name that it has there.
-        Err(why) if target.hostname.is_some() && options.aim(&Target::new(&*address)).is_ok() => {
+        Err(why) if target.hostname.is_some() && options.aim(&Target::new(address)).is_ok() => {
             return Err(Refusal::Hostname(why));
         }
         Err(why) => Run {

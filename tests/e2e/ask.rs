@@ -8,10 +8,22 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    head: String,
     pub(crate) body: String,
 }
 
 impl Answer {
+    /// The value of the first field of this name.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self
+            .head
+            .split("\r\n")
+            .filter_map(|line| line.split_once(": "));
+        fields
+            .find(|(of, _)| of.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
     /// The value of the only sample whose name and labels are `series`.
     pub(crate) fn value(&self, series: &str) -> Option<f64> {
         self.body.lines().find_map(|line| {
@@ -57,7 +69,11 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &str) 
     } else {
         body.to_owned()
     };
-    Answer { status, body }
+    Answer {
+        status,
+        head: head.to_owned(),
+        body,
+    }
 }
 
 /// Takes the chunks out of a body (RFC 9112, section 7.1).

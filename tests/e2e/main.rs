@@ -21,6 +21,8 @@
 //! - `dialogue`: TCP ports and unix sockets, and what is said over them.
 //! - `serve`: a directory, served by hand.
 //! - `readers`: the same, read by programs of others.
+//! - `ranges`: the same, asked for parts, beside Apache.
+//! - `storm`: the same, by peers that mean no good, and what is left behind.
 //! - `smtp`: mail, through servers of others.
 //! - `sweep`: the same for very many targets.
 //! - `trace`: the command, on the paths of real routers (privileged).
@@ -47,11 +49,13 @@ mod paths;
 mod ping;
 mod program;
 mod prometheus;
+mod ranges;
 mod readers;
 mod reload;
 mod serve;
 mod simulated;
 mod smtp;
+mod storm;
 mod sweep;
 mod trace;
 mod watching;

@@ -31,9 +31,16 @@ impl Served {
         Self::with(directory, &[])
     }
 
-    fn with(directory: TempDir, more: &[&str]) -> Self {
+    /// The same, with further options.
+    pub(crate) fn with(directory: TempDir, more: &[&str]) -> Self {
+        Self::launch(Command::new(LEADSMAN), directory, more)
+    }
+
+    /// The same by what `command` leads to, which may be a program that gives something up first.
+    pub(crate) fn launch(mut command: Command, directory: TempDir, more: &[&str]) -> Self {
         let path = directory.path().to_str().expect("it has a plain name");
-        let mut program = serve(&[path, "--listen", "127.0.0.1:0", "--threads", "2"])
+        let mut program = command
+            .args(["serve", path, "--listen", "127.0.0.1:0", "--threads", "2"])
             .args(more)
             .stdout(Stdio::piped())
             .spawn()
@@ -49,6 +56,11 @@ impl Served {
             address,
             directory,
         }
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.program.id()
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::fence::{Fence, Fenced};
 use crate::metric::{Counter, Gauge, Histogram, Info, common};
+use crate::recording::BEFORE_ANY;
 use crate::{
     Blocker, Cause, Event, Exchanger, Fault, Preference, Recording, Resolve, ResolveError, Sink,
     Stop, Target,
@@ -343,7 +344,12 @@ impl<'a> Context<'a> {
     /// even asked because no resolver had said where it is.
     pub(crate) fn overdue(&self, timeout: Duration) -> Fault {
         let Some((host, since)) = self.looking_up().take() else {
-            return Fault::target(Cause::Timeout, format!("no answer within {timeout:?}"));
+            let mut detail = format!("no answer within {timeout:?}");
+            match self.recording().phase() {
+                BEFORE_ANY => {}
+                phase => detail.extend([", it was in the phase ", phase]),
+            }
+            return Fault::target(Cause::Timeout, detail);
         };
         self.set(&common::LOOKUP, since.elapsed().as_secs_f64());
         let detail = format!("no resolver has said within {timeout:?} what address {host} has");

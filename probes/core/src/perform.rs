@@ -70,18 +70,25 @@ pub async fn perform(probe: &mut dyn Probe, order: Order<'_>) -> Run {
         let mut measured = pin!(measured.fuse());
         let result = tokio::select! {
             biased;
-            measured = measured.as_mut() => measured.unwrap_or_else(|panic| Err(panicked(&*panic))),
+            measured = measured.as_mut() => {
+                Some(measured.unwrap_or_else(|panic| Err(panicked(&*panic))))
+            }
             // Unconstrained, or a probe that is never without work would use up what tokio grants
             // a task, and the clock would not be looked at.
-            () = unconstrained(at(deadline)) => Err(cx.overdue(order.timeout)),
-            () = unconstrained(farewell(order.stop)) => Err(Fault::target(
+            () = unconstrained(at(deadline)) => None,
+            () = unconstrained(farewell(order.stop)) => Some(Err(Fault::target(
                 Cause::Timeout,
                 "stopped before there was an answer",
-            )),
+            ))),
         };
-        // What a run held is dropped here and not at the end of the scope, for that may panic too.
+        // What a run held is dropped here and not at the end of the scope, for that may panic too,
+        // and may tell in which phase it was.
         let dropped = catch_unwind(AssertUnwindSafe(|| measured.set(Fuse::terminated())));
-        dropped.map_or_else(|panic| Err(panicked(&*panic)), |()| result)
+        match (dropped, result) {
+            (Err(panic), _) => Err(panicked(&*panic)),
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(cx.overdue(order.timeout)),
+        }
     };
     let run = Run {
         plugin: order.plugin,

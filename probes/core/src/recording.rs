@@ -169,7 +169,7 @@ impl Text {
 const MOST_SPARE: usize = 256;
 
 /// The phase of a run that has entered none.
-const BEFORE_ANY: &str = "start";
+pub(crate) const BEFORE_ANY: &str = "start";
 
 /// Stands for a gauge that was not set. A NaN of our own, so that a probe may record NaN itself.
 const UNSET: u64 = 0x7ff8_6c65_6164_0000;

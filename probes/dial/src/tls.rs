@@ -6,6 +6,7 @@
 
 mod cache;
 mod certificate;
+mod library;
 mod options;
 mod roots;
 mod verifier;
@@ -26,6 +27,7 @@ pub use certificate::Certificate;
 pub use options::{TlsOptions, TlsVersion};
 pub use verifier::Distrust;
 
+use library::Library;
 use roots::Roots;
 pub(crate) use verifier::Verifier;
 
@@ -36,6 +38,7 @@ use crate::Peer;
 pub struct Tls {
     config: Arc<ClientConfig>,
     roots: Arc<Roots>,
+    library: Arc<Library>,
     insecure: bool,
 }
 
@@ -106,7 +109,8 @@ impl Tls {
 
     /// A configuration for one handshake, and who judges what the peer shows in it.
     pub(crate) fn watched(&self, alpn: &[&[u8]]) -> (ClientConfig, Arc<Verifier>) {
-        let verifier = Arc::new(Verifier::new(Arc::clone(&self.roots), self.insecure));
+        let (roots, library) = (Arc::clone(&self.roots), Arc::clone(&self.library));
+        let verifier = Arc::new(Verifier::new(roots, library, self.insecure));
         let mut config = (*self.config).clone();
         config
             .dangerous()

@@ -9,6 +9,7 @@
 //!                                                        ├──▶ request, refusal          may it be answered at all
 //!                                                        ├──▶ path, directory           which file is meant
 //!                                                        ├──▶ representation, cache     what is sent of it
+//!                                                        ├──▶ twin                      and how without a copy
 //!                                                        ├──▶ listing                   or of a directory
 //!                                                        └──▶ conditional, range, coding, cookie   and to whom
 //!
@@ -46,6 +47,7 @@ mod representation;
 mod request;
 mod responder;
 mod tls;
+mod twin;
 
 #[cfg(test)]
 mod tests;

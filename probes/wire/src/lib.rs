@@ -71,6 +71,7 @@ pub use sweep::{Plan, Sweep};
 pub use sys::connection::TcpInfo;
 #[cfg(feature = "laboratory")]
 pub use sys::laboratory;
+pub use sys::memory::give_back_memory;
 pub use trip::RttSource;
 
 /// How sockets were opened.

@@ -1,6 +1,6 @@
 //! Which calls to the kernel does the socket crate not have, or not in safe form?
 //!
-//! With `batch` and `connection`, the only `unsafe` code of the workspace, and nothing but thin
+//! With `batch`, `connection` and `memory`, the only `unsafe` code of the workspace, and nothing but thin
 //! calls: what to do with them is decided elsewhere.
 
 #![expect(unsafe_code, reason = "setsockopt, getsockopt, ppoll and eventfd")]
@@ -9,6 +9,7 @@ pub(crate) mod batch;
 pub(crate) mod connection;
 #[cfg(feature = "laboratory")]
 pub mod laboratory;
+pub(crate) mod memory;
 
 use std::fs::File;
 use std::io;

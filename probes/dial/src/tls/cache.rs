@@ -16,6 +16,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 use tokio::time::Instant;
 
+use super::library::Library;
 use super::options::{TlsOptions, TlsVersion};
 use super::roots::Roots;
 use super::verifier::Verifier;
@@ -126,7 +127,8 @@ impl Contents {
             return Err(TlsError::NoSystemAuthority);
         }
         let insecure = options.insecure_skip_verify;
-        let verifier = Verifier::new(Arc::clone(&roots), insecure);
+        let library = Arc::new(Library::default());
+        let verifier = Verifier::new(Arc::clone(&roots), Arc::clone(&library), insecure);
         let builder = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
             .with_protocol_versions(&versions(options))
             .expect("the provider has suites for each version, and the options leave one")
@@ -148,6 +150,7 @@ impl Contents {
         Ok(Tls {
             config: Arc::new(config),
             roots,
+            library,
             insecure,
         })
     }

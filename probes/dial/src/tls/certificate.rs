@@ -70,11 +70,14 @@ const ATTRIBUTES: [(&str, &str); 9] = [
 
 /// A distinguished name (RFC 2253) in Go's order; values of one kind are joined with a plus sign.
 fn distinguished(name: &X509Name<'_>) -> String {
+    let attributes = name.iter_attributes();
+    let attributes: Vec<_> = attributes
+        .map(|attribute| (attribute.attr_type().to_id_string(), attribute))
+        .collect();
     let values = |oid: &str| -> Vec<String> {
-        let attributes = name.iter_attributes();
-        let of_kind = attributes.filter(|attribute| attribute.attr_type().to_id_string() == oid);
+        let of_kind = attributes.iter().filter(|(kind, _)| kind == oid);
         of_kind
-            .map(|attribute| match attribute.as_str() {
+            .map(|(_, attribute)| match attribute.as_str() {
                 Ok(text) => escaped(text),
                 Err(_) => format!("#{}", hexadecimal(attribute.attr_value().data)),
             })
@@ -89,9 +92,8 @@ fn distinguished(name: &X509Name<'_>) -> String {
         parts.extend((!joined.is_empty()).then_some(joined));
     }
     // Go writes all others last, the last one first, by number and in DER.
-    let others = name.iter_attributes().filter_map(|attribute| {
-        let oid = attribute.attr_type().to_id_string();
-        let known = ATTRIBUTES.iter().any(|(known, _)| *known == oid);
+    let others = attributes.iter().filter_map(|(oid, attribute)| {
+        let known = ATTRIBUTES.iter().any(|(known, _)| known == oid);
         let value = attribute.attr_value();
         (!known).then(|| {
             let length = value.data.len();

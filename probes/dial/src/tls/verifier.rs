@@ -13,6 +13,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 
 use super::certificate::Certificate;
+use super::library::Library;
 use super::roots::Roots;
 use super::{PROVIDER, Shown};
 
@@ -40,14 +41,16 @@ pub enum Distrust {
 #[derive(Debug)]
 pub(crate) struct Verifier {
     roots: Arc<Roots>,
+    library: Arc<Library>,
     insecure: bool,
     shown: Mutex<Option<Shown>>,
 }
 
 impl Verifier {
-    pub(super) fn new(roots: Arc<Roots>, insecure: bool) -> Self {
+    pub(super) fn new(roots: Arc<Roots>, library: Arc<Library>, insecure: bool) -> Self {
         Self {
             roots,
+            library,
             insecure,
             shown: Mutex::default(),
         }
@@ -72,12 +75,12 @@ impl Verifier {
         let entity = EndEntityCert::try_from(own).map_err(|why| Distrust::of(&why, own))?;
         let until = if self.roots.contain(own) {
             // Trusted itself, so whoever signed it does not matter; it may even be an authority's.
-            end(own)
+            self.end(own)
         } else {
             self.chain(&entity, others, now)
                 .map_err(|why| Distrust::of(&why, own))?
         };
-        let begin = Certificate::read(own).map_or(0, |own| own.not_before);
+        let begin = self.library.read(own).map_or(0, |own| own.not_before);
         if until < now.as_secs().cast_signed() {
             return Err(Distrust::Expired);
         }
@@ -101,8 +104,8 @@ impl Verifier {
         let note = |path: &VerifiedPath<'_>| {
             let between = path
                 .intermediate_certificates()
-                .map(|cert| end(&cert.der()));
-            let first = between.fold(end(&path.end_entity().der()), i64::min);
+                .map(|cert| self.end(&cert.der()));
+            let first = between.fold(self.end(&path.end_entity().der()), i64::min);
             let ends = self.roots.ends(path.anchor()).map(|root| root.min(first));
             latest.set(ends.max().max(latest.get()));
             Err(webpki::Error::UnknownIssuer)
@@ -124,6 +127,14 @@ impl Verifier {
             (Some(until), _) => Ok(until),
             (None, refused) => Err(refused.unwrap_or(webpki::Error::UnknownIssuer)),
         }
+    }
+}
+
+impl Verifier {
+    /// Until when a certificate is valid; one that cannot be read never was.
+    fn end(&self, der: &CertificateDer<'_>) -> i64 {
+        let read = self.library.read(der);
+        read.map_or(i64::MIN, |certificate| certificate.not_after)
     }
 }
 
@@ -158,11 +169,11 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let verdict = self.judge(own, others, name, now);
-        if let Some(certificate) = Certificate::read(own) {
-            let ends = others.iter().map(end);
+        if let Some(certificate) = self.library.read(own) {
+            let ends = others.iter().map(|other| self.end(other));
             let shown = Shown {
                 earliest: ends.fold(certificate.not_after, i64::min),
-                own: certificate,
+                own: (*certificate).clone(),
                 trust: verdict.clone(),
             };
             *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
@@ -203,11 +214,6 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Until when a certificate is valid; one that cannot be read never was.
-fn end(der: &CertificateDer<'_>) -> i64 {
-    Certificate::read(der).map_or(i64::MIN, |certificate| certificate.not_after)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -227,7 +233,7 @@ mod tests {
 
     fn judge(roots: &str, own: &[u8]) -> Result<i64, Distrust> {
         let roots = Roots::of_pem(roots.as_bytes()).unwrap();
-        let verifier = Verifier::new(roots, false);
+        let verifier = Verifier::new(roots, Arc::default(), false);
         let name = ServerName::try_from("a.test").unwrap();
         // In 2026.
         let now = UnixTime::since_unix_epoch(Duration::from_secs(1_780_000_000));

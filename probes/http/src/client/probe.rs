@@ -14,7 +14,6 @@ use hyper::header::{
 use leadsman_core::{Cause, Context, Fault, Probe, async_trait};
 use leadsman_dial::Proxy;
 use leadsman_dial::credentials::{add_fields, of_url};
-use tokio::time::timeout_at;
 use url::Url;
 
 use super::cookies::Jar;
@@ -285,16 +284,7 @@ impl Probe for HttpProbe {
             cx.set(&metrics::FAILED_CEL, 0.0);
         }
         let mut trip = Trip::begin(cx);
-        let ended = timeout_at(cx.deadline(), self.run(&mut trip)).await;
-        match (ended, trip.watch.phase()) {
-            (Ok(ended), _) => ended,
-            // The core knows whether it was for want of a resolver.
-            (Err(_), Some(Phase::Resolve) | None) => std::future::pending().await,
-            (Err(_), Some(phase)) => {
-                let detail = format!("the time was over in the phase {}", phase.label());
-                Err(Fault::target(Cause::Timeout, detail))
-            }
-        }
+        self.run(&mut trip).await
     }
 }
 

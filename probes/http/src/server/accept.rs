@@ -5,10 +5,12 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::mem;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use leadsman_wire::give_back_memory;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -28,6 +30,8 @@ pub(super) struct Seats {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
+    /// The most since there was nobody.
+    peak: usize,
     of: HashMap<IpAddr, usize>,
 }
 
@@ -61,6 +65,7 @@ impl Seats {
             *of_one += 1;
         }
         taken.all += 1;
+        taken.peak = taken.peak.max(taken.all);
         Some(Seat {
             seats: Arc::clone(self),
             peer,
@@ -81,6 +86,12 @@ impl Drop for Seat {
             if *of_one == 0 {
                 taken.of.remove(&self.peer);
             }
+        }
+        if taken.all == 0 && mem::take(&mut taken.peak) >= CROWD {
+            taken.of = HashMap::new();
+            drop(taken);
+            // The allocator keeps what so many have had. This one's memory goes to it in a moment.
+            give_back_memory();
         }
     }
 }
@@ -148,6 +159,8 @@ fn turn_away(stream: &TcpStream) {
     _ = stream.try_write(FULL);
 }
 
+/// Connections at once whose memory is worth an effort to give it back.
+const CROWD: usize = 250;
 /// How long a thread that cannot accept waits, say because it has too many files open.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long connections have to come to an end.

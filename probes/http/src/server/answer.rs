@@ -184,10 +184,15 @@ impl Site {
                 file.offer(coding, Representation::of(beside, opened, stamp).await?);
             }
         }
-        let file = Arc::new(file);
-        if file.is_lasting() {
-            self.memory().cache.keep(&path, &file, now);
+        if !file.is_lasting() {
+            return Ok(Meant::File(Arc::new(file)));
         }
+        let mut memory = self.memory();
+        if memory.cache.has_room_for_twin() {
+            file.make_twin();
+        }
+        let file = Arc::new(file);
+        memory.cache.keep(&path, &file, now);
         Ok(Meant::File(file))
     }
 
@@ -235,10 +240,12 @@ impl Site {
         file: &Representation,
         headers: &HeaderMap,
     ) -> Result<Response<Payload>, Refusal> {
-        let ranges = match headers.get(RANGE) {
-            Some(field) if file.validators.allow_range(headers) => {
+        let mut fields = headers.get_all(RANGE).iter();
+        let ranges = match (fields.next(), fields.next()) {
+            (Some(field), None) if file.validators.allow_range(headers) => {
                 wanted(field.as_bytes(), file.length())
             }
+            // The field is no list that may be spread over several (RFC 9110, section 5.3).
             _ => Wanted::Whole,
         };
         Ok(match ranges {
@@ -282,6 +289,9 @@ fn not_modified(file: &Representation) -> Response<Payload> {
 fn whole(file: &Representation, payload: Payload) -> Response<Payload> {
     let mut response = Response::new(payload);
     *response.headers_mut() = file.headers.clone();
+    if let Some(twin) = &file.twin {
+        response.extensions_mut().insert(Arc::clone(twin));
+    }
     response
 }
 

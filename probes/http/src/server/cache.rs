@@ -19,6 +19,8 @@ pub(super) struct Cache {
     kept: HashMap<Box<[u8]>, Kept>,
     bytes: usize,
     most: usize,
+    /// How many of the files have a twin, which takes a descriptor.
+    twins: usize,
 }
 
 /// A file that was found in memory.
@@ -42,6 +44,7 @@ impl Cache {
             kept: HashMap::new(),
             bytes: 0,
             most,
+            twins: 0,
         }
     }
 
@@ -70,6 +73,7 @@ impl Cache {
             self.halve();
         }
         self.bytes += weight;
+        self.twins += usize::from(file.twin.is_some());
         let kept = Kept {
             file: Arc::clone(file),
             checked: now,
@@ -81,7 +85,13 @@ impl Cache {
     pub(super) fn forget(&mut self, path: &[u8]) {
         if let Some((key, kept)) = self.kept.remove_entry(path) {
             self.bytes -= weight(&key, &kept.file);
+            self.twins -= usize::from(kept.file.twin.is_some());
         }
+    }
+
+    /// Whether one more file may have a twin.
+    pub(super) fn has_room_for_twin(&self) -> bool {
+        self.twins < MOST_TWINS
     }
 
     #[cfg(test)]
@@ -92,11 +102,12 @@ impl Cache {
     /// Forgets every second file in the order of the map, which is as good as any.
     fn halve(&mut self) {
         let mut goes = false;
-        let bytes = &mut self.bytes;
+        let (bytes, twins) = (&mut self.bytes, &mut self.twins);
         self.kept.retain(|key, kept| {
             goes = !goes;
             if goes {
                 *bytes -= weight(key, &kept.file);
+                *twins -= usize::from(kept.file.twin.is_some());
             }
             !goes
         });
@@ -107,12 +118,16 @@ impl Cache {
 fn weight(key: &[u8], file: &Representation) -> usize {
     file.all().fold(2 * key.len(), |bytes, file| {
         let length = usize::try_from(file.length()).unwrap_or(usize::MAX);
+        let twice = if file.twin.is_some() { 2 } else { 1 };
+        let length = length.saturating_mul(twice);
         bytes.saturating_add(length).saturating_add(OVERHEAD)
     })
 }
 
 /// For how long a file is not looked at again.
 const FRESH: Duration = Duration::from_secs(1);
+/// Descriptors that twins may take.
+const MOST_TWINS: usize = 64;
 /// Bytes of what is kept beside the content and the path: fields, map, allocations.
 const OVERHEAD: usize = 1500;
 
@@ -153,6 +168,7 @@ mod tests {
                 .iter()
                 .map(|(key, kept)| weight(key, &kept.file))
                 .sum();
+            assert_eq!(cache.twins, 0);
             assert!(cache.bytes == counted && counted <= 100_000 && cache.len() > 0);
         }
         let kept: Vec<_> = (0..1000)
@@ -162,6 +178,30 @@ mod tests {
             cache.forget(path(n).as_bytes());
         }
         assert_eq!((cache.len(), cache.bytes), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn descriptors_are_bounded_and_counted() {
+        let mut cache = Cache::new(8 << 20);
+        let now = Instant::now();
+        for n in 0..200 {
+            let mut file = Arc::into_inner(file(40_000).await).unwrap();
+            if cache.has_room_for_twin() {
+                file.make_twin();
+            }
+            cache.keep(&path(n), &Arc::new(file), now);
+            let counted = cache
+                .kept
+                .values()
+                .filter(|kept| kept.file.twin.is_some())
+                .count();
+            assert!(cache.twins == counted && counted <= MOST_TWINS);
+        }
+        assert!(cache.twins > 0);
+        for n in 0..200 {
+            cache.forget(path(n).as_bytes());
+        }
+        assert_eq!((cache.twins, cache.bytes), (0, 0));
     }
 
     #[tokio::test]

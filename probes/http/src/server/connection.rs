@@ -17,7 +17,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use leadsman_core::Stop;
 use socket2::{SockRef, Socket};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -27,7 +26,8 @@ use super::counts::Rejected;
 use super::exchange::Exchange;
 use super::fault::Severed;
 use super::http2;
-use super::patience::{GivenUp, Limits, Patient, Turn};
+use super::patience::{GivenUp, Limits, Outlet, Patient, Turn};
+use super::twin::Twin;
 
 /// What is behind the door by which the peers come.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ impl Door {
     /// Speaks HTTP/1 with a peer.
     async fn speak<S>(&self, stream: S, peer: Peer)
     where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: Outlet + Send + 'static,
     {
         let turn = Arc::new(Turn::default());
         let stream = Patient::new(stream, self.limits, Arc::clone(&turn));
@@ -91,8 +91,12 @@ impl Door {
             let site = Arc::clone(&self.site);
             let exchange = Exchange::begin(&site, &request, peer.address);
             let handle = peer.handle.clone();
+            let turn = Arc::clone(&turn);
             async move {
-                let response = site.answer(&request).await;
+                let mut response = site.answer(&request).await;
+                if let Some(twin) = response.extensions_mut().remove::<Arc<Twin>>() {
+                    turn.spare_copies(&twin);
+                }
                 if response.extensions().get::<Severed>().is_some() {
                     if let Some(handle) = handle {
                         // What is closed with this is reset (socket(7)). If it cannot be set, the

@@ -8,13 +8,17 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
+
+use super::twin::Twin;
 
 /// How long a peer is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +51,26 @@ pub(super) enum GivenUp {
 pub(super) struct Turn {
     answering: AtomicBool,
     unread: AtomicBool,
+    /// What of the answer needs not be copied, for as long as it is kept; a connection that is idle
+    /// keeps nothing. Only ever locked by the one thread of the connection.
+    twin: Mutex<Weak<Twin>>,
 }
+
+/// A stream that may be a plain socket.
+pub(super) trait Outlet: AsyncRead + AsyncWrite + Unpin {
+    /// The socket, if what is written goes to it as it is.
+    fn socket(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
+impl Outlet for TcpStream {
+    fn socket(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
+
+impl Outlet for TlsStream<TcpStream> {}
 
 /// A stream to a peer that is not waited for without end.
 #[derive(Debug)]
@@ -81,6 +104,16 @@ impl Turn {
             self.unread.store(true, Relaxed);
         }
     }
+
+    /// Content is about to be written that has a twin.
+    pub(super) fn spare_copies(&self, twin: &Arc<Twin>) {
+        *self.twin.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(twin);
+    }
+
+    fn twin(&self) -> Option<Arc<Twin>> {
+        let twin = self.twin.lock().unwrap_or_else(PoisonError::into_inner);
+        twin.upgrade()
+    }
 }
 
 impl<S> Patient<S> {
@@ -112,6 +145,33 @@ impl<S> Patient<S> {
             alarm.as_mut().reset(deadline);
         }
         Poll::Pending
+    }
+
+    /// Writes without a copy, if there is something of which that can be done.
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Option<Poll<io::Result<usize>>>
+    where
+        S: Outlet,
+    {
+        let socket = self.stream.socket()?;
+        let twin = self.turn.twin()?;
+        let piece = twin.find(slices)?;
+        let before = &slices[..piece.slice];
+        let write = || twin.send(socket, before, piece.range.clone());
+        Some(loop {
+            match socket.poll_write_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(why)) => break Poll::Ready(Err(why)),
+                Poll::Pending => break Poll::Pending,
+            }
+            match socket.try_io(Interest::WRITABLE, write) {
+                Err(why) if why.kind() == io::ErrorKind::WouldBlock => {}
+                sent => break Poll::Ready(sent),
+            }
+        })
     }
 
     /// Passes on how a write went, or an error if it has waited for too long.
@@ -161,7 +221,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: Outlet> AsyncWrite for Patient<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -176,7 +236,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let write = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let write = self
+            .poll_send(cx, bufs)
+            .unwrap_or_else(|| Pin::new(&mut self.stream).poll_write_vectored(cx, bufs));
         self.judge(cx, write)
     }
 

@@ -10,11 +10,12 @@ use std::io::{self, IoSliceMut};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
+use memmap2::MmapMut;
 use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::spawn_blocking;
 
@@ -42,12 +43,21 @@ pub(super) enum Piece {
 /// Pieces of content on their way.
 pub(super) struct Pieces {
     waiting: VecDeque<Piece>,
-    reading: Option<Pin<Box<dyn Future<Output = io::Result<BytesMut>> + Send>>>,
-    /// The last chunk, whose memory is used again once it has left.
-    last: Bytes,
+    reading: Option<Pin<Box<dyn Future<Output = io::Result<Chunk>> + Send>>>,
+    /// The memory of the last chunk, once that has left.
+    spare: Arc<Mutex<Option<MmapMut>>>,
     left: u64,
     /// Bytes that leave at once, at most.
     most: u64,
+}
+
+/// A piece of a file, in memory that is the system's again when it is not needed any more: thousands
+/// of slow peers have as many chunks, of which the allocator would keep most.
+struct Chunk {
+    memory: Option<MmapMut>,
+    length: usize,
+    /// Where the memory is left for the next one.
+    spare: Arc<Mutex<Option<MmapMut>>>,
 }
 
 impl Payload {
@@ -60,7 +70,7 @@ impl Payload {
             left: waiting.iter().map(Piece::length).sum(),
             waiting,
             reading: None,
-            last: Bytes::new(),
+            spare: Arc::default(),
             most: CHUNK,
         }))
     }
@@ -146,9 +156,8 @@ impl Pieces {
             let read = ready!(reading.as_mut().poll(cx));
             self.reading = None;
             return Poll::Ready(Some(read.map(|chunk| {
-                self.last = chunk.freeze();
-                self.left -= self.last.len() as u64;
-                self.last.clone()
+                self.left -= chunk.length as u64;
+                Bytes::from_owner(chunk)
             })));
         }
         match self.waiting.front_mut() {
@@ -165,10 +174,11 @@ impl Pieces {
             Some(Piece::File(file, range)) => {
                 let length = self.most.min(range.end - range.start);
                 let length = usize::try_from(length).expect("a chunk fits in memory");
-                let last = std::mem::take(&mut self.last);
-                let mut buffer = last.try_into_mut().unwrap_or_default();
-                buffer.resize(length, 0);
-                self.reading = Some(Box::pin(read(Arc::clone(file), range.start, buffer)));
+                let chunk = match Chunk::new(length, &self.spare) {
+                    Ok(chunk) => chunk,
+                    Err(why) => return Poll::Ready(Some(Err(why))),
+                };
+                self.reading = Some(Box::pin(read(Arc::clone(file), range.start, chunk)));
                 range.start += length as u64;
                 if range.is_empty() {
                     self.waiting.pop_front();
@@ -179,16 +189,63 @@ impl Pieces {
     }
 }
 
+impl Chunk {
+    /// So many bytes, in spare memory if there is some.
+    fn new(length: usize, spare: &Arc<Mutex<Option<MmapMut>>>) -> io::Result<Self> {
+        let left = spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let memory = match left {
+            Some(memory) if memory.len() >= length => memory,
+            _ => MmapMut::map_anon(length)?,
+        };
+        Ok(Self {
+            memory: Some(memory),
+            length,
+            spare: Arc::clone(spare),
+        })
+    }
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        let memory = self.memory.as_ref().expect("it is there until the end");
+        &memory[..self.length]
+    }
+}
+
+impl AsMut<[u8]> for Chunk {
+    fn as_mut(&mut self) -> &mut [u8] {
+        let memory = self.memory.as_mut().expect("it is there until the end");
+        &mut memory[..self.length]
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = self.memory.take();
+    }
+}
+
 /// Fills the buffer from a position of the file.
-pub(super) async fn read(file: Arc<File>, at: u64, mut buffer: BytesMut) -> io::Result<BytesMut> {
-    let mut slice = [IoSliceMut::new(&mut buffer)];
+pub(super) async fn read<B>(file: Arc<File>, at: u64, mut buffer: B) -> io::Result<B>
+where
+    B: AsMut<[u8]> + Send + 'static,
+{
+    let slice = buffer.as_mut();
+    let length = slice.len();
     // An error is told by the read that may wait, if it is one for that as well.
-    let cached = preadv2(&*file, &mut slice, at, ReadWriteFlags::NOWAIT).unwrap_or_default();
-    if cached == buffer.len() {
+    let cached = preadv2(
+        &*file,
+        &mut [IoSliceMut::new(slice)],
+        at,
+        ReadWriteFlags::NOWAIT,
+    );
+    let cached = cached.unwrap_or_default();
+    if cached == length {
         return Ok(buffer);
     }
     let rest = spawn_blocking(move || {
-        file.read_exact_at(&mut buffer[cached..], at + cached as u64)?;
+        let missing = &mut buffer.as_mut()[cached..];
+        file.read_exact_at(missing, at + cached as u64)?;
         Ok(buffer)
     });
     rest.await.unwrap_or_else(|why| Err(io::Error::other(why)))

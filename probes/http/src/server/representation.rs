@@ -9,17 +9,19 @@ use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use hyper::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap,
     HeaderName, HeaderValue, LAST_MODIFIED, VARY, X_CONTENT_TYPE_OPTIONS,
 };
+use memmap2::MmapMut;
 
 use super::coding::{Coding, choose};
 use super::conditional::Validators;
 use super::directory::Stamp;
 use super::path::Path;
 use super::payload::{Piece, read};
+use super::twin::Twin;
 
 /// A state of a file, ready to be sent.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(super) struct Representation {
     pub(super) headers: HeaderMap,
     /// All of it.
     pub(super) content: Piece,
+    /// The content once more, if it is to be sent without a copy.
+    pub(super) twin: Option<Arc<Twin>>,
     /// The same as it lies beside the file, compressed.
     pub(super) compressed: Vec<(Coding, Self)>,
 }
@@ -45,12 +49,12 @@ impl Representation {
         let mut seen = SystemTime::now();
         let content = match usize::try_from(stamp.size) {
             Ok(size) if size <= MOST_IN_MEMORY => {
-                let content = read(Arc::clone(&file), 0, BytesMut::zeroed(size)).await?;
+                let content = content(&file, size).await?;
                 if Stamp::of_file(&file)? != stamp {
                     // Bytes of two states: such a one is never kept, nor told from another.
                     seen = UNIX_EPOCH;
                 }
-                Piece::Memory(content.freeze())
+                Piece::Memory(content)
             }
             _ => Piece::File(file, 0..stamp.size),
         };
@@ -61,6 +65,7 @@ impl Representation {
             stamp,
             validators,
             content,
+            twin: None,
             compressed: Vec::new(),
         })
     }
@@ -86,6 +91,14 @@ impl Representation {
         compressed
             .find(|(coding, _)| Some(*coding) == chosen)
             .map_or(self, |(_, compressed)| compressed)
+    }
+
+    /// Makes it faster to send again and again. What is compressed is hardly ever large enough for
+    /// that to be felt.
+    pub(super) fn make_twin(&mut self) {
+        if let Piece::Memory(bytes) = &self.content {
+            self.twin = Twin::of(bytes).map(Arc::new);
+        }
     }
 
     /// All of it and what is offered beside it.
@@ -137,6 +150,16 @@ impl Validators {
     }
 }
 
+/// Reads so many bytes from the beginning.
+async fn content(file: &Arc<File>, size: usize) -> io::Result<Bytes> {
+    let file = Arc::clone(file);
+    Ok(if size < LARGE {
+        read(file, 0, BytesMut::zeroed(size)).await?.freeze()
+    } else {
+        Bytes::from_owner(read(file, 0, MmapMut::map_anon(size)?).await?)
+    })
+}
+
 fn fields(path: &Path, stamp: &Stamp, validators: &Validators) -> HeaderMap {
     let modified = validators.modified.map(|modified| {
         let date = httpdate::fmt_http_date(modified);
@@ -173,5 +196,7 @@ fn media_type(path: &Path) -> HeaderValue {
 
 /// A file that has not been written for so long will have another time when it is written again.
 const SETTLED: Duration = Duration::from_secs(2);
+/// Bytes from which on memory is the system's again when it is not needed any more.
+const LARGE: usize = 128 << 10;
 /// Bytes up to which a file is read as a whole.
 const MOST_IN_MEMORY: usize = 1 << 20;

@@ -2,12 +2,17 @@
 //!
 //! A resolver and a server delay one phase after the other and stamp on the same clock when each
 //! came to its end. Their stamps are the truth, not the delays that were asked for: a timer may be
-//! late, and that is nobody's error. Probe and server share a thread, so what another program takes
-//! of the processor seldom falls between a stamp and what it is compared with; where it does, the
-//! timers are late as often, and what they were late is counted too.
+//! late, and that is nobody's error. Probe and server share a thread. What another program takes of
+//! the processor may fall between a stamp and what it is compared with, so the kernel is asked how
+//! long the thread was kept from running: a phase beside which it was is counted and proves nothing.
+//! Of all others 99 in a hundred have to be true, and mostly all are.
 
+use std::fs;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use leadsman_core::testing::{Bench, Finished};
@@ -15,7 +20,7 @@ use leadsman_core::{
     Event, Family, Order, Resolve, ResolveError, Run, Sink, Stop, Target, async_trait, perform,
 };
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsAcceptor;
@@ -34,13 +39,26 @@ async fn each_phase_is_true_to_two_milliseconds_and_their_sum_to_one() {
             stage.play(&mut tally).await;
         }
     }
-    println!("{}", tally.told());
-    // A phase that is counted wrongly is wrong most of the time, however busy the machine is.
-    for (story, phase, off) in tally.medians() {
+    let told = format!(
+        "undisturbed: {}\nall: {}",
+        tally.clean.told(),
+        tally.all.told()
+    );
+    println!("{told}");
+    // Other waits than for a processor are not told: for a page while another test's thread holds the
+    // lock of the process's memory, or for the host of a virtual machine.
+    let bearable = tally.clean.phases.len() / 100;
+    assert!(tally.clean.wrong() <= bearable, "{told}");
+    // However busy the machine is, some are not disturbed; nearly all where it is not.
+    for phase in PHASES {
+        let clean = tally.clean.phases.iter();
+        let clean = clean.filter(|(_, other, _)| *other == phase).count();
+        assert!(clean >= RUNS / 100, "{clean} times {phase}: {told}");
+    }
+    // A phase that is counted wrongly is wrong most of the time.
+    for (story, phase, off) in tally.all.medians() {
         assert!(off <= WRONG.as_secs_f64(), "{story:?}: {phase} by {off} s");
     }
-    let bearable = RUNS / 100 + tally.late;
-    assert!(tally.wrong() <= bearable, "{}", tally.told());
 }
 
 #[tokio::test]
@@ -70,12 +88,13 @@ async fn a_connection_is_timed_until_the_server_has_room_for_it() {
     let mut tally = Tally::default();
     stage.play(&mut tally).await;
     let connect = tally
+        .all
         .phases
         .iter()
         .find(|(_, phase, _)| *phase == "connect");
     let (.., off) = connect.unwrap();
     // One run may be unlucky; what it must not miss is the second.
-    assert!(*off < 0.2, "{}", tally.told());
+    assert!(*off < 0.2, "{}", tally.all.told());
 }
 
 /// How many runs in all.
@@ -148,8 +167,16 @@ const STORIES: [Story; 10] = [
     },
 ];
 
-/// What came to its end, and when at the earliest and the latest.
-type Stamp = (&'static str, Instant, Instant);
+/// What came to its end.
+#[derive(Clone, Copy, Debug)]
+struct Stamp {
+    phase: &'static str,
+    /// When it did at the earliest and at the latest.
+    earliest: Instant,
+    latest: Instant,
+    /// How long the thread had been kept from running by then.
+    kept: Duration,
+}
 
 /// The clock that resolver and server stamp by.
 #[derive(Clone, Debug, Default)]
@@ -158,8 +185,6 @@ struct Book(Arc<Mutex<Pages>>);
 #[derive(Debug, Default)]
 struct Pages {
     stamps: Vec<Stamp>,
-    /// How often a timer was late by more than a phase may be wrong.
-    late: usize,
 }
 
 impl Book {
@@ -172,25 +197,25 @@ impl Book {
     }
 
     fn ended_since(&self, phase: &'static str, earliest: Instant) {
-        self.pages().stamps.push((phase, earliest, Instant::now()));
+        self.stamp(phase, earliest, Instant::now());
+    }
+
+    fn stamp(&self, phase: &'static str, earliest: Instant, latest: Instant) {
+        self.pages().stamps.push(Stamp {
+            phase,
+            earliest,
+            latest,
+            kept: kept_waiting(),
+        });
     }
 
     fn last(&self) -> Instant {
-        let (_, _, latest) = *self.pages().stamps.last().unwrap();
-        latest
-    }
-
-    async fn delay(&self) {
-        let begin = Instant::now();
-        sleep(DELAY).await;
-        // A millisecond is what tokio's timers round up to.
-        let late = begin.elapsed() > DELAY + Duration::from_millis(1) + WRONG;
-        self.pages().late += usize::from(late);
+        self.pages().stamps.last().unwrap().latest
     }
 
     /// Delays a phase and says that it then came to its end.
     async fn delayed(&self, phase: &'static str) {
-        self.delay().await;
+        sleep(DELAY).await;
         self.ended(phase);
     }
 }
@@ -233,6 +258,7 @@ impl Stage {
     /// Runs once and compares.
     async fn play(&self, tally: &mut Tally) {
         *self.book.pages() = Pages::default();
+        let before = kept_waiting();
         let scheme = if self.story.secure { "https" } else { "http" };
         let address = format!("{scheme}://name.test:{}/first", self.server.port());
         let target = Arc::new(Target::new(address));
@@ -265,12 +291,13 @@ impl Stage {
             found.run.result
         );
         let hops: Vec<Hop> = found.said(Hop::NAME).filter_map(Event::read).collect();
-        let pages = self.book.pages();
-        tally.late += pages.late;
-        tally.compare(self.story, &pages.stamps, &hops);
-        tally
-            .sums
-            .push(found.run.duration.as_secs_f64() - phases::sum(&found));
+        let stamps = &self.book.pages().stamps;
+        tally.compare(self.story, stamps, &hops);
+        let sum = found.run.duration.as_secs_f64() - phases::sum(&found);
+        tally.all.sums.push(sum);
+        if kept_waiting().saturating_sub(before) < DISTURBED {
+            tally.clean.sums.push(sum);
+        }
     }
 }
 
@@ -323,18 +350,72 @@ async fn serve(story: Story, listener: TcpListener, acceptor: TlsAcceptor, book:
             book.delayed("tls").await;
             continue;
         }
-        book.delay().await;
-        let mut stream = acceptor.accept(stream).await.unwrap();
-        book.ended("tls");
+        sleep(DELAY).await;
+        // The client is done some time after it got what the server had to say, and before the
+        // server has its last word of the handshake; in between the client verifies a certificate.
+        let mut stream = acceptor.accept(Acts::of(stream)).await.unwrap();
+        let (said, heard) = stream.get_ref().0.turn.expect("both have said something");
+        book.stamp("tls", said, heard);
         answer(story, &mut stream, &book).await;
         stream.shutdown().await.unwrap();
+    }
+}
+
+/// A stream that notes when it was last written to before it was last read from.
+#[derive(Debug)]
+struct Acts {
+    stream: TcpStream,
+    written: Option<Instant>,
+    /// The last write before the last read, and that.
+    turn: Option<(Instant, Instant)>,
+}
+
+impl Acts {
+    fn of(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            written: None,
+            turn: None,
+        }
+    }
+}
+
+impl AsyncRead for Acts {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        self.turn = self.written.map(|written| (written, Instant::now()));
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Acts {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
+        self.written = Some(Instant::now());
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 async fn answer(story: Story, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), book: &Book) {
     let fails = |phase| story.fails.is_some_and(|(failing, _)| failing == phase);
     let request = if story.slow_write {
-        book.delay().await;
+        sleep(DELAY).await;
         let begin = Instant::now();
         if fails("request_write") {
             book.ended("request_write");
@@ -398,36 +479,51 @@ impl Sink for Events {
     fn finished(&self, _: &Run) {}
 }
 
-/// How far all runs were from the truth, in seconds.
+/// How far all runs were from the truth, and what of them was not disturbed.
 #[derive(Debug, Default)]
 struct Tally {
+    clean: Distances,
+    all: Distances,
+}
+
+/// How far from the truth, in seconds.
+#[derive(Debug, Default)]
+struct Distances {
     phases: Vec<(Story, &'static str, f64)>,
     sums: Vec<f64>,
-    late: usize,
 }
 
 impl Tally {
     /// Compares the phases of a run, hop by hop, with the times between its stamps.
     fn compare(&mut self, story: Story, stamps: &[Stamp], hops: &[Hop]) {
-        let begins = |stamp: &Stamp| stamp.0 == "connect";
+        let begins = |stamp: &Stamp| stamp.phase == "connect";
         let connects = stamps.iter().filter(|stamp| begins(stamp)).count();
         assert_eq!(hops.len(), connects.max(1), "{story:?}");
         let mut hop = 0;
         for (index, pair) in stamps.windows(2).enumerate() {
-            let [(_, from, until), (phase, earliest, latest)] = pair else {
+            let [from, until] = pair else {
                 unreachable!("windows are of two");
             };
             // The first stamps are of the first hop: its look-up, then its connection.
-            hop += usize::from(begins(&pair[1]) && index > 1);
-            let took = hops[hop].seconds.get(*phase);
-            let took = *took.unwrap_or_else(|| panic!("{story:?} has no {phase}: {hops:?}"));
-            let least = (*earliest - *until).as_secs_f64();
-            let most = (*latest - *from).as_secs_f64();
+            hop += usize::from(begins(until) && index > 1);
+            let took = hops[hop].seconds.get(until.phase);
+            let took = *took.unwrap_or_else(|| panic!("{story:?} has no {pair:?}: {hops:?}"));
+            let least = (until.earliest - from.latest).as_secs_f64();
+            let most = (until.latest - from.earliest).as_secs_f64();
             let off = (least - took).max(took - most).max(0.0);
-            self.phases.push((story, phase, off));
+            self.all.phases.push((story, until.phase, off));
+            // What the server did at a stamp the probe sees before the next one.
+            let kept = stamps
+                .get(index + 2)
+                .map_or_else(kept_waiting, |seen| seen.kept);
+            if kept.saturating_sub(from.kept) < DISTURBED {
+                self.clean.phases.push((story, until.phase, off));
+            }
         }
     }
+}
 
+impl Distances {
     fn wrong(&self) -> usize {
         let phases = self
             .phases
@@ -450,8 +546,8 @@ impl Tally {
     }
 
     fn told(&self) -> String {
-        let (wrong, runs, late) = (self.wrong(), self.sums.len(), self.late);
-        let head = format!("{wrong} of {runs} are wrong, {late} timers were late");
+        let (wrong, phases, runs) = (self.wrong(), self.phases.len(), self.sums.len());
+        let head = format!("{wrong} wrong of {phases} phases and {runs} sums");
         let of = |phase| {
             self.phases
                 .iter()
@@ -461,6 +557,14 @@ impl Tally {
         let sums = line("sum", self.sums.clone());
         format!("{head}; off in ms, p50 p99 max:{}{sums}", phases.concat())
     }
+}
+
+/// How long this thread has been kept waiting for a processor while it could have run
+/// (`schedstat` in proc(5)).
+fn kept_waiting() -> Duration {
+    let all = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let waited = all.split_ascii_whitespace().nth(1).unwrap();
+    Duration::from_nanos(waited.parse().unwrap())
 }
 
 fn line(name: &str, mut off: Vec<f64>) -> String {
@@ -481,6 +585,10 @@ const PHASES: [&str; 6] = [
     "wait",
     "transfer",
 ];
+
+/// A phase beside which the thread was kept waiting for so long proves nothing: half of what it may
+/// be off.
+const DISTURBED: Duration = Duration::from_millis(1);
 
 /// More than a phase may be off.
 const WRONG: Duration = Duration::from_millis(2);

@@ -11,6 +11,8 @@ const LIMITS: Limits = Limits {
     stall: Duration::from_secs(30),
 };
 
+impl Outlet for DuplexStream {}
+
 /// Not quite as long as a connection may be idle.
 const JUST_IDLE: Duration = Duration::from_secs(59);
 
