@@ -52,14 +52,13 @@ fn differences(config: &Config) -> String {
     };
     let mut probers = BTreeMap::<_, Vec<_>>::new();
     for module in config.modules.values() {
-        probers.entry(&module.prober).or_default().push(module);
+        probers
+            .entry(module.plugin.name())
+            .or_default()
+            .push(module);
     }
     for (prober, modules) in probers {
         told("");
-        if modules.iter().all(|module| module.options.is_none()) {
-            told(&format!("{prober}: this program has no such prober"));
-            continue;
-        }
         let common = here(&|d| d.concerns_all(), modules[0]);
         let nothing = if common.is_empty() { " nothing" } else { "" };
         told(&format!("every module of {prober}:{nothing}"));
@@ -197,12 +196,13 @@ mod tests {
 
     #[test]
     fn differences_are_told_module_by_module() {
-        let modules = "modules:\n  a: { prober: buoy, buoy: { lit: true } }\n  b: { prober: buoy }\n  c: { prober: sextant }\n";
+        let modules =
+            "modules:\n  a: { prober: buoy, buoy: { lit: true } }\n  b: { prober: buoy }\n";
         assert_eq!(
             explained(modules),
             "\nDifferent from blackbox_exporter:\n\nevery module of buoy:\n  - It has no anchor.\n\
              a:\n  - It is green.\n  - It swims. Not with web.compatibility: blackbox.\n\
-             b: nothing else\n\nsextant: this program has no such prober\n"
+             b: nothing else\n"
         );
         let mimics = format!("web: {{ compatibility: blackbox }}\n{modules}");
         assert!(!explained(&mimics).contains("It swims."));

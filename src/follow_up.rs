@@ -260,8 +260,8 @@ impl Followed {
     /// The configuration was checked by aiming, so this fails only where a plugin contradicts
     /// itself. One that panics is caught, for else its target would never be idle again.
     fn aim(&self) -> Option<Held> {
-        let (_, options) = self.module.options.as_ref()?;
-        let aimed = catch_unwind(AssertUnwindSafe(|| options.aim(&self.target)));
+        let aim = || self.module.options.aim(&self.target);
+        let aimed = catch_unwind(AssertUnwindSafe(aim));
         aimed.ok()?.map(Held::new).ok()
     }
 }
@@ -281,16 +281,15 @@ async fn carry_out(
         module,
         target,
     } = &followed;
-    let (plugin, _) = module.options.as_ref().expect("it was aimed with them");
     let ear = Ear {
         key,
         occasion,
         heard: Mutex::default(),
     };
     let order = Order {
-        plugin,
+        plugin: module.plugin,
         target,
-        layout: plugin.layout(),
+        layout: module.plugin.layout(),
         timeout: module.timeout.unwrap_or(DEFAULT_TIMEOUT),
         stop: &Stop::never(),
         resolver: &*services.resolver,
@@ -408,13 +407,10 @@ mod tests {
 
     #[test]
     fn a_plugin_that_panics_is_only_not_aimed() {
-        static SINKING: Plugin = Plugin::new::<Sinking>("sinking", "Goes down");
-        let options = SINKING.parse(&Node::new(Kind::Map(Vec::new()))).unwrap();
-        let mut followed = followed(0, "paths");
-        let module = Arc::get_mut(&mut followed.module).unwrap();
-        module.options = Some((&SINKING, options));
-        assert!(followed.aim().is_none());
+        assert!(followed(0, "paths").aim().is_none());
     }
+
+    static SINKING: Plugin = Plugin::new::<Sinking>("sinking", "Goes down");
 
     #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
     #[schemars(crate = "schemars")]
@@ -451,9 +447,9 @@ mod tests {
             key: key(number),
             module: Arc::new(Module {
                 name: module.to_owned(),
-                prober: String::new(),
+                plugin: &SINKING,
+                options: SINKING.parse(&Node::new(Kind::Map(Vec::new()))).unwrap(),
                 timeout: None,
-                options: None,
                 differences: Vec::new(),
                 shown: module.into(),
             }),

@@ -28,14 +28,14 @@ pub(super) fn read(
     modules: &Modules<'_>,
     targets: &[Written<'_>],
 ) -> Option<FollowUp> {
-    let usable = modules.usable(reading, "trace_on_failure", node)?;
-    let module = Arc::clone(usable.module);
+    let (module, _) = modules.usable(reading, "trace_on_failure", node)?;
+    let module = Arc::clone(module);
     let hosts: Vec<_> = targets
         .iter()
         .map(|written| Arc::new(Target::new(host(&written.target.address))))
         .collect();
     let refused = hosts.iter().find_map(|host| {
-        let refused = usable.options.aim(host).err()?;
+        let refused = module.options.aim(host).err()?;
         Some((host, refused))
     });
     if let Some((host, why)) = refused {

@@ -1,14 +1,14 @@
 //! Which named options are there for those who ask for a run over the web?
 //!
 //! The shape is `blackbox_exporter`'s: a prober, a timeout, and a section of options for each
-//! prober, of which only the one that is named counts. It loads a prober that it does not know and
-//! refuses the run; so does this, with a warning, as long as the name is not a slip.
+//! prober, of which only the one that is named counts. A prober that is not linked is a mistake, as
+//! it is there since 0.28: what is known while the file is read should not wait for a request.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leadsman_core::options::{Kind, Node, Period, Secret};
+use leadsman_core::options::{Kind, Node, Period};
 use leadsman_core::{Aim, Difference, Plugin};
 use serde_json::{Map, Value, json};
 
@@ -19,12 +19,12 @@ use super::reading::{Reading, listed, suggestion};
 pub(crate) struct Module {
     /// Its name.
     pub(crate) name: String,
-    /// The name of its prober, as written.
-    pub(crate) prober: String,
+    /// Its prober.
+    pub(crate) plugin: &'static Plugin,
+    /// The options of that.
+    pub(crate) options: Arc<dyn Aim>,
     /// How long a run may take at most, if it says so.
     pub(crate) timeout: Option<Duration>,
-    /// The prober and its options; `None` if it is not linked into this program.
-    pub(crate) options: Option<(&'static Plugin, Arc<dyn Aim>)>,
     /// What is different in it from what `blackbox_exporter` would do.
     pub(crate) differences: Vec<&'static Difference>,
     /// The module in force, with defaults, and secrets hidden.
@@ -43,23 +43,15 @@ pub(super) struct Written<'n> {
     pub(super) options: &'n Node,
 }
 
-/// A module that runs can be made of.
-pub(super) struct Usable<'m, 'n> {
-    pub(super) module: &'m Arc<Module>,
-    pub(super) plugin: &'static Plugin,
-    pub(super) options: &'m Arc<dyn Aim>,
-    /// Its options as written.
-    pub(super) written: &'n Node,
-}
-
 impl<'n> Modules<'n> {
-    /// Finds the module that the value of `key` names, or reports why it is of no use.
+    /// Finds the module that the value of `key` names, with its options as written, or reports that
+    /// there is none.
     pub(super) fn usable(
         &self,
         reading: &mut Reading<'_>,
         key: &str,
         node: &Node,
-    ) -> Option<Usable<'_, 'n>> {
+    ) -> Option<(&Arc<Module>, &'n Node)> {
         let name: String = reading.value(key, node)?;
         let Some(written) = self.0.get(&*name) else {
             let names: Vec<_> = self.0.keys().copied().collect();
@@ -71,24 +63,7 @@ impl<'n> Modules<'n> {
             return None;
         };
         // What is wrong inside the module is reported there.
-        let module = written.module.as_ref()?;
-        let Some((plugin, options)) = &module.options else {
-            reading.error(
-                node,
-                format!(
-                    "the module `{name}` cannot be used: there is no prober `{}`",
-                    module.prober
-                ),
-                "use a module whose prober is linked into this program",
-            );
-            return None;
-        };
-        Some(Usable {
-            module,
-            plugin,
-            options,
-            written: written.options,
-        })
+        Some((written.module.as_ref()?, written.options))
     }
 
     pub(super) fn into_usable(self) -> BTreeMap<String, Arc<Module>> {
@@ -114,25 +89,16 @@ fn module<'n>(reading: &mut Reading<'_>, key: &'n Node, node: &'n Node) -> Writt
     let name = key.text().unwrap_or_default();
     let entries = reading.entries(&format!("the module `{name}`"), node);
     let prober = prober(reading, key, node.field("prober"));
-    let linked = reading.registry.probe(&prober);
-    let mut module = Module {
-        name: name.to_owned(),
-        timeout: None,
-        options: None,
-        differences: Vec::new(),
-        shown: Value::Null,
-        prober,
-    };
-    let mut written = &NOTHING;
+    let (mut timeout, mut written) = (None, &NOTHING);
     for (key, value) in entries {
         match key.text().unwrap_or_default() {
             "prober" => {}
             "timeout" => {
-                let timeout = reading.value::<Period>("timeout", value);
+                let given = reading.value::<Period>("timeout", value);
                 // As in `blackbox_exporter`, none at all is written as 0 too.
-                module.timeout = timeout.map(|period| *period).filter(|t| !t.is_zero());
+                timeout = given.map(|period| *period).filter(|t| !t.is_zero());
             }
-            section if section == module.prober => written = value,
+            section if section == prober => written = value,
             section => match reading.registry.probe(section) {
                 Some(plugin) => {
                     // The section of another prober has no effect, but must be right.
@@ -142,16 +108,25 @@ fn module<'n>(reading: &mut Reading<'_>, key: &'n Node, node: &'n Node) -> Writt
             },
         }
     }
-    if let Some(plugin) = linked {
-        let options = reading.accept(plugin.name(), written, plugin.parse(written));
-        module.options = options.map(|options| (plugin, options));
+    let linked = reading.registry.probe(&prober);
+    let read = linked.and_then(|plugin| {
+        let options = reading.accept(plugin.name(), written, plugin.parse(written))?;
+        Some((plugin, options))
+    });
+    let usable = read.filter(|_| !reading.errors_since(found));
+    let module = usable.map(|(plugin, options)| {
         let differences = plugin.differences().iter();
-        module.differences = differences.filter(|d| d.concerns(written)).collect();
-    }
-    module.shown = shown(&module, written);
-    let usable = !reading.errors_since(found);
+        Arc::new(Module {
+            name: name.to_owned(),
+            shown: shown(plugin, timeout, &*options),
+            plugin,
+            options,
+            timeout,
+            differences: differences.filter(|d| d.concerns(written)).collect(),
+        })
+    });
     Written {
-        module: usable.then(|| Arc::new(module)),
+        module,
         options: written,
     }
 }
@@ -159,7 +134,6 @@ fn module<'n>(reading: &mut Reading<'_>, key: &'n Node, node: &'n Node) -> Writt
 /// Reads the prober's name, and tells of one that is not linked.
 fn prober(reading: &mut Reading<'_>, key: &Node, node: Option<&Node>) -> String {
     let names: Vec<_> = reading.registry.probes().iter().map(|p| p.name()).collect();
-    let linked = listed("linked into it", &names);
     let Some(node) = node else {
         reading.missing_key(
             key,
@@ -172,18 +146,11 @@ fn prober(reading: &mut Reading<'_>, key: &Node, node: Option<&Node>) -> String 
     if reading.registry.probe(&name).is_some() || name.is_empty() {
         return name;
     }
-    match reading.registry.probe_like(&name) {
-        Some(near) => reading.error(
-            node,
-            format!("there is no prober `{name}`"),
-            format!("did you mean `{near}`?"),
-        ),
-        None => reading.warning(
-            node,
-            format!("this program has no prober `{name}`, so the module cannot be used"),
-            linked,
-        ),
-    }
+    let help = match reading.registry.probe_like(&name) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => listed("linked into this program", &names),
+    };
+    reading.error(node, format!("there is no prober `{name}`"), help);
     name
 }
 
@@ -193,35 +160,14 @@ fn unknown_section(reading: &mut Reading<'_>, key: &Node) {
     reading.unknown_key(key, &accepted);
 }
 
-fn shown(module: &Module, written: &Node) -> Value {
+fn shown(plugin: &Plugin, timeout: Option<Duration>, options: &dyn Aim) -> Value {
     let mut shown = Map::new();
-    shown.insert("prober".into(), json!(module.prober));
-    if let Some(timeout) = module.timeout {
+    shown.insert("prober".into(), json!(plugin.name()));
+    if let Some(timeout) = timeout {
         shown.insert("timeout".into(), json!(Period(timeout)));
     }
-    match &module.options {
-        Some((plugin, options)) => {
-            shown.insert(plugin.name().into(), options.shown());
-        }
-        None if written.kind != Kind::Null => {
-            shown.insert(module.prober.clone(), masked(written));
-        }
-        None => {}
-    }
+    shown.insert(plugin.name().into(), options.shown());
     Value::Object(shown)
-}
-
-/// The shape of options that nobody could read: any value in them may be a secret.
-fn masked(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Null => Value::Null,
-        Kind::Scalar { .. } | Kind::Bytes(_) => Secret::MASK.into(),
-        Kind::List(elements) => elements.iter().map(masked).collect(),
-        Kind::Map(entries) => entries
-            .iter()
-            .map(|(key, value)| (key.text().unwrap_or_default().to_owned(), masked(value)))
-            .collect(),
-    }
 }
 
 /// The section of a prober for which there is none.

@@ -280,12 +280,12 @@ impl<'n> Fields<'n> {
 
 /// Takes how to measure from the module that is named.
 fn module<'n>(reading: &mut Reading<'_>, node: &Node, modules: &Modules<'n>) -> Option<How<'n>> {
-    let usable = modules.usable(reading, "module", node)?;
+    let (module, written) = modules.usable(reading, "module", node)?;
     Some(How {
-        plugin: usable.plugin,
-        options: Arc::clone(usable.options),
-        written: usable.written,
-        timeout: usable.module.timeout,
+        plugin: module.plugin,
+        options: Arc::clone(&module.options),
+        written,
+        timeout: module.timeout,
     })
 }
 

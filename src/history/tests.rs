@@ -69,9 +69,9 @@ fn scheduled(history: &History, run: Run, noted: Vec<Event>) -> bool {
 fn module() -> Arc<Module> {
     Arc::new(Module {
         name: "m".into(),
-        prober: "idle".into(),
+        plugin: &PLUGIN,
+        options: options(),
         timeout: None,
-        options: Some((&PLUGIN, options())),
         differences: Vec::new(),
         shown: serde_json::Value::Null,
     })

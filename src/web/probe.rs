@@ -43,8 +43,6 @@ enum Refusal {
     Budget(#[from] BudgetError),
     #[error("Target parameter is missing")]
     NoTarget,
-    #[error("Unknown prober {0:?}")]
-    UnknownProber(String),
     #[error("The hostname parameter contradicts the module: {0}")]
     Hostname(OptionsError),
 }
@@ -88,9 +86,7 @@ async fn carry_out(
     };
     let timeout = budget(&head.headers, module.timeout, *config.web.timeout_offset)?;
     let address = query.value("target").ok_or(Refusal::NoTarget)?;
-    let Some((plugin, options)) = &module.options else {
-        return Err(Refusal::UnknownProber(module.prober.clone()));
-    };
+    let (plugin, options) = (module.plugin, &module.options);
     let mut target = Arc::new(Target {
         hostname: query.value("hostname").map(Box::from),
         foreign: true,

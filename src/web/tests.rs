@@ -40,7 +40,6 @@ probes:
 modules:
   well: { prober: lead, timeout: 2s, lead: { password: hunter2 } }
   slow: { prober: lead }
-  elsewhere: { prober: sextant }
 ";
 
 #[derive(Debug)]

@@ -107,13 +107,15 @@ fn has_word(text: &str, word: &str) -> bool {
 /// Whether a line of code names a protocol's probe. The scheme of a URL and a module of that name
 /// in a path are none. Nor are names that are `blackbox_exporter`'s, whatever is linked: the module
 /// that `/probe` takes where none is asked for, the metric of the look-up of a target, and a section
-/// of the file that says who is let in.
+/// of the file that says who is let in. Nor are functions of libraries that name a transport.
 fn names(line: &str, protocol: &str) -> bool {
     let mut line = line.to_owned();
     for name in [
         "\"http_2xx\"",
         "\"probe_dns_lookup_time_seconds\"",
         "\"http_server_config\"",
+        "take_tcp_listener",
+        "udp_and_tcp",
     ] {
         line = line.replace(name, "");
     }

@@ -150,7 +150,7 @@ async fn a_probe_that_does_nothing_aright_is_told_all_of_it() {
     assert!(
         report
             .to_string()
-            .starts_with("crooked: 3 of 15 checks failed\n  passed  name")
+            .starts_with("crooked: 3 of 16 checks failed\n  passed  name")
     );
 }
 
@@ -252,6 +252,15 @@ fn a_plugin_that_can_fail_can_time_out() {
     let mistakes = Seen::default().undeclared_causes(&PLUGIN);
     let expected = ["Cause::Timeout is not declared, but the core ends runs with it"];
     assert_eq!(mistakes, expected);
+}
+
+#[test]
+fn a_probe_that_asks_behind_a_fence_is_found() {
+    static PLUGIN: Plugin = Plugin::new::<Idle>("idle", "Nothing");
+    let Kit { peers, .. } = Kit::of(&PLUGIN).good("192.0.2.1:7");
+    let mistakes = fence::check(&Lab::new(), &peers.good).unwrap();
+    let expected = "good: asked although the fence is closed: call Context::permits";
+    assert_eq!(mistakes, [expected]);
 }
 
 const ELSEWHERE: &[&str] = &["probe_crooked_odd"];
