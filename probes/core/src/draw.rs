@@ -4,6 +4,7 @@
 //! same events and runs as every other sink, and never measures. What drawings of several plugins
 //! have in common is here too.
 
+mod blocks;
 mod strip;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub use self::blocks::blocks;
 pub use self::strip::{Mark, Scale, Strip, WIDEST_STRIP};
 use crate::{Event, Run, Target};
 

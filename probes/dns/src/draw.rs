@@ -4,10 +4,9 @@
 //! the time went. Several servers take turns, each whole.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use leadsman_core::draw::{Draw, Stage, milliseconds, red};
-use leadsman_core::{Event, Run, Target};
+use leadsman_core::Event;
+use leadsman_core::draw::{Draw, Stage, blocks, milliseconds};
 
 use crate::answer::Section;
 use crate::course::Phase;
@@ -15,79 +14,49 @@ use crate::events::{Answered, Asked, Ignored, Phases, Records, Truncated, Unansw
 
 /// A drawing for as many servers as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
-    let texts = vec![String::new(); stage.targets.len()];
-    Box::new(Blocks { stage, texts })
+    blocks(stage, tell)
 }
 
-/// What is to be shown of each server once its run is over.
-#[derive(Debug)]
-struct Blocks {
-    stage: Stage,
-    texts: Vec<String>,
-}
-
-impl Draw for Blocks {
-    fn event(&mut self, target: usize, event: &Event, _: &mut String) {
-        let text = &mut self.texts[target];
-        match event.name {
-            Asked::NAME => told(event, |asked: Asked| {
-                let Asked {
-                    question,
-                    server,
-                    over,
-                } = asked;
-                line(text, &format!("{question} asked of {server} over {over}"));
-            }),
-            Ignored::NAME => told(event, |ignored: Ignored| {
-                line(text, &format!("  ignored a message: {}", ignored.why));
-            }),
-            Truncated::NAME => told(event, |truncated: Truncated| {
-                let bytes = truncated.bytes;
-                line(text, &format!("  truncated after {bytes} bytes, so again"));
-            }),
-            Answered::NAME => told(event, |answered: Answered| answer(&answered, text)),
-            Phases::NAME => told(event, |phases: Phases| {
-                let took = Phase::ALL.iter().filter_map(|phase| {
-                    let seconds = phases.seconds.get(phase.label())?;
-                    let took = std::time::Duration::try_from_secs_f64(*seconds).ok()?;
-                    Some(format!("{} {} ms", phase.label(), milliseconds(took)))
-                });
-                line(text, &format!("  {}", took.collect::<Vec<_>>().join(", ")));
-            }),
-            Unanswered::NAME => told(event, |unanswered: Unanswered| {
-                let seconds = unanswered.seconds;
-                line(
-                    text,
-                    &format!("  no answer within {seconds:.1} s, so again"),
-                );
-            }),
-            "not_connected" => {
-                let detail = event.fields.get("detail");
-                let detail = detail.and_then(|detail| detail.as_str());
-                line(text, &format!("  {}", detail.unwrap_or_default()));
-            }
-            _ => {}
+fn tell(_: &Stage, event: &Event, text: &mut String) {
+    match event.name {
+        Asked::NAME => told(event, |asked: Asked| {
+            let Asked {
+                question,
+                server,
+                over,
+            } = asked;
+            line(text, &format!("{question} asked of {server} over {over}"));
+        }),
+        Ignored::NAME => told(event, |ignored: Ignored| {
+            line(text, &format!("  ignored a message: {}", ignored.why));
+        }),
+        Truncated::NAME => told(event, |truncated: Truncated| {
+            let bytes = truncated.bytes;
+            line(text, &format!("  truncated after {bytes} bytes, so again"));
+        }),
+        Answered::NAME => told(event, |answered: Answered| answer(&answered, text)),
+        Phases::NAME => told(event, |phases: Phases| {
+            let took = Phase::ALL.iter().filter_map(|phase| {
+                let seconds = phases.seconds.get(phase.label())?;
+                let took = std::time::Duration::try_from_secs_f64(*seconds).ok()?;
+                Some(format!("{} {} ms", phase.label(), milliseconds(took)))
+            });
+            line(text, &format!("  {}", took.collect::<Vec<_>>().join(", ")));
+        }),
+        Unanswered::NAME => told(event, |unanswered: Unanswered| {
+            let seconds = unanswered.seconds;
+            line(
+                text,
+                &format!("  no answer within {seconds:.1} s, so again"),
+            );
+        }),
+        "not_connected" => {
+            let detail = event.fields.get("detail");
+            let detail = detail.and_then(|detail| detail.as_str());
+            line(text, &format!("  {}", detail.unwrap_or_default()));
         }
+        _ => {}
     }
-
-    fn finished(&mut self, target: usize, run: &Run, page: &mut String) {
-        if !page.is_empty() {
-            page.push('\n');
-        }
-        page.push_str(&std::mem::take(&mut self.texts[target]));
-        let took = milliseconds(run.duration);
-        let end = match &run.result {
-            Ok(()) => format!("good, in {took} ms"),
-            Err(fault) => {
-                let end = format!("{}, after {took} ms: {fault}", fault.reason());
-                red(&end, self.stage.color)
-            }
-        };
-        let targets: &[Arc<Target>] = &self.stage.targets;
-        line(page, &format!("{}: {end}", targets[target].address));
-    }
-
-    fn summary(&mut self, _: &mut String) {}
 }
 
 fn told<T: serde::de::DeserializeOwned>(event: &Event, tell: impl FnOnce(T)) {

@@ -38,7 +38,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use leadsman_core::{Cause, Command, Plugin, Subject, inventory};
+use leadsman_core::{Cause, Command, Difference, Plugin, Subject, inventory};
 
 use options::DnsOptions;
 
@@ -46,6 +46,7 @@ inventory::submit! {
     Plugin::new::<DnsOptions>("dns", "Answer of a DNS server, with the time of each phase")
         .docs(include_str!("../README.md"))
         .metrics(metrics::ALL)
+        .differs(DIFFERENCES)
         .causes(&[
             Cause::Closed,
             Cause::Mismatch,
@@ -78,3 +79,36 @@ inventory::submit! {
             ..Command::new("dns", "SERVER")
         })
 }
+
+/// Where it is not as `blackbox_exporter`'s prober.
+const DIFFERENCES: &[Difference] = &[
+    Difference::always(
+        "Only what answers the question counts: messages with another id or question are left out \
+         and the wait goes on.",
+    ),
+    Difference::always("The time of a phase that was not reached is absent, not 0.").mimicked(),
+    Difference::always("What a certificate says is known although it was refused."),
+    Difference::where_set(
+        "dns_over_tls",
+        "true",
+        "TCP is meant where transport_protocol is left out, and every run fails there.",
+    ),
+    Difference::with(
+        "validate_answer_rrs.fail_if_all_match_regexp",
+        "fail_if_all_match_regexp fails where all records match, as its name says, not where they \
+         do not.",
+    )
+    .mimicked(),
+    Difference::with(
+        "validate_authority_rrs.fail_if_all_match_regexp",
+        "fail_if_all_match_regexp fails where all records match, as its name says, not where they \
+         do not.",
+    )
+    .mimicked(),
+    Difference::with(
+        "validate_additional_rrs.fail_if_all_match_regexp",
+        "fail_if_all_match_regexp fails where all records match, as its name says, not where they \
+         do not.",
+    )
+    .mimicked(),
+];

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod course;
+mod draw;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod health;
@@ -27,7 +28,7 @@ mod status;
 mod tests;
 mod verdict;
 
-use leadsman_core::{Cause, Command, Plugin, inventory};
+use leadsman_core::{Cause, Command, Difference, Plugin, inventory};
 
 use options::GrpcOptions;
 
@@ -35,6 +36,7 @@ inventory::submit! {
     Plugin::new::<GrpcOptions>("grpc", "Health of a gRPC server, by its own word")
         .docs(include_str!("../README.md"))
         .metrics(metrics::ALL)
+        .differs(DIFFERENCES)
         .causes(&[
             Cause::Closed,
             Cause::Protocol,
@@ -48,6 +50,24 @@ inventory::submit! {
         ])
         .command(Command {
             shorts: &[('I', "source_ip_address")],
+            draw: Some(draw::draw),
             ..Command::new("grpc", "HOST:PORT")
         })
 }
+
+/// Where it is not as `blackbox_exporter`'s prober.
+const DIFFERENCES: &[Difference] = &[
+    Difference::always("The timeout ends the run, and the server is told of it."),
+    Difference::always(
+        "The address family that is preferred is the one that is asked, and an IPv6 address may be \
+         the target.",
+    )
+    .mimicked(),
+    Difference::always(
+        "probe_grpc_status_code is absent where nobody could be asked, not 0, which means OK.",
+    )
+    .mimicked(),
+    Difference::always("Without a section grpc, ip_protocol_fallback is true, as with one.")
+        .mimicked(),
+    Difference::always("All addresses of a name are tried in turn, not the first alone."),
+];

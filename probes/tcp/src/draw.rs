@@ -3,58 +3,19 @@
 //! Who was reached, what its certificate is, what was said with the time of each line, and a bar of
 //! the phases to scale. Several targets take turns, each whole. Whatever the peer said is escaped.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use leadsman_core::draw::{Draw, Stage, red};
-use leadsman_core::{Event, Run, Target};
+use leadsman_core::Event;
+use leadsman_core::draw::{Draw, Stage, blocks};
 use leadsman_dial::bars;
 
 use crate::events::{Connected, Heard, Phases, Secured, Sent};
 
 /// A drawing for as many targets as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
-    let texts = vec![String::new(); stage.targets.len()];
-    Box::new(Blocks { stage, texts })
-}
-
-/// What is to be shown of each target once its run is over.
-#[derive(Debug)]
-struct Blocks {
-    stage: Stage,
-    texts: Vec<String>,
-}
-
-impl Draw for Blocks {
-    fn event(&mut self, target: usize, event: &Event, _: &mut String) {
-        let text = told(event, self.stage.width);
-        self.texts[target].push_str(&text.unwrap_or_default());
-    }
-
-    fn finished(&mut self, target: usize, run: &Run, page: &mut String) {
-        if !page.is_empty() {
-            page.push('\n');
-        }
-        let mut text = std::mem::take(&mut self.texts[target]);
-        if let Err(fault) = &run.result {
-            // It is told below.
-            text = text.replacen(&format!("{fault}\n"), "", 1);
-        }
-        page.push_str(&text);
-        let took = run.duration.as_secs_f64() * 1e3;
-        let end = match &run.result {
-            Ok(()) => format!("good, in {took:.1} ms"),
-            Err(fault) => {
-                let end = format!("{}, after {took:.1} ms: {fault}", fault.reason());
-                red(&end, self.stage.color)
-            }
-        };
-        let targets: &[Arc<Target>] = &self.stage.targets;
-        writeln!(page, "{}: {end}", targets[target].address).expect(INFALLIBLE);
-    }
-
-    fn summary(&mut self, _: &mut String) {}
+    blocks(stage, |stage, event, text| {
+        text.push_str(&told(event, stage.width).unwrap_or_default());
+    })
 }
 
 /// What is shown of an event.
@@ -132,8 +93,6 @@ const PHASES: [&str; 5] = ["resolve", "connect", "tls", "dialogue", "starttls"];
 
 /// Days that nobody lives to see.
 const FOREVER: i64 = 365 * 100;
-
-const INFALLIBLE: &str = "a String takes whatever is written to it";
 
 #[cfg(test)]
 mod tests {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use leadsman_core::{
-    Cause, Command, Context, Fault, Options, OptionsError, Plugin, Preference, Probe, Target,
-    async_trait, inventory,
+    Cause, Command, Context, Difference, Fault, Options, OptionsError, Plugin, Preference, Probe,
+    Target, async_trait, inventory,
 };
 use leadsman_dial::{Connected, Peer, Step, TlsCache, TlsOptions, connect, in_time};
 use schemars::JsonSchema;
@@ -21,6 +21,7 @@ inventory::submit! {
     Plugin::new::<TcpOptions>("tcp", "Connection to a port, and what is said over it")
         .docs(include_str!("../README.md"))
         .metrics(ALL_OF_TCP)
+        .differs(DIFFERENCES)
         .causes(&[
             Cause::Closed,
             Cause::Mismatch,
@@ -38,6 +39,22 @@ inventory::submit! {
             ..Command::new("tcp", "HOST:PORT")
         })
 }
+
+/// Where it is not as `blackbox_exporter`'s prober.
+const DIFFERENCES: &[Difference] = &[
+    Difference::always("All addresses of a name are tried in turn, not the first alone.")
+        .mimicked(),
+    Difference::always("What a certificate says is known although it was refused."),
+    Difference::with("query_response", BYTES).mimicked(),
+    Difference::with("query_response", LABELS),
+];
+
+/// What is different about `expect_bytes`.
+pub(crate) const BYTES: &str = "The bytes of expect_bytes may come in several segments, and those \
+     count that came behind a line; where send_bytes takes the place of send, no line feed is added.";
+/// What is different about `labels`.
+pub(crate) const LABELS: &str = "Several steps may have labels, which ends the request there from \
+     0.26 to 0.28.";
 
 /// Options of the TCP probe.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

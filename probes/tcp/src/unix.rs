@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::{
-    Cause, Command, Context, Fault, Options, OptionsError, Plugin, Probe, Target, async_trait,
-    inventory,
+    Cause, Command, Context, Difference, Fault, Options, OptionsError, Plugin, Probe, Target,
+    async_trait, inventory,
 };
 use leadsman_dial::{Peer, Step, TlsCache, TlsOptions, in_time};
 use schemars::JsonSchema;
@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::metrics::{ALL_OF_UNIX, OF_UNIX};
 use crate::script::{self, Script};
+use crate::tcp::{BYTES, LABELS};
 use crate::trip::{Phase, Trip};
 use crate::{draw, events};
 
@@ -23,6 +24,7 @@ inventory::submit! {
     Plugin::new::<UnixOptions>("unix", "Connection to a unix socket, and what is said over it")
         .docs(include_str!("../UNIX.md"))
         .metrics(ALL_OF_UNIX)
+        .differs(DIFFERENCES)
         .causes(&[
             Cause::Closed,
             Cause::Mismatch,
@@ -38,6 +40,13 @@ inventory::submit! {
             ..Command::new("unix", "PATH")
         })
 }
+
+/// Where it is not as `blackbox_exporter`'s prober.
+const DIFFERENCES: &[Difference] = &[
+    Difference::always("What a certificate says is known although it was refused."),
+    Difference::with("query_response", BYTES).mimicked(),
+    Difference::with("query_response", LABELS),
+];
 
 /// Options of the probe of unix sockets.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

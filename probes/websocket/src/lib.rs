@@ -17,6 +17,7 @@
 
 mod course;
 mod dialogue;
+mod draw;
 mod metrics;
 mod options;
 mod probe;
@@ -25,7 +26,7 @@ mod target;
 mod tests;
 mod upgrade;
 
-use leadsman_core::{Cause, Command, Plugin, inventory};
+use leadsman_core::{Cause, Command, Difference, Plugin, inventory};
 
 use options::WebsocketOptions;
 
@@ -33,6 +34,7 @@ inventory::submit! {
     Plugin::new::<WebsocketOptions>("websocket", "Whether a WebSocket opens, and what is said there")
         .docs(include_str!("../README.md"))
         .metrics(metrics::ALL)
+        .differs(DIFFERENCES)
         .causes(&[
             Cause::Closed,
             Cause::Mismatch,
@@ -47,6 +49,14 @@ inventory::submit! {
         ])
         .command(Command {
             shorts: &[('I', "source_ip_address")],
+            draw: Some(draw::draw),
             ..Command::new("websocket", "URL")
         })
 }
+
+/// Where it is not as `blackbox_exporter`'s prober.
+const DIFFERENCES: &[Difference] = &[
+    Difference::always("All addresses of a name are tried in turn, not the first alone."),
+    Difference::always("A message is at most 1 MiB; a longer one fails the run."),
+    Difference::always("What a certificate says is known although it was refused."),
+];

@@ -4,79 +4,42 @@
 //! that it is plain where the time went. Several targets take turns, each whole.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use leadsman_core::draw::{Draw, Stage};
-use leadsman_core::{Event, Run, Target};
+use leadsman_core::Event;
+use leadsman_core::draw::{Draw, Stage, blocks};
 use leadsman_dial::bars;
 
 use super::events::{Hop, Request, Response};
 
 /// A drawing for as many URLs as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
-    let texts = vec![String::new(); stage.targets.len()];
-    Box::new(Blocks { stage, texts })
+    blocks(stage, tell)
 }
 
-/// What is to be shown of each target once its run is over.
-#[derive(Debug)]
-struct Blocks {
-    stage: Stage,
-    texts: Vec<String>,
-}
-
-impl Draw for Blocks {
-    fn event(&mut self, target: usize, event: &Event, _: &mut String) {
-        let text = &mut self.texts[target];
-        match event.name {
-            Request::NAME => {
-                if let Some(request) = event.read() {
-                    asked(&request, text);
-                }
+fn tell(stage: &Stage, event: &Event, text: &mut String) {
+    match event.name {
+        Request::NAME => {
+            if let Some(request) = event.read() {
+                asked(&request, text);
             }
-            Response::NAME => {
-                if let Some(response) = event.read() {
-                    answered(&response, text);
-                }
-            }
-            Hop::NAME => {
-                if let Some(hop) = event.read() {
-                    phases(&hop, self.stage.width, text);
-                }
-            }
-            "not_connected" => {
-                let detail = event
-                    .fields
-                    .get("detail")
-                    .and_then(|detail| detail.as_str());
-                line(text, &format!("  {}", detail.unwrap_or_default()));
-            }
-            _ => {}
         }
-    }
-
-    fn finished(&mut self, target: usize, run: &Run, page: &mut String) {
-        if !page.is_empty() {
-            page.push('\n');
-        }
-        page.push_str(&std::mem::take(&mut self.texts[target]));
-        let took = run.duration.as_secs_f64() * 1e3;
-        let end = match &run.result {
-            Ok(()) => format!("good, in {took:.1} ms"),
-            Err(fault) => {
-                let end = format!("{}, after {took:.1} ms: {fault}", fault.reason());
-                if self.stage.color {
-                    format!("\x1b[31m{end}\x1b[0m")
-                } else {
-                    end
-                }
+        Response::NAME => {
+            if let Some(response) = event.read() {
+                answered(&response, text);
             }
-        };
-        let targets: &[Arc<Target>] = &self.stage.targets;
-        line(page, &format!("{}: {end}", targets[target].address));
+        }
+        Hop::NAME => {
+            if let Some(hop) = event.read() {
+                phases(&hop, stage.width, text);
+            }
+        }
+        "not_connected" => {
+            let detail = event.fields.get("detail");
+            let detail = detail.and_then(|detail| detail.as_str());
+            line(text, &format!("  {}", detail.unwrap_or_default()));
+        }
+        _ => {}
     }
-
-    fn summary(&mut self, _: &mut String) {}
 }
 
 fn asked(request: &Request, text: &mut String) {

@@ -6,80 +6,50 @@
 
 use std::fmt::Write as _;
 
-use leadsman_core::draw::{Draw, Stage, red};
-use leadsman_core::{Event, Run};
+use leadsman_core::Event;
+use leadsman_core::draw::{Draw, Stage, blocks};
 
 use super::events::{Connected, Heard, Mx, Phases, Resolved, Said, Secured};
 use super::phase::PHASES;
 
 /// A drawing for as many targets as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
-    let texts = vec![String::new(); stage.targets.len()];
-    Box::new(Dialogues { stage, texts })
+    blocks(stage, tell)
 }
 
-/// What is to be shown of each target once its run is over.
-#[derive(Debug)]
-struct Dialogues {
-    stage: Stage,
-    texts: Vec<String>,
-}
-
-impl Draw for Dialogues {
-    fn event(&mut self, target: usize, event: &Event, _: &mut String) {
-        let text = &mut self.texts[target];
-        match event.name {
-            Mx::NAME => told(event, |mx| exchangers(&mx, text)),
-            Resolved::NAME => told(event, |resolved| host(&resolved, text)),
-            Connected::NAME => told(event, |Connected { host, peer, at }| {
-                line(text, at, "===", &format!("Connected to {host} at {peer}."));
-            }),
-            Secured::NAME => told(event, |secured| tls(&secured, text)),
-            Said::NAME => told(event, |said: Said| {
-                let mark = if said.secure { " ~>" } else { " ->" };
-                for words in &said.lines {
-                    line(text, said.at, mark, words);
-                }
-            }),
-            Heard::NAME => told(event, |heard: Heard| {
-                let mark = if heard.secure { "<~ " } else { "<- " };
-                let last = heard.lines.len().saturating_sub(1);
-                for (index, words) in heard.lines.iter().enumerate() {
-                    let between = if index == last { ' ' } else { '-' };
-                    let words = format!("{}{between}{words}", heard.code);
-                    line(text, heard.at, mark, &words);
-                }
-            }),
-            "not_connected" => {
-                let detail = event.fields.get("detail").and_then(|d| d.as_str());
-                let detail = detail.unwrap_or_default();
-                writeln!(text, "{:>10}  *** {detail}", "").expect(TAKES);
+fn tell(stage: &Stage, event: &Event, text: &mut String) {
+    match event.name {
+        Mx::NAME => told(event, |mx| exchangers(&mx, text)),
+        Resolved::NAME => told(event, |resolved| host(&resolved, text)),
+        Connected::NAME => told(event, |Connected { host, peer, at }| {
+            line(text, at, "===", &format!("Connected to {host} at {peer}."));
+        }),
+        Secured::NAME => told(event, |secured| tls(&secured, text)),
+        Said::NAME => told(event, |said: Said| {
+            let mark = if said.secure { " ~>" } else { " ->" };
+            for words in &said.lines {
+                line(text, said.at, mark, words);
             }
-            Phases::NAME => told(event, |ended| {
-                phases(&ended, self.stage.width, self.stage.utf8, text);
-            }),
-            _ => {}
-        }
-    }
-
-    fn finished(&mut self, target: usize, run: &Run, page: &mut String) {
-        if !page.is_empty() {
-            page.push('\n');
-        }
-        page.push_str(&std::mem::take(&mut self.texts[target]));
-        let took = run.duration.as_secs_f64() * 1e3;
-        let end = match &run.result {
-            Ok(()) => format!("good, in {took:.1} ms"),
-            Err(fault) => {
-                let end = format!("{}, after {took:.1} ms: {fault}", fault.reason());
-                red(&end, self.stage.color)
+        }),
+        Heard::NAME => told(event, |heard: Heard| {
+            let mark = if heard.secure { "<~ " } else { "<- " };
+            let last = heard.lines.len().saturating_sub(1);
+            for (index, words) in heard.lines.iter().enumerate() {
+                let between = if index == last { ' ' } else { '-' };
+                let words = format!("{}{between}{words}", heard.code);
+                line(text, heard.at, mark, &words);
             }
-        };
-        let address = &self.stage.targets[target].address;
-        writeln!(page, "{address}: {end}").expect(TAKES);
+        }),
+        "not_connected" => {
+            let detail = event.fields.get("detail").and_then(|d| d.as_str());
+            let detail = detail.unwrap_or_default();
+            writeln!(text, "{:>10}  *** {detail}", "").expect(TAKES);
+        }
+        Phases::NAME => told(event, |ended| {
+            phases(&ended, stage.width, stage.utf8, text);
+        }),
+        _ => {}
     }
-
-    fn summary(&mut self, _: &mut String) {}
 }
 
 fn told<T: serde::de::DeserializeOwned>(event: &Event, show: impl FnOnce(T)) {

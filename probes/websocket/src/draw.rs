@@ -1,0 +1,77 @@
+//! How is a run shown to a person?
+//!
+//! How the request was answered, the messages each way, and a bar of the phases to scale. Whatever
+//! the server said is escaped.
+
+use leadsman_core::Event;
+use leadsman_core::draw::{Draw, Stage, blocks};
+use leadsman_dial::bars;
+
+/// A drawing for as many targets as there are on the stage.
+pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
+    blocks(stage, |stage, event, text| {
+        text.push_str(&told(event, stage.width).unwrap_or_default());
+    })
+}
+
+/// What is shown of an event.
+fn told(event: &Event, width: usize) -> Option<String> {
+    let field = |name: &str| event.fields.get(name)?.as_str();
+    let message = |sign: char| Some(format!("  {sign} {}\n", field("message")?.escape_debug()));
+    Some(match event.name {
+        "not_connected" => format!("  {}\n", field("detail")?),
+        "response" => {
+            let status = event.fields.get("status")?.as_u64()?;
+            let over = field("tls").map_or_else(String::new, |tls| format!(" over {tls}"));
+            format!("{status} from {}{over}\n", field("peer")?)
+        }
+        "received" => message('<')?,
+        "sent" => message('>')?,
+        "phases" => {
+            let seconds =
+                |phase: &&'static str| Some((*phase, event.fields.get(*phase)?.as_f64()?));
+            bars(
+                &PHASES.iter().filter_map(seconds).collect::<Vec<_>>(),
+                width,
+            )
+        }
+        _ => return None,
+    })
+}
+
+/// In the order in which they happen.
+const PHASES: [&str; 6] = [
+    "resolve",
+    "connect",
+    "tls",
+    "processing",
+    "transfer",
+    "close",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_goes_each_way_and_cannot_steer_the_terminal() {
+        fn check(name: &'static str, fields: &Value, expected: &str) {
+            let event = Event {
+                at: SystemTime::UNIX_EPOCH,
+                name,
+                fields: fields.as_object().unwrap().clone(),
+            };
+            assert_eq!(told(&event, 40).unwrap_or_default(), expected);
+        }
+        let response = json!({ "status": 101, "peer": "127.0.0.1:80", "tls": null });
+        check("response", &response, "101 from 127.0.0.1:80\n");
+        let message = json!({ "message": "a\u{1b}[2J", "bytes": 5 });
+        check("received", &message, "  < a\\u{1b}[2J\n");
+        check("sent", &message, "  > a\\u{1b}[2J\n");
+        check("closed", &json!({ "politely": true }), "");
+    }
+}
