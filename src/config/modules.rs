@@ -2,7 +2,7 @@
 //!
 //! The shape is `blackbox_exporter`'s: a prober, a timeout, and a section of options for each
 //! prober, of which only the one that is named counts. A prober that is not linked is a mistake, as
-//! it is there since 0.28: what is known while the file is read should not wait for a request.
+//! it is there after 0.28: what is known while the file is read should not wait for a request.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

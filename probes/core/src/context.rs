@@ -291,7 +291,7 @@ impl<'a> Context<'a> {
         let found = tokio::join!(preference.look_up(host, resolver), resolver.alias(host));
         *self.looking_up() = None;
         let (addresses, alias) = found;
-        Ok((addresses?, alias))
+        Ok((self.let_through(host, addresses?)?, alias))
     }
 
     /// Whoever asks this DNS server; `None` where it is the host's.
