@@ -29,6 +29,8 @@ use leadsman_core::{Plugin, Registry, ResponderPlugin, ServeCommand};
 use crate::by_hand::{ByHand, SweepByHand};
 use crate::responders::Wanted;
 
+use self::properties::Properties;
+
 pub(crate) use self::about::About;
 pub(crate) use self::run::{LogFormat, LogLevel, RunArgs};
 
@@ -78,7 +80,10 @@ pub(crate) fn ask(
     audience: Audience,
 ) -> Result<Ask, clap::Error> {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let mut tree = branch(registry, arguments.get(1)).unwrap_or_else(|| tree(registry));
+    let (mut tree, properties) = match branch(registry, arguments.get(1)) {
+        Some((branch, properties)) => (branch, Some(properties)),
+        None => (tree(registry), None),
+    };
     let matches = tree.try_get_matches_from_mut(arguments)?;
     let Some((name, given)) = matches.subcommand() else {
         return run::read(&mut tree, &matches);
@@ -99,7 +104,8 @@ pub(crate) fn ask(
         verb => {
             let command = subcommand(&mut tree, verb);
             if let Some((plugin, offer)) = offered(registry).find(|(_, offer)| offer.name == verb) {
-                return flags::read(plugin, offer, command, given, audience);
+                let properties = properties.unwrap_or_else(|| Properties::new(plugin, offer));
+                return flags::read(plugin, offer, properties, command, given, audience);
             }
             let (responder, offer) = served(registry)
                 .find(|(_, offer)| offer.name == verb)
@@ -109,12 +115,15 @@ pub(crate) fn ask(
     })
 }
 
-/// Of all that can be asked for the command of a plugin alone, if the first argument names one: to
-/// make the flags of all plugins from their schemas takes longer than many a probe.
-fn branch(registry: &Registry, first: Option<&OsString>) -> Option<Command> {
+/// Of all that can be asked for the command of a plugin alone, with its options, if the first
+/// argument names one: to make the flags of all plugins from their schemas takes longer than many a
+/// probe.
+fn branch(registry: &Registry, first: Option<&OsString>) -> Option<(Command, Properties)> {
     let (plugin, offer) =
         offered(registry).find(|(_, offer)| first.is_some_and(|first| first == offer.name))?;
-    Some(root().subcommand(flags::command(plugin, offer)))
+    let properties = Properties::new(plugin, offer);
+    let command = flags::command(plugin, offer, &properties);
+    Some((root().subcommand(command), properties))
 }
 
 /// All that can be asked for.
@@ -135,7 +144,10 @@ fn tree(registry: &Registry) -> Command {
             .arg(file())
             .arg(explain()),
     ];
-    let by_hand = offered(registry).map(|(plugin, offer)| flags::command(plugin, offer));
+    let by_hand = offered(registry).map(|(plugin, offer)| {
+        let properties = Properties::new(plugin, offer);
+        flags::command(plugin, offer, &properties)
+    });
     let served = served(registry).map(|(responder, offer)| serve::command(responder, offer));
     let about = [
         Command::new("list")

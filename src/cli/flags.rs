@@ -18,7 +18,11 @@ use super::{Ask, Audience, json, sweep};
 use crate::by_hand::{Aimed, ByHand, SweepByHand};
 
 /// The subcommand of a plugin that has one.
-pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Command) -> Command {
+pub(super) fn command(
+    plugin: &'static Plugin,
+    offer: &'static leadsman_core::Command,
+    properties: &Properties,
+) -> Command {
     let is_taken = |letter| {
         let mut shorts = offer.shorts.iter().map(|(short, _)| *short);
         let mut words = offer.words.iter().map(|(short, ..)| *short);
@@ -39,7 +43,6 @@ pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Co
             "Give up after this time [default: 10s]"
         });
     let target = Arg::new("target").value_name(offer.target).num_args(1..);
-    let properties = Properties::new(plugin, offer);
     let (target, sweep) = if properties.sweeps {
         let target = target
             .required_unless_present("file")
@@ -87,11 +90,11 @@ pub(super) fn command(plugin: &'static Plugin, offer: &'static leadsman_core::Co
 pub(super) fn read(
     plugin: &'static Plugin,
     offer: &'static leadsman_core::Command,
+    properties: Properties,
     command: &mut Command,
     given: &ArgMatches,
     audience: Audience,
 ) -> Result<Ask, clap::Error> {
-    let properties = Properties::new(plugin, offer);
     let properties = match audience {
         Audience::Watching => properties,
         Audience::Absent => properties.unwatched(),

@@ -109,14 +109,13 @@ impl Properties {
         for (name, value) in self.ways.defaults.iter().chain(self.instead) {
             Assignment::word(name, value).plant(&mut tree);
         }
-        for (name, property) in self.all() {
-            let flag = self.flag(name, property);
-            // Defaults are only shown: the plugin has them already.
-            let typed = |flag: &Arg| {
-                given.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine)
-            };
-            if flag.is_some_and(|flag| typed(&flag)) {
-                Assignment::word(name, &required::<String>(given, &id(name))).plant(&mut tree);
+        for (name, _) in self.all() {
+            let id = id(name);
+            // Defaults are only shown: the plugin has them already. Not every option has a flag.
+            let typed = given.try_contains_id(&id).is_ok_and(|given| given)
+                && given.value_source(&id) == Some(ValueSource::CommandLine);
+            if typed {
+                Assignment::word(name, &required::<String>(given, &id)).plant(&mut tree);
             }
         }
         if let Some(subject) = self.ways.subject {

@@ -90,7 +90,7 @@ fn the_command_of_a_plugin_reads_the_same_alone() {
             .to_string()
     };
     for (_, offer) in offered(&registry) {
-        let alone = branch(&registry, Some(&offer.name.into())).expect("a plugin's");
+        let (alone, _) = branch(&registry, Some(&offer.name.into())).expect("a plugin's");
         assert_eq!(alone.get_subcommands().count(), 1);
         assert_eq!(help(alone, offer.name), help(tree(&registry), offer.name));
     }
