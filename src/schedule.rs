@@ -17,15 +17,15 @@
 //! stays where it was until the next start.
 
 mod grid;
+mod ring;
 
-use std::cmp::Reverse;
-use std::collections::binary_heap::PeekMut;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
 use self::grid::Point;
 pub(crate) use self::grid::{Anchor, Identity, Interval};
+use self::ring::{Ring, Wake};
 
 /// Decides which slots start now, and which have missed their time.
 #[derive(Debug)]
@@ -35,10 +35,8 @@ pub(crate) struct Schedule {
     entries: Vec<Entry>,
     /// Where `add` goes first: places of removed slots, in their next generation.
     vacant: Vec<Slot>,
-    /// The next grid point of every slot, in flight or not, and of some that were removed.
-    wakes: BinaryHeap<Reverse<Wake>>,
-    /// How many slots have which interval.
-    intervals: BTreeMap<Interval, usize>,
+    /// The next grid points of the slots of each interval.
+    rings: BTreeMap<Interval, Ring>,
     /// Before this the schedule is not looked at again.
     rest: Point,
     missed: Missed,
@@ -53,8 +51,7 @@ impl Schedule {
             seed,
             entries: Vec::new(),
             vacant: Vec::new(),
-            wakes: BinaryHeap::new(),
-            intervals: BTreeMap::new(),
+            rings: BTreeMap::new(),
             rest: Point::default(),
             missed: Missed::default(),
         }
@@ -76,11 +73,13 @@ impl Schedule {
             Some(vacant) => *vacant = entry,
             None => self.entries.push(entry),
         }
-        *self.intervals.entry(interval).or_default() += 1;
         let now = self.anchor.point(now);
         self.rest = self.rest.min(interval.rest_after(now));
         let at = interval.next_point(identity.phase(self.seed, interval), now);
-        self.wakes.push(Reverse(Wake { at, slot }));
+        self.rings
+            .entry(interval)
+            .or_default()
+            .add(Wake { at, slot });
         slot
     }
 
@@ -91,29 +90,20 @@ impl Schedule {
             return;
         };
         entry.generation = entry.generation.wrapping_add(1);
-        if let Some(alike) = self.intervals.get_mut(&entry.interval) {
-            *alike -= 1;
-            if *alike == 0 {
-                self.intervals.remove(&entry.interval);
+        let (interval, generation) = (entry.interval, entry.generation);
+        self.vacant.push(Slot { generation, ..slot });
+        if let Some(ring) = self.rings.get_mut(&interval) {
+            ring.removed(|wake| is_live(&self.entries, wake.slot));
+            if ring.is_empty() {
+                self.rings.remove(&interval);
             }
-        }
-        self.vacant.push(Slot {
-            generation: entry.generation,
-            ..slot
-        });
-        // Stale wakes go when they come up. With long intervals that may be never, so that a
-        // flapping target list would grow the heap: clear it when they are the majority.
-        if self.wakes.len() > 2 * (self.entries.len() - self.vacant.len()) {
-            let entries = &mut self.entries;
-            self.wakes
-                .retain(|wake| live(entries, wake.0.slot).is_some());
         }
     }
 
     /// When to call [`due`](Self::due) next; `None` if nothing is planned. It may be for nothing:
     /// the time may be that of a removed slot, or of one still in flight.
     pub(crate) fn next(&self) -> Option<Instant> {
-        let next = self.wakes.peek()?.0.at;
+        let next = self.rings.values().filter_map(Ring::next).min()?;
         Some(self.anchor.instant(next.max(self.rest)))
     }
 
@@ -122,46 +112,45 @@ impl Schedule {
     pub(crate) fn due(&mut self, now: Instant, due: &mut Vec<Due>) {
         let now = self.anchor.point(now);
         let before = due.len();
-        self.collect(now, due);
+        for ring in self.rings.values_mut() {
+            ring.sort();
+            while let Some(wake) = ring.pop(now) {
+                let Some(entry) = live(&mut self.entries, wake.slot) else {
+                    continue;
+                };
+                let lost = entry.interval.points_lost(wake.at, now);
+                self.missed.overload += lost;
+                let planned = entry.interval.later(wake.at, lost);
+                if planned > now {
+                    ring.put(Wake {
+                        at: planned,
+                        ..wake
+                    });
+                    continue;
+                }
+                let next = entry.interval.later(planned, 1);
+                ring.put(Wake { at: next, ..wake });
+                match entry.state {
+                    State::Idle => {
+                        entry.state = State::InFlight;
+                        due.push(Due {
+                            slot: wake.slot,
+                            planned: self.anchor.instant(planned),
+                        });
+                    }
+                    State::InFlight => entry.state = State::Tardy(planned),
+                    State::Tardy(_) => {
+                        self.missed.overrun += 1;
+                        entry.state = State::Tardy(planned);
+                    }
+                }
+            }
+        }
         if due.len() > before
-            && let Some((shortest, _)) = self.intervals.first_key_value()
+            && let Some((shortest, _)) = self.rings.first_key_value()
         {
             self.rest = shortest.rest_after(now);
-        }
-    }
-
-    fn collect(&mut self, now: Point, due: &mut Vec<Due>) {
-        while let Some(mut top) = self.wakes.peek_mut() {
-            let Wake { at, slot } = top.0;
-            if at > now {
-                return;
-            }
-            let Some(entry) = live(&mut self.entries, slot) else {
-                PeekMut::pop(top);
-                continue;
-            };
-            let lost = entry.interval.points_lost(at, now);
-            self.missed.overload += lost;
-            let planned = entry.interval.later(at, lost);
-            if planned > now {
-                top.0.at = planned;
-                continue;
-            }
-            top.0.at = entry.interval.later(planned, 1);
-            match entry.state {
-                State::Idle => {
-                    entry.state = State::InFlight;
-                    due.push(Due {
-                        slot,
-                        planned: self.anchor.instant(planned),
-                    });
-                }
-                State::InFlight => entry.state = State::Tardy(planned),
-                State::Tardy(_) => {
-                    self.missed.overrun += 1;
-                    entry.state = State::Tardy(planned);
-                }
-            }
+            due[before..].sort_by_key(|due| due.planned);
         }
     }
 
@@ -224,13 +213,6 @@ pub(crate) struct Missed {
     pub(crate) overload: u64,
 }
 
-/// The next grid point of a slot; ordered by time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Wake {
-    at: Point,
-    slot: Slot,
-}
-
 #[derive(Debug)]
 struct Entry {
     interval: Interval,
@@ -250,6 +232,10 @@ fn live(entries: &mut [Entry], slot: Slot) -> Option<&mut Entry> {
     entries
         .get_mut(slot.index())
         .filter(|entry| entry.generation == slot.generation)
+}
+
+fn is_live(entries: &[Entry], slot: Slot) -> bool {
+    entries[slot.index()].generation == slot.generation
 }
 
 #[cfg(test)]
