@@ -201,22 +201,23 @@ impl<'a> Context<'a> {
     ///
     /// An address in place of a name is taken as it is, if its family is acceptable.
     pub async fn resolve(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
-        let begin = self.looks_up();
+        self.looks_up();
         let found = match preference.take_literally(host) {
             // Written in the one way that there is. To write it anew would be a twelfth of what an
-            // echo costs this program.
+            // echo costs this program, and to time what takes no time another.
             Some(Ok(address @ IpAddr::V4(_))) if self.fenced.is_none() => {
-                self.looked_up_as(host, begin, address, host);
+                self.looked_up_as(host, Duration::ZERO, address, host);
                 return Ok(address);
             }
-            Some(found) => found.and_then(|address| Ok(self.let_through(host, vec![address])?[0])),
+            Some(found) => {
+                let found = found.and_then(|address| self.let_through(host, vec![address]));
+                self.looked_up(host, Duration::ZERO, found.as_deref().ok());
+                found
+            }
             // In a box, for it is large and most targets are addresses.
-            None => Box::pin(self.addresses(host, preference))
-                .await
-                .map(|addresses| addresses[0]),
+            None => Box::pin(self.resolve_all(host, preference)).await,
         };
-        self.looked_up(host, begin, found.as_ref().ok());
-        found
+        Ok(found?[0])
     }
 
     /// The same for a probe that tries one address after the other: all of the family that was
@@ -226,10 +227,10 @@ impl<'a> Context<'a> {
         host: &str,
         preference: Preference,
     ) -> Result<Vec<IpAddr>, Fault> {
-        let begin = self.looks_up();
+        self.looks_up();
+        let begin = Instant::now();
         let found = self.addresses(host, preference).await;
-        let first = found.as_ref().ok().and_then(|addresses| addresses.first());
-        self.looked_up(host, begin, first);
+        self.looked_up(host, begin.elapsed(), found.as_deref().ok());
         found
     }
 
@@ -309,22 +310,21 @@ impl<'a> Context<'a> {
         found.map(Some)
     }
 
-    fn looks_up(&self) -> Instant {
+    fn looks_up(&self) {
         self.enter("resolve");
         self.set(&common::PROTOCOL, 0.0);
         self.set(&common::ADDRESS_HASH, 0.0);
-        Instant::now()
     }
 
-    fn looked_up(&self, host: &str, begin: Instant, found: Option<&IpAddr>) {
-        match found {
-            Some(address) => self.looked_up_as(host, begin, *address, &address.to_string()),
-            None => self.set(&common::LOOKUP, begin.elapsed().as_secs_f64()),
+    fn looked_up(&self, host: &str, took: Duration, found: Option<&[IpAddr]>) {
+        match found.and_then(<[IpAddr]>::first) {
+            Some(address) => self.looked_up_as(host, took, *address, &address.to_string()),
+            None => self.set(&common::LOOKUP, took.as_secs_f64()),
         }
     }
 
-    fn looked_up_as(&self, host: &str, begin: Instant, address: IpAddr, text: &str) {
-        self.set(&common::LOOKUP, begin.elapsed().as_secs_f64());
+    fn looked_up_as(&self, host: &str, took: Duration, address: IpAddr, text: &str) {
+        self.set(&common::LOOKUP, took.as_secs_f64());
         self.address_as(address, text);
         self.event("resolved", || json!({ "host": host, "address": address }));
     }
