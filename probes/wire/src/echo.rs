@@ -56,7 +56,11 @@ impl Cookies {
 
     /// Makes the cookie of a flow's request.
     pub(crate) fn cookie(&self, whose: PeerKey, sequence: u64) -> Cookie {
-        Cookie(self.0.hash_one((whose, sequence)))
+        // One number, which a hasher takes in faster than three.
+        Cookie(
+            self.0
+                .hash_one(u128::from(whose.number()) << 64 | u128::from(sequence)),
+        )
     }
 }
 

@@ -18,6 +18,11 @@ impl PeerKey {
         self.index as usize
     }
 
+    /// Returns a number that no other destination ever has.
+    pub(crate) const fn number(self) -> u64 {
+        (self.generation as u64) << 32 | self.index as u64
+    }
+
     /// Which of so many identifiers it has.
     pub(super) fn page(self, identifiers: u32) -> u16 {
         (self.index % identifiers) as u16
