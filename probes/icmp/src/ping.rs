@@ -74,10 +74,11 @@ impl Probe for Ping {
         cx.enter("setup");
         options.fit(address)?;
         let line = self.aim_at(address)?;
-        cx.set_for(&DURATION, "setup", resolved.elapsed().as_secs_f64());
+        let ready = Instant::now();
+        cx.set_for(&DURATION, "setup", (ready - resolved).as_secs_f64());
 
         cx.enter("rtt");
-        Round::new(cx, &options, line).run().await
+        Round::new(cx, &options, line, ready).run().await
     }
 }
 

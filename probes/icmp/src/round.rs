@@ -60,8 +60,13 @@ pub(crate) struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    pub(crate) fn new(cx: &'a Context<'a>, options: &'a PingOptions, line: &'a mut Line) -> Self {
-        let begin = Instant::now();
+    /// Begins a run.
+    pub(crate) fn new(
+        cx: &'a Context<'a>,
+        options: &'a PingOptions,
+        line: &'a mut Line,
+        begin: Instant,
+    ) -> Self {
         Self {
             cx,
             options,
@@ -88,27 +93,34 @@ impl<'a> Round<'a> {
     pub(crate) async fn run(&mut self) -> Result<(), Fault> {
         let (cx, flow) = (self.cx, self.flow);
         let mut stopped = pin!(cx.stopped());
-        while self.due.is_some() || self.in_flight > 0 {
+        let mut now = self.begin;
+        // Whatever is heard, this is looked at first: a flood of answers delays no request, and does
+        // not keep the run from its end.
+        while now < cx.deadline() && (self.due.is_some() || self.in_flight > 0) {
+            if self.due.is_some_and(|due| due <= now) {
+                self.ask(now);
+            }
             tokio::select! {
-                // In this order a flood of answers delays no request.
                 biased;
                 () = stopped.as_mut() => break,
-                () = overdue(cx.deadline()) => break,
-                () = until(self.due) => self.ask(),
                 heard = flow.heard() => self.hear(&heard),
+                () = until(self.due) => {}
+                () = overdue(cx.deadline()) => break,
             }
             coop::consume_budget().await;
+            if self.due.is_some() || self.in_flight > 0 {
+                now = Instant::now();
+            }
         }
         self.close();
         self.result()
     }
 
-    fn ask(&mut self) {
+    fn ask(&mut self, now: Instant) {
         self.requests += 1;
         self.in_flight += 1;
         *self.line_asked += 1;
         self.cx.add(&SENT, 1);
-        let now = Instant::now();
         let rest = self.cx.deadline().saturating_duration_since(now);
         let wait = self.options.wait.map_or(rest, |wait| (*wait).min(rest));
         let sequence = self.flow.ask(wait);
