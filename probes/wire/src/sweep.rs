@@ -285,8 +285,9 @@ impl Run<'_> {
         if most.is_zero() {
             return;
         }
-        let waited = if keep && (answers || due.is_some() && most <= TICK) {
-            std::thread::sleep(TICK);
+        let lull = self.lull();
+        let waited = if keep && (answers || due.is_some() && most <= lull) {
+            std::thread::sleep(lull);
             Ok(false)
         } else {
             let answers = self
@@ -301,6 +302,14 @@ impl Run<'_> {
         {
             tracing::debug!(%error, "cannot wait for icmp");
             std::thread::sleep(TICK);
+        }
+    }
+
+    /// How long to let answers and requests gather that nobody waits for.
+    fn lull(&self) -> Duration {
+        match self.pace {
+            Some(_) => TICK,
+            None => (self.plan.interval / 128).clamp(TICK, LULL),
         }
     }
 
@@ -337,6 +346,9 @@ const BATCH: usize = sys::batch::MOST_SENT;
 
 /// As short as a sleep is worth it.
 const TICK: Duration = Duration::from_millis(1);
+
+/// As long as nobody minds that a request to an address that was asked before is late.
+const LULL: Duration = Duration::from_millis(4);
 
 /// As long as nobody is asked whether to stop. A person sees no difference to less, and between two
 /// rounds there is nothing else to wake for.
