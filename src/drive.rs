@@ -30,14 +30,22 @@ use crate::services::Services;
 
 /// Hands plans to the driver.
 #[derive(Clone, Debug)]
-pub(crate) struct Helm(mpsc::Sender<(Plan, oneshot::Sender<()>)>);
+pub(crate) struct Helm {
+    plans: mpsc::Sender<(Plan, oneshot::Sender<()>)>,
+    seed: u64,
+}
 
 impl Helm {
+    /// What the phases of the schedule follow from, beside who is probed.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Puts `plan` in force: what it shares with the plan before goes on undisturbed. Returns once
     /// it is in force; `false` if the driver has ended.
     pub(crate) async fn steer(&self, plan: Plan) -> bool {
         let (done, in_force) = oneshot::channel();
-        self.0.send((plan, done)).await.is_ok() && in_force.await.is_ok()
+        self.plans.send((plan, done)).await.is_ok() && in_force.await.is_ok()
     }
 }
 
@@ -115,7 +123,7 @@ impl Driver {
             instant: Instant::now(),
             since_epoch: since_epoch.unwrap_or_default(),
         };
-        let (helm, plans) = mpsc::channel(1);
+        let (sender, plans) = mpsc::channel(1);
         let (report, reports) = mpsc::unbounded_channel();
         let driver = Self {
             batches: Batches::new(Arc::clone(&services), report),
@@ -127,7 +135,11 @@ impl Driver {
             reports,
             in_flight: 0,
         };
-        (driver, Helm(helm))
+        let helm = Helm {
+            plans: sender,
+            seed,
+        };
+        (driver, helm)
     }
 
     /// Runs until `stop` is requested and the runs in flight have ended, each by its deadline.

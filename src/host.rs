@@ -175,8 +175,10 @@ impl Host {
         responders.adopt(&config.responders).await?;
         let (host, config) = (Arc::clone(self), Arc::new(config));
         let wanted = Arc::clone(&config);
+        let seed = self.helm.seed();
         // Series for 100,000 targets take as long as their file.
-        let plan = tokio::task::spawn_blocking(move || Plan::new(&wanted, &host.store)).await?;
+        let plan = move || Plan::new(&wanted, &host.store, seed);
+        let plan = tokio::task::spawn_blocking(plan).await?;
         // Before the first run, for only the first failure of a target is told.
         self.services.follow_ups.adopt(&config);
         if !self.helm.steer(plan).await {

@@ -12,7 +12,7 @@ use tracing::error;
 
 use super::cut::Cut;
 use super::held::Held;
-use crate::config::{Config, Scheduled};
+use crate::config::Config;
 use crate::schedule::{Identity, Interval};
 
 /// Who a scheduled probe is over all reloads: the probe's name and the target's address.
@@ -48,12 +48,38 @@ pub(crate) struct Aimed {
 }
 
 impl Plan {
-    /// Plans what `config` asks for, with the series that the store already keeps for it.
-    pub(crate) fn new(config: &Config, store: &Store) -> Self {
-        let aimed = config
-            .probes
-            .iter()
-            .flat_map(|scheduled| Aimed::all(scheduled, store));
+    /// Plans what `config` asks for, with the series that the store already keeps for it. Phases
+    /// follow from `seed`.
+    pub(crate) fn new(config: &Config, store: &Store, seed: u64) -> Self {
+        let fleets = config.probes.iter().map(|scheduled| {
+            let fleet = Arc::new(Fleet {
+                name: Arc::clone(&scheduled.name),
+                every: scheduled.every,
+                timeout: scheduled.timeout,
+                plugin: scheduled.plugin,
+                options: Arc::clone(&scheduled.options),
+                layout: scheduled.layout(),
+            });
+            (fleet, &scheduled.targets)
+        });
+        let mut wanted: Vec<_> = fleets
+            .flat_map(|(fleet, targets)| {
+                let targets = targets.iter();
+                targets.map(move |target| (Arc::clone(&fleet), target))
+            })
+            .collect();
+        // In the order in which they run. What is made one after the other lies side by side in
+        // memory, and to find what has left the processor's caches costs more than most else.
+        wanted.sort_by_cached_key(|(fleet, target)| {
+            let identity = Identity::of([&*fleet.name, &*target.address]);
+            (fleet.every, identity.phase(seed, fleet.every))
+        });
+        let aimed = wanted.into_iter().map(|(fleet, target)| Aimed {
+            series: store.track(&fleet.name, fleet.plugin, fleet.layout, target),
+            target: Arc::clone(target),
+            fleet,
+            cut: Cut::default(),
+        });
         Self {
             aimed: aimed.collect(),
         }
@@ -61,23 +87,6 @@ impl Plan {
 }
 
 impl Aimed {
-    fn all<'a>(scheduled: &'a Scheduled, store: &'a Store) -> impl Iterator<Item = Self> + 'a {
-        let fleet = Arc::new(Fleet {
-            name: Arc::clone(&scheduled.name),
-            every: scheduled.every,
-            timeout: scheduled.timeout,
-            plugin: scheduled.plugin,
-            options: Arc::clone(&scheduled.options),
-            layout: scheduled.layout(),
-        });
-        scheduled.targets.iter().map(move |target| Self {
-            fleet: Arc::clone(&fleet),
-            target: Arc::clone(target),
-            series: store.track(&fleet.name, fleet.plugin, fleet.layout, target),
-            cut: Cut::default(),
-        })
-    }
-
     /// Who this is over all reloads.
     pub(crate) fn key(&self) -> Key {
         Key(Arc::clone(&self.fleet.name), self.target.address.clone())
@@ -111,8 +120,9 @@ impl Aimed {
 }
 
 impl Fleet {
-    /// Whether `next` measures in the same way, whatever buckets its times are counted in. Options are compared as they are shown. A secret is
-    /// not shown and may have changed, so options that hold one never count as the same.
+    /// Whether `next` measures in the same way, whatever buckets its times are counted in. Options
+    /// are compared as they are shown. A secret is not shown and may have changed, so options that
+    /// hold one never count as the same.
     fn measures_as(&self, next: &Self) -> bool {
         let same = self.every == next.every
             && self.timeout == next.timeout

@@ -59,7 +59,7 @@ impl Identity {
     ///
     /// The seed goes in before the bits are mixed: mixed first, seeds 0 and 1 would lie one
     /// nanosecond apart. FNV alone would also keep names that differ in their last letter close.
-    pub(super) fn phase(self, seed: u64, interval: Interval) -> u64 {
+    pub(crate) fn phase(self, seed: u64, interval: Interval) -> u64 {
         avalanche(self.0 ^ seed) % interval.0
     }
 }
