@@ -29,6 +29,10 @@ impl Inbox {
     pub(crate) fn put(&self, heard: Heard) -> Option<Waker> {
         let mut queue = lock(&self.0);
         if queue.heard.len() < UNHEARD || heard.is_end() {
+            if queue.heard.capacity() == 0 {
+                // Most flows hear one thing at a time, and a queue would make room for four.
+                queue.heard.reserve_exact(1);
+            }
             queue.heard.push_back(heard);
         }
         queue.waiting.take()
