@@ -136,7 +136,7 @@ impl Template {
         let word = cookies.secret(whose).to_be_bytes();
         message[HEADER + 2..HEADER + COOKIE].copy_from_slice(&word);
         if destination.is_ipv4() {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(ip + length);
             template.write(0, Cookie(0), Stamp(0), &mut bytes);
             let sum = checksum(&bytes[ip..]);
             template.head[ip + 2..ip + 4].copy_from_slice(&sum);

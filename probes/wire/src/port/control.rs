@@ -13,26 +13,27 @@ use crate::{EchoOptions, Family, Ttl};
 /// What the kernel is told with every packet of a flow whose IP header it writes; empty if nothing
 /// is out of the ordinary.
 pub(crate) fn for_packets(family: Family, options: &EchoOptions) -> Box<[u8]> {
-    let mut control = Vec::new();
-    if let Some(ttl) = options.ttl {
-        append_ttl(&mut control, family, ttl);
-    }
-    let tos = (options.tos != 0).then(|| i32::from(options.tos).to_ne_bytes());
     let (level, tos_type) = match family {
         Family::V4 => (libc::IPPROTO_IP, libc::IP_TOS),
         Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
     };
-    if let Some(tos) = tos {
+    let has_tos = options.tos != 0;
+    // IPv4 has no such control message: there it is an option of the socket.
+    let dont_fragment = options.dont_fragment && family == Family::V6;
+    let messages = [options.ttl.is_some(), has_tos, dont_fragment];
+    let messages = messages.into_iter().filter(|is_told| *is_told).count();
+    // As much as it takes: there may be a million of these.
+    let mut control = Vec::with_capacity(messages * (HEADER + ALIGNMENT));
+    if let Some(ttl) = options.ttl {
+        append_ttl(&mut control, family, ttl);
+    }
+    if has_tos {
+        let tos = i32::from(options.tos).to_ne_bytes();
         append(&mut control, level, tos_type, &tos);
     }
-    // IPv4 has no such control message: there it is an option of the socket.
-    if options.dont_fragment && family == Family::V6 {
-        append(
-            &mut control,
-            level,
-            libc::IPV6_DONTFRAG,
-            &1_i32.to_ne_bytes(),
-        );
+    if dont_fragment {
+        let one = 1_i32.to_ne_bytes();
+        append(&mut control, level, libc::IPV6_DONTFRAG, &one);
     }
     control.into()
 }
