@@ -64,6 +64,11 @@ impl Engine {
         }
     }
 
+    /// Makes room for so many more destinations at once.
+    pub(crate) fn expect(&mut self, destinations: usize) {
+        self.peers.expect(destinations);
+    }
+
     /// Takes a destination in. It keeps one identifier or source port, by which some routers choose
     /// the way and some firewalls know it. UDP and TCP over IPv4 need the source address, if the
     /// engine writes the IPv4 header, for their checksum.

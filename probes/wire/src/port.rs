@@ -74,6 +74,13 @@ impl Port {
         receive.map(|receiver| receiver.socket.as_fd())
     }
 
+    /// Makes room for so many more destinations at once, for to grow again and again touches more
+    /// memory than it keeps.
+    pub(crate) fn expect(&mut self, engine: &mut Engine, destinations: usize) {
+        engine.expect(destinations);
+        self.outgoing.expect(destinations);
+    }
+
     /// Takes a destination in.
     pub(crate) fn admit(
         &mut self,

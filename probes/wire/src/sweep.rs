@@ -65,16 +65,19 @@ impl Sweep {
         on: &mut impl FnMut(usize, Heard),
     ) -> Result<(), OpenError> {
         for family in [Family::V4, Family::V6] {
-            let mut addresses = addresses.iter().map(IpAddr::to_canonical);
-            if let Some(first) = addresses.find(|address| Family::of(*address) == family) {
+            let addresses = addresses.iter().map(IpAddr::to_canonical);
+            let mut addresses = addresses.filter(|address| Family::of(*address) == family);
+            if let Some(first) = addresses.next() {
                 self.options.fit(first)?;
                 let side = match family {
                     Family::V4 => &mut self.v4,
                     Family::V6 => &mut self.v6,
                 };
-                if side.is_none() {
-                    *side = Some(Side::open(Way::new(family, &self.options))?);
-                }
+                let side = match side {
+                    Some(side) => side,
+                    None => side.insert(Side::open(Way::new(family, &self.options))?),
+                };
+                side.expect(1 + addresses.count());
             }
         }
         let mut run = Run {
@@ -118,6 +121,12 @@ impl Side {
             engine,
             places: Vec::new(),
         })
+    }
+
+    /// Makes room for so many more addresses at once.
+    fn expect(&mut self, addresses: usize) {
+        self.port.expect(&mut self.engine, addresses);
+        self.places.reserve_exact(addresses);
     }
 }
 

@@ -136,6 +136,11 @@ struct Place {
 }
 
 impl Peers {
+    /// Makes room for so many more at once.
+    pub(super) fn expect(&mut self, peers: usize) {
+        self.places.reserve_exact(peers);
+    }
+
     /// Takes in the peer that `make` makes for its key.
     pub(super) fn insert(&mut self, make: impl FnOnce(PeerKey) -> Peer) -> PeerKey {
         let index = self.free.pop().unwrap_or_else(|| {

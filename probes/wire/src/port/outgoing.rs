@@ -113,6 +113,11 @@ impl Outgoing {
         }
     }
 
+    /// Makes room for so many more peers at once.
+    pub(super) fn expect(&mut self, peers: usize) {
+        self.told.reserve_exact(peers);
+    }
+
     /// From now on waits for room for some ten seconds. Meanwhile requests count as not asked yet, so
     /// that this is for whoever has no moment to keep at which they are to leave.
     pub(super) fn hold_back(&mut self) {
