@@ -73,8 +73,8 @@ pub(crate) fn send<'a>(
 
 /// Where the kernel writes packets and what it tells about them.
 pub(crate) struct Incoming {
-    /// One stride of bytes each.
-    packets: Box<[u8]>,
+    /// One stride of bytes each, of which the kernel has written as many as `lengths` says.
+    packets: Box<[MaybeUninit<u8>]>,
     stride: usize,
     controls: Box<[[u8; CONTROL]]>,
     names: Box<[libc::sockaddr_in6]>,
@@ -95,7 +95,8 @@ impl Incoming {
         // SAFETY: a sockaddr_in6 is made of numbers, all of which may be zero.
         let name = unsafe { MaybeUninit::<libc::sockaddr_in6>::zeroed().assume_init() };
         Self {
-            packets: vec![0; stride * MOST_RECEIVED].into(),
+            // Not zeroed: most of it is never used, and would still take memory.
+            packets: Box::new_uninit_slice(stride * MOST_RECEIVED),
             stride,
             controls: vec![[0; CONTROL]; MOST_RECEIVED].into(),
             names: vec![name; MOST_RECEIVED].into(),
@@ -157,7 +158,10 @@ impl Incoming {
 
     /// The packet with this number of those that the last call received.
     pub(crate) fn packet(&self, number: usize) -> &[u8] {
-        &self.packets[number * self.stride..][..self.lengths[number].packet]
+        let packet = &self.packets[number * self.stride..][..self.lengths[number].packet];
+        // SAFETY: that many bytes were written by the kernel, in this call or an earlier one: a
+        // length is 0 before, and changes only with what it is the length of.
+        unsafe { packet.assume_init_ref() }
     }
 
     /// What the kernel told about it.
