@@ -32,16 +32,24 @@ impl Event {
 }
 
 impl fmt::Display for Event {
-    /// Writes one line: the name, then `key=value` for each detail, whatever the target said.
+    /// Writes one line: the name, then `key=value` for each detail, whatever the target said, and
+    /// `key.inner=value` for those that are inside another.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
-        for (key, value) in &self.fields {
-            match value {
-                Value::String(text) => write!(f, " {key}={}", Word(text))?,
-                value => write!(f, " {key}={}", Word(&value.to_string()))?,
-            }
+        let mut fields = self.fields.iter();
+        fields.try_for_each(|(key, value)| write_pairs(f, key, value))
+    }
+}
+
+fn write_pairs(f: &mut fmt::Formatter<'_>, key: &str, value: &Value) -> fmt::Result {
+    match value {
+        Value::String(text) => write!(f, " {key}={}", Word(text)),
+        Value::Object(inner) if !inner.is_empty() && inner.keys().all(|name| is_plain(name)) => {
+            inner
+                .iter()
+                .try_for_each(|(name, value)| write_pairs(f, &format!("{key}.{name}"), value))
         }
-        Ok(())
+        value => write!(f, " {key}={}", Word(&value.to_string())),
     }
 }
 
@@ -53,13 +61,18 @@ pub struct Word<'a>(pub &'a str);
 
 impl fmt::Display for Word<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\');
-        if !self.0.is_empty() && self.0.chars().all(plain) {
+        if is_plain(self.0) {
             f.write_str(self.0)
         } else {
             write!(f, "{:?}", self.0)
         }
     }
+}
+
+/// Whether a text is clear without quotes.
+fn is_plain(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '=' | '\\');
+    !text.is_empty() && text.chars().all(plain)
 }
 
 /// One finished measurement.
@@ -138,5 +151,25 @@ mod tests {
         check(json!("\u{9b}2J"), r#""\u{9b}2J""#);
         check(json!(r#"say "hi""#), r#""say \"hi\"""#);
         check(json!([1, "a b"]), r#""[1,\"a b\"]""#);
+        check(json!({}), "{}");
+        check(json!({ "a\nb": 1 }), r#""{\"a\\nb\":1}""#);
+    }
+
+    #[test]
+    fn details_inside_another_are_pairs_of_their_own() {
+        let fields =
+            json!({ "seconds": { "connect": 0.25, "tls": { "hello": "a b" } }, "tries": 1 });
+        let Value::Object(fields) = fields else {
+            unreachable!()
+        };
+        let event = Event {
+            at: SystemTime::UNIX_EPOCH,
+            name: "hop",
+            fields,
+        };
+        assert_eq!(
+            event.to_string(),
+            r#"hop seconds.connect=0.25 seconds.tls.hello="a b" tries=1"#
+        );
     }
 }
