@@ -123,7 +123,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
 }
 
 fn is_local(local: &str) -> bool {
-    let beyond = |c: char| !c.is_ascii() && !c.is_control() && !c.is_whitespace();
+    let beyond = |c: char| !(c.is_ascii() || c.is_control() || c.is_whitespace() || is_unseen(c));
     if let Some(quoted) = local.strip_prefix('"') {
         let quoted = quoted.strip_suffix('"').unwrap_or_default();
         // Where a backslash stands, anything printable may follow (quoted-pairSMTP).
@@ -136,6 +136,12 @@ fn is_local(local: &str) -> bool {
     local
         .split('.')
         .all(|part| !part.is_empty() && part.chars().all(atom))
+}
+
+/// Whether a character is not shown but changes how others are: joiners, marks of direction, the mark
+/// of byte order.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What an atom may have beside letters and digits (RFC 5322, section 3.2.3).
@@ -180,7 +186,17 @@ mod tests {
             ("\"a\r\nb\"@example.org", Err(Local)),
             ("a\0@example.org", Err(Local)),
             ("<u@example.org>", Err(Local)),
+            ("a\u{202e}@example.org", Err(Local)),
+            ("\"\u{200b}\"@example.org", Err(Local)),
+            ("a,b@example.org", Err(Local)),
+            ("\"a\"b@example.org", Err(NoDomain)),
             ("u@", Err(Domain)),
+            ("u@\u{202e}b", Err(Domain)),
+            ("u@b\u{2028}", Err(Domain)),
+            ("u@b (c)", Err(Domain)),
+            ("u@b.org, c@d.org", Err(Domain)),
+            ("u@.org", Err(Domain)),
+            ("u@[]", Err(Domain)),
             ("u@.", Err(Domain)),
             ("u@example.org.", Err(Domain)),
             ("u@example..org", Err(Domain)),

@@ -397,6 +397,11 @@ impl Written {
                 "`{hello}` is no `hello`: it is a name, or an address in brackets"
             ));
         }
+        let hello = self.hello.as_deref();
+        let unnamed = hello.filter(|_| self.send && self.from.is_empty());
+        if let Some(why) = unnamed.and_then(|hello| author(hello).err()) {
+            return Some(why);
+        }
         let senders = Some(&self.from).filter(|from| !from.is_empty());
         let mut named = self.recipients.iter().chain(&self.to).chain(senders);
         named.find_map(|text| mailbox(text).err())
@@ -416,6 +421,11 @@ impl Notify {
 
 fn mailbox(text: &str) -> Result<Mailbox, String> {
     Mailbox::parse(text).map_err(|why| format!("`{}`: {why}", text.escape_debug()))
+}
+
+/// Who has written a message whose sender nobody has named: somebody at the host that sends it.
+pub(crate) fn author(host: &str) -> Result<Mailbox, String> {
+    mailbox(&format!("probe@{host}")).map_err(|why| format!("name a sender in `from`: {why}"))
 }
 
 /// Whether this can be said in EHLO: a name, or an address in brackets (RFC 5321, section 4.1.3).
