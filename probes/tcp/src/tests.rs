@@ -9,11 +9,9 @@ mod reach;
 mod servers;
 mod tls;
 
-use std::{env, fs};
-
+use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished};
-use leadsman_core::{Cause, Plugin, inventory, manual};
+use leadsman_core::testing::{Bench, Finished, assert_connection_causes, assert_manual};
 use serde_json::json;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
@@ -97,36 +95,22 @@ async fn unix_conforms() {
 
 #[test]
 fn all_that_can_befall_a_connection_is_declared() {
-    for plugin in ["tcp", "unix"].map(plugin) {
-        for cause in Cause::CONNECTION {
-            assert!(
-                plugin.possible_causes().contains(cause),
-                "{plugin:?} {cause:?}"
-            );
-        }
+    for name in ["tcp", "unix"] {
+        assert_connection_causes(plugin(name));
     }
 }
 
 #[test]
 fn the_manuals_are_up_to_date() {
     for (name, file) in [("tcp", "README.md"), ("unix", "UNIX.md")] {
-        let plugin = plugin(name);
-        let filled = manual::filled(plugin);
-        if env::var_os("UPDATE").is_some() {
-            let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
-            fs::write(path, filled).unwrap();
-            continue;
-        }
-        let hint = "run the tests with UPDATE=1 to make the tables anew";
-        assert!(plugin.manual() == filled, "{hint}");
+        let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+        assert_manual(plugin(name), &path);
     }
 }
 
 /// A plugin as this crate submits it.
 fn plugin(name: &str) -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    let plugin = plugins.find(|plugin| plugin.name() == name);
-    plugin.expect("this crate submits it")
+    Bench::linked(name).plugin()
 }
 
 fn bench(name: &str) -> Bench {

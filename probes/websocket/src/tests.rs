@@ -4,15 +4,15 @@
 
 mod servers;
 
+use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{env, fs};
 
 use futures_util::future::join_all;
 use futures_util::{SinkExt as _, StreamExt as _};
+use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished};
-use leadsman_core::{Cause, Plugin, inventory, manual};
+use leadsman_core::testing::{Bench, Finished, assert_connection_causes, assert_manual};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -33,21 +33,12 @@ async fn the_plugin_conforms() {
 
 #[test]
 fn all_that_can_befall_a_connection_is_declared() {
-    let declared = plugin().possible_causes();
-    for cause in Cause::CONNECTION {
-        assert!(declared.contains(cause), "{cause:?}");
-    }
+    assert_connection_causes(plugin());
 }
 
 #[test]
 fn the_manual_is_up_to_date() {
-    let filled = manual::filled(plugin());
-    if env::var_os("UPDATE").is_some() {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
-        return;
-    }
-    let hint = "run the tests with UPDATE=1 to make the tables anew";
-    assert!(plugin().manual() == filled, "{hint}");
+    assert_manual(plugin(), concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }
 
 #[tokio::test]
@@ -267,10 +258,7 @@ async fn a_certificate_is_judged() {
 
 /// The plugin as this crate submits it.
 fn plugin() -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    plugins
-        .find(|plugin| plugin.name() == "websocket")
-        .expect("this crate submits it")
+    Bench::linked("websocket").plugin()
 }
 
 fn bench() -> Bench {
