@@ -40,6 +40,8 @@ mod server;
 mod step;
 mod stream;
 mod template;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tls;
 mod verdict;
 

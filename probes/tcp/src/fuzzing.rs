@@ -116,7 +116,7 @@ fn is_cheap(pattern: &str) -> bool {
     let bytes = pattern.as_bytes();
     let mut pairs = bytes.windows(2);
     bytes.len() <= LONGEST
-        && bytes.iter().filter(|byte| **byte == b'{').count() <= 1
+        && pattern.matches('{').count() <= 1
         && !pairs.any(|pair| pair.iter().all(u8::is_ascii_digit))
 }
 

@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
 use leadsman_core::testing::{Bench, Finished, assert_connection_causes, assert_manual};
+use leadsman_dial::testing::Certified;
 use serde_json::json;
 
 use crate::delivery::METRICS;
-use servers::{Act, Certified, scripted, taking};
+use servers::{Act, scripted, taking};
 
 #[tokio::test]
 async fn the_plugin_conforms() {
@@ -68,7 +69,7 @@ fn the_manual_is_up_to_date() {
 }
 
 /// For a server at this address.
-static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| Certified::new("127.0.0.1", true));
+static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| Certified::new(&["127.0.0.1"]));
 
 /// Held alone by what counts the sockets of this process or times it, and together by whoever leaves
 /// sockets open for a while.

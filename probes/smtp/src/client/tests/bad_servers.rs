@@ -14,10 +14,12 @@ mod tls;
 use std::sync::LazyLock;
 
 use leadsman_core::testing::Bench;
+use leadsman_dial::testing::Certified;
+use rcgen::date_time_ymd;
 use serde_json::{Value, json};
 
 use super::servers::Act::{Hear, Hold, Letter, Say};
-use super::servers::{Act, Certified, greeting, scripted};
+use super::servers::{Act, greeting, scripted};
 use super::{QUIET, bench, outcome, recipient};
 
 /// What a server does, and what is to come of it.
@@ -90,9 +92,14 @@ impl Case {
     }
 }
 
-static TRUSTED: LazyLock<Certified> = LazyLock::new(|| Certified::new("mx.test", true));
-static EXPIRED: LazyLock<Certified> = LazyLock::new(|| Certified::new("mx.test", false));
-static OTHER: LazyLock<Certified> = LazyLock::new(|| Certified::new("other.test", true));
+static TRUSTED: LazyLock<Certified> = LazyLock::new(|| Certified::new(&["mx.test"]));
+static EXPIRED: LazyLock<Certified> = LazyLock::new(|| {
+    Certified::with(&["mx.test"], |params| {
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+    })
+});
+static OTHER: LazyLock<Certified> = LazyLock::new(|| Certified::new(&["other.test"]));
 
 /// Trusts an authority, and wants TLS by STARTTLS.
 fn required(authority: &Certified) -> Value {
