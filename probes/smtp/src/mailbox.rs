@@ -107,6 +107,21 @@ impl fmt::Display for Domain {
     }
 }
 
+/// Whether a host can call itself so, in EHLO (RFC 5321, section 4.1.1.1) and behind the `@` of a
+/// `Message-ID` (RFC 5322, section 3.6.4): by a name in ASCII, or by an address in brackets. Unlike a
+/// [`Domain`] it may have underscores, for there are hosts that do.
+pub(crate) fn is_host(text: &str) -> bool {
+    let is_of = |text: &str, more: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+        !text.is_empty() && text.chars().all(fits)
+    };
+    let literal = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let is_name = || text.split('.').all(|label| is_of(label, "-_"));
+    text.len() <= 255 && literal.map_or_else(is_name, |literal| is_of(literal, ".:-"))
+}
+
 /// Takes local part and domain apart at the `@` that is not quoted.
 fn split(text: &str) -> Option<(&str, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
@@ -212,6 +227,28 @@ mod tests {
         ] {
             let read = Mailbox::parse(text).map(|mailbox| mailbox.to_string());
             assert_eq!(read.as_deref(), expected.as_ref().copied(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_in_brackets() {
+        for (text, expected) in [
+            ("mx.example.org", true),
+            ("mx_1", true),
+            ("[192.0.2.1]", true),
+            ("[IPv6:2001:db8::1]", true),
+            ("", false),
+            ("a..b", false),
+            ("a.b.", false),
+            ("2001:db8::1", false),
+            ("[192.0.2.1", false),
+            ("[]", false),
+            ("a b", false),
+            ("a\r\nMAIL FROM:<>", false),
+            ("b\u{fc}cher.example", false),
+            (&"a".repeat(256), false),
+        ] {
+            assert_eq!(is_host(text), expected, "{text:?}");
         }
     }
 

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, is_host};
 
 pub(crate) use file::read_text;
 pub(crate) use token::Token;
@@ -139,20 +139,6 @@ pub(crate) fn build(
     message.extend_from_slice(b"\r\n");
     message.extend_from_slice(&text);
     Ok(message)
-}
-
-/// Whether this can stand behind the `@` of `Message-ID` (RFC 5322, section 3.6.4): a name in ASCII or
-/// an address in brackets.
-fn is_host(host: &str) -> bool {
-    let is_of = |text: &str, more: &str| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
-        !text.is_empty() && text.chars().all(fits)
-    };
-    let literal = host
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'));
-    let is_name = || host.split('.').all(|label| is_of(label, "-_"));
-    host.len() <= 255 && literal.map_or_else(is_name, |literal| is_of(literal, ".:-"))
 }
 
 /// Refuses a message that is larger than the server takes, if it has said how much that is; 0 is no

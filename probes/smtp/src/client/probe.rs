@@ -21,7 +21,7 @@ use super::phase::{Outcome, Phase};
 use super::rails::{Held, RAILS};
 use super::trip::{Stop, Trip};
 use crate::delivery::Account;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, is_host};
 use crate::maildir::Watcher;
 use crate::message::{self, Letter, MessageError, Token};
 
@@ -300,8 +300,7 @@ struct PasswordFileError {
 static HOST: LazyLock<Option<String>> = LazyLock::new(|| {
     let name = rustix::system::uname();
     let name = name.nodename().to_str().ok()?;
-    let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    let is_full = name.trim_matches('.').contains('.') && name.chars().all(known);
+    let is_full = name.contains('.') && is_host(name);
     is_full.then(|| name.to_owned())
 });
 
