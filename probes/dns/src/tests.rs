@@ -8,7 +8,7 @@ mod streams;
 
 use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished, assert_connection_causes, assert_manual};
+use leadsman_core::testing::{Bench, assert_connection_causes, assert_manual};
 use serde_json::json;
 
 use servers::{Certified, reply};
@@ -76,11 +76,6 @@ fn bench() -> Bench {
         .option("query_name", "a.test")
         .option("query_type", "A")
         .option("preferred_ip_protocol", "ip4")
-}
-
-/// How a run ended: its reason, or `good`.
-fn ending(found: &Finished) -> &'static str {
-    found.reason().unwrap_or("good")
 }
 
 /// `a.test. 60 IN A 127.0.0.1`.

@@ -117,26 +117,8 @@ fn bench(name: &str) -> Bench {
     Bench::of(plugin(name))
 }
 
-/// How a run ended: its reason, or `good`.
-fn ending(found: &Finished) -> &'static str {
-    found.reason().unwrap_or("good")
-}
-
 /// What a run that failed says of it.
 fn detail(found: &Finished) -> String {
     let fault = found.run.result.as_ref().err();
     fault.map(ToString::to_string).unwrap_or_default()
-}
-
-/// A gauge by its name; with a label, the series of that value.
-fn gauge(found: &Finished, name: &str, label: Option<&str>) -> Option<f64> {
-    let recording = &found.run.recording;
-    let mut places = recording.layout().places().iter();
-    let place = places.find(|place| place.metric.name == name).unwrap();
-    let values = place.metric.values.iter();
-    let index = label.map_or(0, |label| {
-        let mut values = values;
-        values.position(|value| *value == label).unwrap()
-    });
-    recording.values(place).nth(index).flatten()
 }
