@@ -394,6 +394,8 @@ fn hash(address: IpAddr) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use async_trait::async_trait;
 
     use super::*;
@@ -427,17 +429,28 @@ mod tests {
         fn finished(&self, _: &Run) {}
     }
 
-    /// Looks up a name, IPv6 preferred; returns the address or the reason, and how long it took.
-    async fn look_up(resolver: Says) -> (String, u64) {
+    /// Does something with a context that has this resolver and this fence.
+    async fn within<T>(
+        resolver: &dyn Resolve,
+        fence: Option<&dyn Fence>,
+        act: impl AsyncFnOnce(&Context<'_>) -> T,
+    ) -> T {
         let metrics = common::ALL.map(|metric| metric as &'static dyn Declared);
         let recording = Mutex::new(Recording::new(Box::leak(Box::new(Layout::new(metrics)))));
         let target = Target::new("name.test");
-        let (begin, stop) = (Instant::now(), Stop::never());
-        let deadline = begin + Duration::from_mins(1);
-        let cx = Context::new(
-            &target, deadline, &stop, &resolver, &Deaf, &recording, false,
-        );
-        let found = cx.resolve("name.test", Preference::new("ip6", true)).await;
+        let (deadline, stop) = (Instant::now() + Duration::from_mins(1), Stop::never());
+        let cx = Context::new(&target, deadline, &stop, resolver, &Deaf, &recording, false);
+        act(&cx.within(fence)).await
+    }
+
+    /// Looks up a name, IPv6 preferred; returns the address or the reason, and how long it took.
+    async fn look_up(resolver: Says) -> (String, u64) {
+        let begin = Instant::now();
+        let any = Preference::new("ip6", true);
+        let found = within(&resolver, None, async |cx| {
+            cx.resolve("name.test", any).await
+        })
+        .await;
         let said = found.map_or_else(|fault| fault.reason().to_owned(), |at| at.to_string());
         (said, begin.elapsed().as_millis() as u64)
     }
@@ -463,6 +476,87 @@ mod tests {
                 took.abs_diff(millis) <= 2,
                 "{expected}: {took} ms, not {millis}"
             );
+        }
+    }
+
+    /// Knows where two mail exchangers are, as does the server 192.0.2.53, which it can ask.
+    #[derive(Debug)]
+    struct Post;
+
+    #[async_trait]
+    impl Resolve for Post {
+        async fn addresses(&self, name: &str, _: Family) -> Result<Vec<IpAddr>, ResolveError> {
+            let addresses: &[[u8; 4]] = match name {
+                "mx.test" => &[[192, 0, 2, 25], [127, 0, 0, 1]],
+                "evil.test" => &[[192, 0, 2, 25]],
+                _ => return Err(ResolveError::NoRecord(name.into())),
+            };
+            Ok(addresses.iter().copied().map(IpAddr::from).collect())
+        }
+
+        fn at(&self, server: SocketAddr) -> Option<Arc<dyn Resolve>> {
+            (server == SERVER).then(|| Arc::new(Self) as _)
+        }
+    }
+
+    const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53)), 53);
+
+    /// Admits what is named `mx.test` and is not loopback, at port 25, and no address without a name.
+    #[derive(Debug)]
+    struct Mail;
+
+    impl Fence for Mail {
+        fn admits(&self, host: Option<&str>, address: IpAddr, port: Option<u16>) -> bool {
+            host == Some("mx.test") && !address.is_loopback() && port.is_none_or(|port| port == 25)
+        }
+
+        fn admits_name(&self, _: &str, _: u16) -> bool {
+            false
+        }
+
+        fn admits_path(&self, _: &str) -> bool {
+            false
+        }
+
+        fn place(&self) -> &'static str {
+            "the list"
+        }
+    }
+
+    #[tokio::test]
+    async fn addresses_of_a_mail_exchanger_are_admitted_by_its_name_or_not_at_all() {
+        let mx: IpAddr = [192, 0, 2, 25].into();
+        let other = SocketAddr::new([192, 0, 2, 54].into(), 53);
+        let fence: Option<&dyn Fence> = Some(&Mail);
+        for (fence, host, server, expected, permitted) in [
+            // Of what its name leads to, loopback is kept out.
+            (fence, "mx.test", None, Ok("192.0.2.25"), true),
+            (fence, "mx.test", Some(SERVER), Ok("192.0.2.25"), true),
+            // A name that is not admitted opens no way to the address of one that is.
+            (fence, "evil.test", None, Err("permission"), false),
+            (fence, "evil.test", Some(SERVER), Err("permission"), false),
+            (fence, "192.0.2.25", None, Err("permission"), false),
+            // Who has learnt no address may ask none.
+            (fence, "nobody.test", None, Err("resolve"), false),
+            (fence, "mx.test", Some(other), Err("resolver"), false),
+            (None, "mx.test", None, Ok("192.0.2.25 127.0.0.1"), true),
+            (None, "evil.test", None, Ok("192.0.2.25"), true),
+        ] {
+            within(&Post, fence, async |cx| {
+                let any = Preference::new("ip4", true);
+                let found = cx.addresses_at(host, any, server).await;
+                let found = found.map(|(addresses, _)| {
+                    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                    addresses.join(" ")
+                });
+                let found = found.as_deref().map_err(Fault::reason);
+                assert_eq!(found, expected, "{host} {server:?}");
+                let smtp = cx.permits(SocketAddr::new(mx, 25));
+                assert_eq!(smtp.is_ok(), permitted, "{host} {server:?}");
+                let ssh = cx.permits(SocketAddr::new(mx, 22));
+                assert_eq!(ssh.is_ok(), fence.is_none(), "{host} {server:?}");
+            })
+            .await;
         }
     }
 }

@@ -15,7 +15,8 @@
 //! says whose fault its errors are. What probes of dialogues write down beforehand is in [`Step`],
 //! with Go's patterns and templates.
 //!
-//! Whoever is connected to finds the other side of TLS in [`ServerTls`].
+//! Whoever is connected to finds the other side of TLS in [`ServerTls`]; servers of tests find
+//! certificates behind the feature `testing`.
 //!
 //! Nothing is kept open, tried again or shared between targets. What is said over the stream is the
 //! probe's affair, and so is what a phase is called in its metrics.
@@ -40,6 +41,8 @@ mod server;
 mod step;
 mod stream;
 mod template;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tls;
 mod verdict;
 

@@ -6,11 +6,9 @@ mod datagrams;
 mod servers;
 mod streams;
 
-use std::{env, fs};
-
+use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished};
-use leadsman_core::{Cause, Plugin, inventory, manual};
+use leadsman_core::testing::{Bench, assert_connection_causes, assert_manual};
 use serde_json::json;
 
 use servers::{Certified, reply};
@@ -59,29 +57,17 @@ async fn the_plugin_conforms_over_streams() {
 
 #[test]
 fn all_that_can_befall_a_connection_is_declared() {
-    let declared = plugin().possible_causes();
-    for cause in Cause::CONNECTION {
-        assert!(declared.contains(cause), "{cause:?}");
-    }
+    assert_connection_causes(plugin());
 }
 
 #[test]
 fn the_manual_is_up_to_date() {
-    let filled = manual::filled(plugin());
-    if env::var_os("UPDATE").is_some() {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
-        return;
-    }
-    let hint = "run the tests with UPDATE=1 to make the tables anew";
-    assert!(plugin().manual() == filled, "{hint}");
+    assert_manual(plugin(), concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }
 
 /// The plugin as this crate submits it.
 fn plugin() -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    plugins
-        .find(|plugin| plugin.name() == "dns")
-        .expect("this crate submits it")
+    Bench::linked("dns").plugin()
 }
 
 /// Asks for `a.test.`, A.
@@ -90,11 +76,6 @@ fn bench() -> Bench {
         .option("query_name", "a.test")
         .option("query_type", "A")
         .option("preferred_ip_protocol", "ip4")
-}
-
-/// How a run ended: its reason, or `good`.
-fn ending(found: &Finished) -> &'static str {
-    found.reason().unwrap_or("good")
 }
 
 /// `a.test. 60 IN A 127.0.0.1`.

@@ -6,13 +6,12 @@ mod servers;
 
 use std::net::SocketAddr;
 use std::time::Duration;
-use std::{env, fs};
 
 use futures_util::future::join_all;
 use h2::Reason;
+use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished};
-use leadsman_core::{Cause, Plugin, inventory, manual};
+use leadsman_core::testing::{Bench, assert_connection_causes, assert_manual};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -34,21 +33,12 @@ async fn the_plugin_conforms() {
 
 #[test]
 fn all_that_can_befall_a_connection_is_declared() {
-    let declared = plugin().possible_causes();
-    for cause in Cause::CONNECTION {
-        assert!(declared.contains(cause), "{cause:?}");
-    }
+    assert_connection_causes(plugin());
 }
 
 #[test]
 fn the_manual_is_up_to_date() {
-    let filled = manual::filled(plugin());
-    if env::var_os("UPDATE").is_some() {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
-        return;
-    }
-    let hint = "run the tests with UPDATE=1 to make the tables anew";
-    assert!(plugin().manual() == filled, "{hint}");
+    assert_manual(plugin(), concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }
 
 #[tokio::test]
@@ -62,7 +52,7 @@ async fn a_service_is_as_it_says() {
     ] {
         let server = scripted(says(number)).await;
         let found = bench().run(&server.to_string()).await;
-        assert_eq!(self::ending(&found), ending, "{:?}", found.run.result);
+        assert_eq!(found.ending(), ending, "{:?}", found.run.result);
         for other in NAMES {
             let expected = f64::from(u8::from(other == name));
             assert_eq!(found.gauge(&HEALTH, Some(other)), Some(expected), "{name}");
@@ -93,7 +83,7 @@ async fn a_call_says_whom_it_asks_and_how_long_it_waits() {
         .host("name.test", [[127, 0, 0, 1].into()]);
     let asked = bench.run(&format!("name.test:{}", server.port())).await;
     let mimicked = bench.clone().compatible().run(&server.to_string()).await;
-    assert_eq!((ending(&asked), ending(&mimicked)), ("good", "good"));
+    assert_eq!((asked.ending(), mimicked.ending()), ("good", "good"));
     let calls = calls.lock().unwrap();
     let (head, body) = &calls[0];
     let uri = format!(
@@ -198,7 +188,7 @@ async fn whatever_happens_in_place_of_an_answer_has_a_reason_and_a_status() {
     let runs = cases.map(|(server, reason, status)| async move {
         let bench = bench().timeout(Duration::from_secs(1));
         let found = bench.run(&server.to_string()).await;
-        let ending = ending(&found);
+        let ending = found.ending();
         let told = format!("{server}: {:?}", found.run.result);
         assert!(
             reason.split(" or ").any(|reason| reason == ending),
@@ -221,14 +211,14 @@ async fn who_could_not_be_asked_has_no_status() {
             bench()
         };
         let found = bench.run("nowhere.test:1").await;
-        assert_eq!(ending(&found), "resolve");
+        assert_eq!(found.ending(), "resolve");
         assert_eq!(found.gauge(&STATUS, None), expected);
         assert_eq!(found.gauge(&HEALTH, Some("SERVING")), None);
         assert_eq!(found.gauge(&DURATION, Some("check")), None);
     }
     let elsewhere = bench().option("source_ip_address", "192.0.2.1");
     let found = elsewhere.run("127.0.0.1:1").await;
-    assert_eq!(ending(&found), "network");
+    assert_eq!(found.ending(), "network");
     assert_eq!(found.gauge(&STATUS, None), None);
     assert_eq!(found.gauge(&HEALTH, Some("SERVING")), Some(0.0));
 }
@@ -256,12 +246,12 @@ async fn a_certificate_is_judged_and_shown() {
             bench
         };
         let found = bench.run(&server.to_string()).await;
-        assert_eq!(ending(&found), reason, "{:?}", found.run.result);
-        let is_there = shared(&found, earliest).is_some();
+        assert_eq!(found.ending(), reason, "{:?}", found.run.result);
+        let is_there = found.named(earliest, None).is_some();
         let seen = (
             found.gauge(&SSL, None).unwrap(),
             is_there,
-            shared(&found, trusted),
+            found.named(trusted, None),
         );
         assert_eq!(seen, expected, "{name}");
         let status = if reason == "tls" { 14.0 } else { 0.0 };
@@ -280,7 +270,7 @@ async fn a_certificate_is_judged_and_shown() {
         let found = bench.run(&server.to_string()).await;
         assert_eq!(found.gauge(&STATUS, None), Some(16.0));
         assert_eq!(found.gauge(&SSL, None), Some(ssl));
-        assert_eq!(shared(&found, earliest).is_some(), ssl > 0.0);
+        assert_eq!(found.named(earliest, None).is_some(), ssl > 0.0);
     }
 }
 
@@ -291,11 +281,11 @@ async fn the_preferred_family_binds_unless_it_is_to_be_as_it_is_there() {
         .host("both.test", [[127, 0, 0, 1].into(), "::1".parse().unwrap()])
         .option("preferred_ip_protocol", "ip6");
     let address = format!("both.test:{}", v4.port());
-    assert_ne!(ending(&both.run(&address).await), "good");
-    assert_eq!(ending(&both.compatible().run(&address).await), "good");
+    assert_ne!(both.run(&address).await.ending(), "good");
+    assert_eq!(both.compatible().run(&address).await.ending(), "good");
     let (v6, _) = listening(says(1), "[::1]:0").await;
     let literal = bench().run(&v6.to_string()).await;
-    assert_eq!(ending(&literal), "good", "{:?}", literal.run.result);
+    assert_eq!(literal.ending(), "good", "{:?}", literal.run.result);
     let refused = bench().compatible().run(&v6.to_string()).await;
     assert!(!refused.succeeded());
     assert_eq!(refused.gauge(&STATUS, None), Some(14.0));
@@ -303,24 +293,9 @@ async fn the_preferred_family_binds_unless_it_is_to_be_as_it_is_there() {
 
 /// The plugin as this crate submits it.
 fn plugin() -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    plugins
-        .find(|plugin| plugin.name() == "grpc")
-        .expect("this crate submits it")
+    Bench::linked("grpc").plugin()
 }
 
 fn bench() -> Bench {
     Bench::of(plugin())
-}
-
-/// How a run ended: its reason, or `good`.
-fn ending(found: &Finished) -> &'static str {
-    found.reason().unwrap_or("good")
-}
-
-/// A gauge of those that all probes of streams share, by its name.
-fn shared(found: &Finished, name: &str) -> Option<f64> {
-    let mut places = found.run.recording.layout().places().iter();
-    let place = places.find(|place| place.metric.name == name).unwrap();
-    found.run.recording.values(place).next().flatten()
 }

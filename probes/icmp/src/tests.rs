@@ -5,14 +5,14 @@
 
 mod talker;
 
+use std::env;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{env, fs};
 
 use leadsman_core::metric::common::TARGET_INFO;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished};
-use leadsman_core::{Plugin, Stopper, Target, inventory, manual};
+use leadsman_core::testing::{Bench, Finished, assert_manual};
+use leadsman_core::{Plugin, Stopper, Target};
 use leadsman_wire::{EchoOptions, Flow, OpenError};
 
 use crate::exchange::Outcome;
@@ -265,21 +265,12 @@ async fn the_plugin_conforms() {
 
 #[test]
 fn the_manual_is_up_to_date() {
-    let filled = manual::filled(plugin());
-    if env::var_os("UPDATE").is_some() {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
-        return;
-    }
-    let hint = "run the tests with UPDATE=1 to make the tables anew";
-    assert!(plugin().manual() == filled, "{hint}");
+    assert_manual(plugin(), concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }
 
 /// The plugin as this crate submits it.
 pub(crate) fn plugin() -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    plugins
-        .find(|plugin| plugin.name() == "icmp")
-        .expect("this crate submits it")
+    Bench::linked("icmp").plugin()
 }
 
 fn bench() -> Bench {

@@ -107,6 +107,21 @@ impl fmt::Display for Domain {
     }
 }
 
+/// Whether a host can call itself so, in EHLO (RFC 5321, section 4.1.1.1) and behind the `@` of a
+/// `Message-ID` (RFC 5322, section 3.6.4): by a name in ASCII, or by an address in brackets. Unlike a
+/// [`Domain`] it may have underscores, for there are hosts that do.
+pub(crate) fn is_host(text: &str) -> bool {
+    let is_of = |text: &str, more: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+        !text.is_empty() && text.chars().all(fits)
+    };
+    let literal = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let is_name = || text.split('.').all(|label| is_of(label, "-_"));
+    text.len() <= 255 && literal.map_or_else(is_name, |literal| is_of(literal, ".:-"))
+}
+
 /// Takes local part and domain apart at the `@` that is not quoted.
 fn split(text: &str) -> Option<(&str, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
@@ -123,7 +138,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
 }
 
 fn is_local(local: &str) -> bool {
-    let beyond = |c: char| !c.is_ascii() && !c.is_control() && !c.is_whitespace();
+    let beyond = |c: char| !(c.is_ascii() || c.is_control() || c.is_whitespace() || is_unseen(c));
     if let Some(quoted) = local.strip_prefix('"') {
         let quoted = quoted.strip_suffix('"').unwrap_or_default();
         // Where a backslash stands, anything printable may follow (quoted-pairSMTP).
@@ -136,6 +151,12 @@ fn is_local(local: &str) -> bool {
     local
         .split('.')
         .all(|part| !part.is_empty() && part.chars().all(atom))
+}
+
+/// Whether a character is not shown but changes how others are: joiners, marks of direction, the mark
+/// of byte order.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What an atom may have beside letters and digits (RFC 5322, section 3.2.3).
@@ -180,7 +201,17 @@ mod tests {
             ("\"a\r\nb\"@example.org", Err(Local)),
             ("a\0@example.org", Err(Local)),
             ("<u@example.org>", Err(Local)),
+            ("a\u{202e}@example.org", Err(Local)),
+            ("\"\u{200b}\"@example.org", Err(Local)),
+            ("a,b@example.org", Err(Local)),
+            ("\"a\"b@example.org", Err(NoDomain)),
             ("u@", Err(Domain)),
+            ("u@\u{202e}b", Err(Domain)),
+            ("u@b\u{2028}", Err(Domain)),
+            ("u@b (c)", Err(Domain)),
+            ("u@b.org, c@d.org", Err(Domain)),
+            ("u@.org", Err(Domain)),
+            ("u@[]", Err(Domain)),
             ("u@.", Err(Domain)),
             ("u@example.org.", Err(Domain)),
             ("u@example..org", Err(Domain)),
@@ -196,6 +227,28 @@ mod tests {
         ] {
             let read = Mailbox::parse(text).map(|mailbox| mailbox.to_string());
             assert_eq!(read.as_deref(), expected.as_ref().copied(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_in_brackets() {
+        for (text, expected) in [
+            ("mx.example.org", true),
+            ("mx_1", true),
+            ("[192.0.2.1]", true),
+            ("[IPv6:2001:db8::1]", true),
+            ("", false),
+            ("a..b", false),
+            ("a.b.", false),
+            ("2001:db8::1", false),
+            ("[192.0.2.1", false),
+            ("[]", false),
+            ("a b", false),
+            ("a\r\nMAIL FROM:<>", false),
+            ("b\u{fc}cher.example", false),
+            (&"a".repeat(256), false),
+        ] {
+            assert_eq!(is_host(text), expected, "{text:?}");
         }
     }
 

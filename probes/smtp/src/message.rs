@@ -5,7 +5,6 @@
 //! anything else than what it stands for. Whether and to whom something is sent is not decided
 //! here, nor how it is handed over; only how it has to be stuffed where a dot ends it.
 
-mod address;
 mod body;
 mod file;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -18,6 +17,8 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
+use crate::mailbox::{Mailbox, is_host};
+
 pub(crate) use file::read_text;
 pub(crate) use token::Token;
 
@@ -25,11 +26,11 @@ pub(crate) use token::Token;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Letter<'a> {
     /// Address of the author, for `From`; not the one of the envelope, which may be empty.
-    pub(crate) from: &'a str,
+    pub(crate) from: &'a Mailbox,
     /// What the author is called, if anything.
     pub(crate) name: Option<&'a str>,
     /// Address of the recipient, for `To`.
-    pub(crate) to: &'a str,
+    pub(crate) to: &'a Mailbox,
     /// What it is about; `[probe]` and the token if nobody says so.
     pub(crate) subject: Option<&'a str>,
     /// Domain, or address in brackets, after the `@` of `Message-ID`: what the client calls itself.
@@ -39,9 +40,6 @@ pub(crate) struct Letter<'a> {
     /// Whether the server takes 8BITMIME (RFC 6152): a text beyond ASCII is then sent as it is.
     /// The message has to be announced as `BODY=8BITMIME` if it is not all ASCII.
     pub(crate) eight_bit: bool,
-    /// Whether header fields may go beyond ASCII (RFC 6532), since the server takes SMTPUTF8 and is
-    /// told so.
-    pub(crate) international: bool,
 }
 
 /// Why a message cannot be made, or not be sent.
@@ -95,12 +93,18 @@ pub(crate) fn build(
     if letter.body.len() > LONGEST_TEXT {
         return Err(MessageError::TooLong);
     }
-    let international = letter.international;
-    address::check("sender", letter.from, international)?;
-    address::check("recipient", letter.to, international)?;
-    address::check_host("host", letter.host)?;
+    if !is_host(letter.host) {
+        return Err(MessageError::Unfit {
+            what: "host",
+            value: letter.host.to_owned(),
+            why: "it is neither a domain nor an address in brackets",
+        });
+    }
+    // Header fields may go beyond ASCII (RFC 6532) where an address does: whoever takes such a one has
+    // said SMTPUTF8.
+    let international = letter.from.is_international() || letter.to.is_international();
     let from = match letter.name {
-        None => letter.from.to_owned(),
+        None => letter.from.to_string(),
         Some(name) => {
             let name = words::phrase("sender's name", name, "From: ".len(), international)?;
             // On a line of its own, for both may be long.
@@ -117,7 +121,7 @@ pub(crate) fn build(
     for (name, value) in [
         ("Date", date(now).as_str()),
         ("From", &from),
-        ("To", letter.to),
+        ("To", &letter.to.to_string()),
         ("Message-ID", &format!("<{token}@{}>", letter.host)),
         ("Subject", &subject),
         // Nobody shall answer it by machine (RFC 3834, section 5).

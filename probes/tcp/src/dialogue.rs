@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use leadsman_dial::Step;
 
-use crate::received::{Received, TooLong};
+use crate::received::{Differs, Received, TooLong};
 
 /// A dialogue on its way.
 #[derive(Debug)]
@@ -159,18 +159,14 @@ impl<'s> Dialogue<'s> {
         }
         let matched = match step.expect_bytes() {
             Some(wanted) if self.compatible => return Ok(Some(Do::ReadAside(wanted.len()))),
-            Some(wanted) => {
-                let came = self.received.rest();
-                let common = came.len().min(wanted.len());
-                if came[..common] != wanted[..common] {
+            Some(wanted) => match self.received.bytes(wanted) {
+                Ok(true) => Some(Do::Matched),
+                Ok(false) => return self.read(Flaw::Short).map(Some),
+                Err(Differs) => {
+                    let came = self.received.rest();
                     return Err(Flaw::Differs(came[..came.len().min(KEPT)].to_vec()));
                 }
-                if common < wanted.len() {
-                    return self.read(Flaw::Short).map(Some);
-                }
-                self.received.take(common);
-                Some(Do::Matched)
-            }
+            },
             None => None,
         };
         self.out = step.send(None).map(ended);

@@ -1,7 +1,8 @@
 //! What is done with what a peer may have sent, as one function per parser.
 //!
 //! For fuzzing, and for the test below that gives each function its corpus again. They never panic but
-//! for a mistake of ours: what they check holds for any bytes.
+//! for a mistake of ours: what they check holds for any bytes. What the operator writes is a part of
+//! the input, but small: how much it costs is his affair, and grows faster than what a peer can say.
 
 use leadsman_dial::{Octets, Pattern, Step, Template};
 use serde_json::json;
@@ -16,6 +17,9 @@ pub fn dialogue(bytes: &[u8]) {
     let mut parts = bytes.splitn(4, |byte| *byte == b'\n');
     let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
     let (pattern, send, wanted) = (line(), line(), line());
+    if !is_cheap(&pattern) || send.len() > LONGEST {
+        return;
+    }
     let said = parts.next().unwrap_or_default();
     let steps = json!([
         { "expect": pattern, "send": send, "labels": [{ "name": "a", "value": send }] },
@@ -84,6 +88,9 @@ pub fn template(bytes: &[u8]) {
     let pattern = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
     let text = parts.next().unwrap_or_default();
     let written = parts.next().unwrap_or_default();
+    if !is_cheap(&pattern) || written.len() > LONGEST {
+        return;
+    }
     let Ok(pattern) = pattern.parse::<Pattern>() else {
         return;
     };
@@ -102,6 +109,19 @@ pub fn template(bytes: &[u8]) {
         expected
     );
 }
+
+/// Whether a pattern is short, and repeats nothing more than nine times: a search takes as many steps for
+/// each byte as the pattern has, and as many again for each of its groups.
+fn is_cheap(pattern: &str) -> bool {
+    let bytes = pattern.as_bytes();
+    let mut pairs = bytes.windows(2);
+    bytes.len() <= LONGEST
+        && pattern.matches('{').count() <= 1
+        && !pairs.any(|pair| pair.iter().all(u8::is_ascii_digit))
+}
+
+/// Bytes of what an operator writes, at most.
+const LONGEST: usize = 64;
 
 #[cfg(test)]
 mod tests {

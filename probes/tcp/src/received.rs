@@ -2,7 +2,8 @@
 //!
 //! Lines are those of Go's `bufio.ScanLines`: they end in a line feed, one carriage return before it is
 //! not part of them, and what comes last before the end of the stream is a line even without one. A
-//! line that is longer than [`LONGEST`] is refused, so that no peer can fill the memory.
+//! line that is longer than [`LONGEST`] is refused, so that no peer can fill the memory. Each byte is
+//! looked at once while more is waited for, so that no peer can keep us busy by saying one at a time.
 
 use std::ops::Range;
 
@@ -12,8 +13,8 @@ pub(crate) struct Received {
     bytes: Vec<u8>,
     /// Where what was not taken begins.
     start: usize,
-    /// Up to where no line feed is.
-    searched: usize,
+    /// Up to where it was looked at, for a line feed or for the bytes that are wanted.
+    looked: usize,
     over: bool,
 }
 
@@ -21,11 +22,15 @@ pub(crate) struct Received {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
+/// Other bytes have come than are wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Differs;
+
 impl Received {
     /// Where to put what comes next; there is room for some.
     pub(crate) fn room(&mut self) -> &mut Vec<u8> {
         self.bytes.drain(..self.start);
-        self.searched -= self.start;
+        self.looked -= self.start;
         self.start = 0;
         self.bytes.reserve(LEAST_ROOM);
         &mut self.bytes
@@ -43,14 +48,14 @@ impl Received {
 
     /// Takes a line, if there is a whole one; its text is [`Self::text`].
     pub(crate) fn line(&mut self) -> Result<Option<Range<usize>>, TooLong> {
-        let feed = self.bytes[self.searched..].iter().position(|b| *b == b'\n');
+        let feed = self.bytes[self.looked..].iter().position(|b| *b == b'\n');
         let (end, next) = match feed {
-            Some(at) => (self.searched + at, self.searched + at + 1),
+            Some(at) => (self.looked + at, self.looked + at + 1),
             None if self.over && self.start < self.bytes.len() => {
                 (self.bytes.len(), self.bytes.len())
             }
             None => {
-                self.searched = self.bytes.len();
+                self.looked = self.bytes.len();
                 return self.rest_fits().then_some(None).ok_or(TooLong);
             }
         };
@@ -58,7 +63,7 @@ impl Received {
             return Err(TooLong);
         }
         let line = self.start..end;
-        (self.start, self.searched) = (next, next);
+        (self.start, self.looked) = (next, next);
         let carriage = self.bytes[line.clone()].ends_with(b"\r");
         Ok(Some(line.start..line.end - usize::from(carriage)))
     }
@@ -73,10 +78,19 @@ impl Received {
         &self.bytes[self.start..]
     }
 
-    /// Takes so many bytes of the rest.
-    pub(crate) fn take(&mut self, bytes: usize) {
-        self.start += bytes;
-        self.searched = self.searched.max(self.start);
+    /// Takes these bytes, if all of them have come; whether they have.
+    pub(crate) fn bytes(&mut self, wanted: &[u8]) -> Result<bool, Differs> {
+        let end = self.bytes.len().min(self.start + wanted.len());
+        let looked = self.looked.min(end);
+        if self.bytes[looked..end] != wanted[looked - self.start..end - self.start] {
+            return Err(Differs);
+        }
+        self.looked = end;
+        let whole = end - self.start == wanted.len();
+        if whole {
+            self.start = end;
+        }
+        Ok(whole)
     }
 
     fn rest_fits(&self) -> bool {
@@ -152,12 +166,43 @@ mod tests {
     fn bytes_that_are_taken_are_no_part_of_a_line() {
         let mut received = Received::default();
         received.room().extend_from_slice(b"ab\ncd\n");
-        received.take(4);
+        assert_eq!(received.bytes(b"ab\nc"), Ok(true));
         assert_eq!(received.rest(), b"d\n");
         let line = received.line().unwrap().unwrap();
         assert_eq!(received.text(line), b"d");
         assert_eq!(received.line(), Ok(None));
         received.room().extend_from_slice(b"e");
         assert_eq!(received.rest(), b"e");
+        assert_eq!(received.bytes(b"ef"), Ok(false));
+        received.room().extend_from_slice(b"g");
+        assert_eq!(received.bytes(b"ef"), Err(Differs));
+    }
+
+    /// Says these bytes one by one, and spoils each once it was looked at: whoever looked at one again
+    /// would see something else.
+    fn drip(received: &mut Received, said: &[u8], mut look: impl FnMut(&mut Received) -> bool) {
+        for (at, byte) in said.iter().enumerate() {
+            received.room().push(*byte);
+            assert_eq!(look(received), at + 1 == said.len(), "{at}");
+            if at + 1 < said.len() {
+                *received.room().last_mut().unwrap() = if *byte == b'\n' { b'x' } else { b'\n' };
+            }
+        }
+    }
+
+    #[test]
+    fn no_byte_is_looked_at_again_when_the_next_comes() {
+        let mut received = Received::default();
+        let line = [vec![b'a'; LONGEST], b"\n".to_vec()].concat();
+        let wanted = line.repeat(4);
+        for _ in 0..2 {
+            drip(&mut received, &line, |received| {
+                received.line().unwrap().is_some()
+            });
+            drip(&mut received, &wanted, |received| {
+                received.bytes(&wanted).unwrap()
+            });
+        }
+        assert_eq!(received.rest(), b"");
     }
 }

@@ -9,11 +9,9 @@ mod reach;
 mod servers;
 mod tls;
 
-use std::{env, fs};
-
+use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished};
-use leadsman_core::{Cause, Plugin, inventory, manual};
+use leadsman_core::testing::{Bench, Finished, assert_connection_causes, assert_manual};
 use serde_json::json;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
@@ -97,62 +95,30 @@ async fn unix_conforms() {
 
 #[test]
 fn all_that_can_befall_a_connection_is_declared() {
-    for plugin in ["tcp", "unix"].map(plugin) {
-        for cause in Cause::CONNECTION {
-            assert!(
-                plugin.possible_causes().contains(cause),
-                "{plugin:?} {cause:?}"
-            );
-        }
+    for name in ["tcp", "unix"] {
+        assert_connection_causes(plugin(name));
     }
 }
 
 #[test]
 fn the_manuals_are_up_to_date() {
     for (name, file) in [("tcp", "README.md"), ("unix", "UNIX.md")] {
-        let plugin = plugin(name);
-        let filled = manual::filled(plugin);
-        if env::var_os("UPDATE").is_some() {
-            let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
-            fs::write(path, filled).unwrap();
-            continue;
-        }
-        let hint = "run the tests with UPDATE=1 to make the tables anew";
-        assert!(plugin.manual() == filled, "{hint}");
+        let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+        assert_manual(plugin(name), &path);
     }
 }
 
 /// A plugin as this crate submits it.
 fn plugin(name: &str) -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    let plugin = plugins.find(|plugin| plugin.name() == name);
-    plugin.expect("this crate submits it")
+    Bench::linked(name).plugin()
 }
 
 fn bench(name: &str) -> Bench {
     Bench::of(plugin(name))
 }
 
-/// How a run ended: its reason, or `good`.
-fn ending(found: &Finished) -> &'static str {
-    found.reason().unwrap_or("good")
-}
-
 /// What a run that failed says of it.
 fn detail(found: &Finished) -> String {
     let fault = found.run.result.as_ref().err();
     fault.map(ToString::to_string).unwrap_or_default()
-}
-
-/// A gauge by its name; with a label, the series of that value.
-fn gauge(found: &Finished, name: &str, label: Option<&str>) -> Option<f64> {
-    let recording = &found.run.recording;
-    let mut places = recording.layout().places().iter();
-    let place = places.find(|place| place.metric.name == name).unwrap();
-    let values = place.metric.values.iter();
-    let index = label.map_or(0, |label| {
-        let mut values = values;
-        values.position(|value| *value == label).unwrap()
-    });
-    recording.values(place).nth(index).flatten()
 }

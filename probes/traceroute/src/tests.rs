@@ -3,17 +3,16 @@
 //! On loopback only, where every TTL gets to the target, and requests to the broadcast address are
 //! ignored: that is the silent target. Paths need routers and are tested in namespaces.
 
+use std::env;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use std::{env, fs};
 
-use leadsman_core::testing::Bench;
 use leadsman_core::testing::conformance::Kit;
+use leadsman_core::testing::{Bench, assert_manual};
 use leadsman_core::{
-    Family, Order, Plugin, Resolve, ResolveError, Run, Sink, Stop, Target, async_trait, inventory,
-    manual, perform,
+    Family, Order, Plugin, Resolve, ResolveError, Run, Sink, Stop, Target, async_trait, perform,
 };
 use leadsman_wire::{EchoOptions, Flow, OpenError};
 
@@ -164,21 +163,12 @@ async fn the_plugin_conforms() {
 
 #[test]
 fn the_manual_is_up_to_date() {
-    let filled = manual::filled(plugin());
-    if env::var_os("UPDATE").is_some() {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
-        return;
-    }
-    let hint = "run the tests with UPDATE=1 to make the tables anew";
-    assert!(plugin().manual() == filled, "{hint}");
+    assert_manual(plugin(), concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }
 
 /// The plugin as this crate submits it.
 pub(crate) fn plugin() -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    plugins
-        .find(|plugin| plugin.name() == "traceroute")
-        .expect("this crate submits it")
+    Bench::linked("traceroute").plugin()
 }
 
 fn bench() -> Bench {

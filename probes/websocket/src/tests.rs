@@ -4,15 +4,15 @@
 
 mod servers;
 
+use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{env, fs};
 
 use futures_util::future::join_all;
 use futures_util::{SinkExt as _, StreamExt as _};
+use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished};
-use leadsman_core::{Cause, Plugin, inventory, manual};
+use leadsman_core::testing::{Bench, assert_connection_causes, assert_manual};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -33,21 +33,12 @@ async fn the_plugin_conforms() {
 
 #[test]
 fn all_that_can_befall_a_connection_is_declared() {
-    let declared = plugin().possible_causes();
-    for cause in Cause::CONNECTION {
-        assert!(declared.contains(cause), "{cause:?}");
-    }
+    assert_connection_causes(plugin());
 }
 
 #[test]
 fn the_manual_is_up_to_date() {
-    let filled = manual::filled(plugin());
-    if env::var_os("UPDATE").is_some() {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
-        return;
-    }
-    let hint = "run the tests with UPDATE=1 to make the tables anew";
-    assert!(plugin().manual() == filled, "{hint}");
+    assert_manual(plugin(), concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }
 
 #[tokio::test]
@@ -84,7 +75,7 @@ async fn a_dialogue_goes_step_by_step_and_pings_are_answered() {
         ]),
     );
     let found = bench.run(&format!("ws://{}/", server.await)).await;
-    assert_eq!(ending(&found), "good", "{:?}", found.run.result);
+    assert_eq!(found.ending(), "good", "{:?}", found.run.result);
     assert_eq!(found.gauge(&STATUS, None), Some(101.0));
     assert_eq!(found.gauge(&UPGRADED, None), Some(1.0));
     assert_eq!(found.gauge(&FAILED_REGEX, None), Some(0.0));
@@ -127,7 +118,7 @@ async fn a_request_says_who_asks_for_what() {
         );
     let found = bench.run(&format!("ws://{server}/a?b=c#d")).await;
     // The server never closes, which has no part in the result.
-    assert_eq!(ending(&found), "good", "{:?}", found.run.result);
+    assert_eq!(found.ending(), "good", "{:?}", found.run.result);
     assert_eq!(
         found.said("closed").next().unwrap().fields["politely"],
         false
@@ -211,7 +202,7 @@ async fn whatever_happens_in_place_of_a_dialogue_has_a_reason() {
             .option("query_response", json!([{ "expect": "^ok$" }]));
         let found = bench.run(&format!("http://{server}/")).await;
         let told = format!("{}: {:?}", answer.escape_ascii(), found.run.result);
-        assert_eq!(ending(&found), reason, "{told}");
+        assert_eq!(found.ending(), reason, "{told}");
         assert_eq!(found.gauge(&STATUS, None), Some(status), "{told}");
         assert_eq!(found.gauge(&UPGRADED, None), Some(upgraded), "{told}");
         assert_eq!(found.gauge(&FAILED_REGEX, None), Some(regex), "{told}");
@@ -228,7 +219,7 @@ async fn who_cannot_be_reached_opens_nothing() {
         (format!("ws://{closing}/"), &["closed", "reset"]),
     ] {
         let found = bench().run(&address).await;
-        assert!(reasons.contains(&ending(&found)), "{:?}", found.run.result);
+        assert!(reasons.contains(&found.ending()), "{:?}", found.run.result);
         assert_eq!(found.gauge(&STATUS, None), Some(0.0));
         assert_eq!(found.gauge(&UPGRADED, None), Some(0.0));
     }
@@ -246,7 +237,7 @@ async fn what_is_said_is_cut_short_and_escaped() {
     });
     let bench = bench().option("query_response", json!([{ "expect": "^ok$" }]));
     let found = bench.run(&format!("ws://{}/", server.await)).await;
-    assert_eq!(ending(&found), "mismatch");
+    assert_eq!(found.ending(), "mismatch");
     let said = found.run.result.unwrap_err().to_string();
     assert!(said.contains("\\u{1b}[2Jx") && said.len() < 400, "{said}");
 }
@@ -256,9 +247,9 @@ async fn a_certificate_is_judged() {
     for (name, reason) in [("127.0.0.1", "good"), ("other.test", "tls")] {
         let (server, bench) = secured(bench(), name).await;
         let found = bench.run(&format!("wss://{server}/")).await;
-        assert_eq!(ending(&found), reason, "{:?}", found.run.result);
+        assert_eq!(found.ending(), reason, "{:?}", found.run.result);
         assert!(found.gauge(&DURATION, Some("tls")) > Some(0.0));
-        let gauge = |name| shared(&found, name).is_some();
+        let gauge = |name| found.named(name, None).is_some();
         assert!(gauge("probe_tls_certificate_trusted"));
         assert_eq!(gauge("probe_ssl_earliest_cert_expiry"), reason == "good");
         assert!(gauge("probe_tcp_rtt_seconds") || reason == "tls");
@@ -267,24 +258,9 @@ async fn a_certificate_is_judged() {
 
 /// The plugin as this crate submits it.
 fn plugin() -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    plugins
-        .find(|plugin| plugin.name() == "websocket")
-        .expect("this crate submits it")
+    Bench::linked("websocket").plugin()
 }
 
 fn bench() -> Bench {
     Bench::of(plugin())
-}
-
-/// How a run ended: its reason, or `good`.
-fn ending(found: &Finished) -> &'static str {
-    found.reason().unwrap_or("good")
-}
-
-/// A gauge of those that all probes of streams share, by its name.
-fn shared(found: &Finished, name: &str) -> Option<f64> {
-    let mut places = found.run.recording.layout().places().iter();
-    let place = places.find(|place| place.metric.name == name).unwrap();
-    found.run.recording.values(place).next().flatten()
 }

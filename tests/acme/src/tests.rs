@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use leadsman_core::testing::{Bench, conformance::Kit};
-use leadsman_core::{Cause, ResponderOptions, Stop};
+use leadsman_core::testing::{Bench, assert_connection_causes, conformance::Kit};
+use leadsman_core::{ResponderOptions, Stop};
 use tokio::net::TcpStream;
 
 use crate::ANSWER;
@@ -45,11 +45,7 @@ async fn a_connection_that_is_reset_does_not_end_the_server() {
 
 #[test]
 fn all_that_can_befall_a_connection_is_declared() {
-    let bench = Bench::linked("daytime");
-    let declared = bench.plugin().possible_causes();
-    for cause in Cause::CONNECTION {
-        assert!(declared.contains(cause), "{cause:?}");
-    }
+    assert_connection_causes(Bench::linked("daytime").plugin());
 }
 
 /// Opens the responder of this crate, which serves until the test ends.

@@ -25,6 +25,11 @@ impl Finished {
         self.run.result.as_ref().err().map(crate::Fault::reason)
     }
 
+    /// How the run ended: its [`Finished::reason`], or `good`.
+    pub fn ending(&self) -> &'static str {
+        self.reason().unwrap_or("good")
+    }
+
     /// A counter's value; with a label, that of its series.
     pub fn counter(&self, counter: &'static Counter, label: Option<&str>) -> u64 {
         self.value(counter.metric(), label).unwrap_or_default() as u64
@@ -33,6 +38,15 @@ impl Finished {
     /// A gauge's value, `None` if it was not set; with a label, that of its series.
     pub fn gauge(&self, gauge: &'static Gauge, label: Option<&str>) -> Option<f64> {
         self.value(gauge.metric(), label)
+    }
+
+    /// The value of a gauge that another crate has declared, by its name; `None` if it was not set.
+    pub fn named(&self, gauge: &str, label: Option<&str>) -> Option<f64> {
+        self.value(
+            self.place_where(gauge, |metric| metric.name == gauge)
+                .metric,
+            label,
+        )
     }
 
     /// How many observations a histogram counted.
@@ -66,9 +80,13 @@ impl Finished {
     }
 
     fn place(&self, metric: &'static Metric) -> &Place {
+        self.place_where(metric.name, |other| std::ptr::eq(other, metric))
+    }
+
+    fn place_where(&self, name: &str, is_it: impl Fn(&'static Metric) -> bool) -> &Place {
         let mut places = self.run.recording.layout().places().iter();
         places
-            .find(|place| std::ptr::eq(place.metric, metric))
-            .unwrap_or_else(|| panic!("{} is not among the declared metrics", metric.name))
+            .find(|place| is_it(place.metric))
+            .unwrap_or_else(|| panic!("{name} is not among the declared metrics"))
     }
 }

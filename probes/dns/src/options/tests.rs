@@ -1,34 +1,13 @@
 //! Are options read as `blackbox_exporter` reads them, and refused when it refuses them?
 
-use leadsman_core::options::{Kind, Node, read};
+use leadsman_core::testing::read;
 use serde_json::{Value, json};
 
 use super::*;
 
-/// A value as a person writes it.
-fn node(value: &Value) -> Node {
-    match value {
-        Value::Null => Node::new(Kind::Null),
-        Value::Array(items) => Node::new(Kind::List(items.iter().map(node).collect())),
-        Value::Object(entries) => {
-            let entries = entries.iter().map(|(k, v)| (Node::word(k), node(v)));
-            Node::new(Kind::Map(entries.collect()))
-        }
-        Value::String(text) => Node::new(Kind::Scalar {
-            text: text.clone(),
-            plain: false,
-        }),
-        other => Node::word(other.to_string()),
-    }
-}
-
 /// What is said when options are loaded.
 fn loaded(options: &Value) -> Result<Arc<DnsOptions>, String> {
-    let read = read::<DnsOptions>(&node(options));
-    read.map(Arc::new).map_err(|errors| {
-        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        errors.join("; ")
-    })
+    read(options).map(Arc::new)
 }
 
 #[test]

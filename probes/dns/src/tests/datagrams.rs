@@ -9,7 +9,7 @@ use leadsman_core::testing::{Bench, Finished};
 use serde_json::json;
 
 use super::servers::{AA, TC, both, framed, question, reply, udp, udp_of};
-use super::{A, SOA, bench, ending};
+use super::{A, SOA, bench};
 use crate::metrics;
 
 /// Answers to a query, in their order.
@@ -67,7 +67,7 @@ async fn the_code_decides_and_is_recorded() {
     for (says, rcode, usual, others) in says {
         for (bench, expected) in [(bench(), usual), (valid.clone(), others)] {
             let found = run(&bench, Says(says.0)).await;
-            assert_eq!(ending(&found), expected, "{:?}", found.run.result);
+            assert_eq!(found.ending(), expected, "{:?}", found.run.result);
             assert_eq!(found.gauge(&metrics::RCODE, None), Some(rcode));
             assert_eq!(found.gauge(&metrics::SUCCEEDED, None), Some(1.0));
         }
@@ -95,7 +95,7 @@ async fn records_are_counted_and_judged_as_text() {
         (with("fail_if_none_matches_regexp", "nobody"), "mismatch"),
     ] {
         let found = run(&bench, Says(|query| vec![reply(query, AA, 0, &[A, A])])).await;
-        assert_eq!(ending(&found), expected, "{:?}", found.run.result);
+        assert_eq!(found.ending(), expected, "{:?}", found.run.result);
         assert_eq!(count(&found), [2.0, 0.0, 0.0, 1.0].map(Some));
         let flag = |flag| found.gauge(&metrics::FLAG, Some(flag));
         assert_eq!([flag("aa"), flag("tc")], [Some(1.0), Some(0.0)]);
@@ -153,12 +153,12 @@ async fn what_is_no_answer_to_the_question_is_ignored() {
         Says(|query| [others(query), vec![reply(query, 0, 0, &[A])]].concat()),
     )
     .await;
-    assert_eq!(ending(&found), "good", "{:?}", found.run.result);
+    assert_eq!(found.ending(), "good", "{:?}", found.run.result);
     assert_eq!(found.counter(&metrics::IGNORED, None), 6);
     assert_eq!(found.said("ignored").count(), 5);
     let brief = bench().timeout(Duration::from_millis(300));
     let found = run(&brief, Says(others)).await;
-    assert_eq!(ending(&found), "timeout");
+    assert_eq!(found.ending(), "timeout");
     assert_eq!(found.gauge(&metrics::SUCCEEDED, None), Some(0.0));
     assert_eq!(found.counter(&metrics::IGNORED, None), 6);
 }
@@ -174,7 +174,7 @@ async fn an_answer_that_cannot_be_read_is_malformed() {
         Says(|query| vec![reply(query, 0, 0, &[b"\xc0\xff\0\x01"])]),
     ] {
         let found = run(&bench(), says).await;
-        assert_eq!(ending(&found), "protocol");
+        assert_eq!(found.ending(), "protocol");
         assert_eq!(count(&found), [0.0; 4].map(Some));
         let said = found.run.result.unwrap_err().to_string();
         assert!(said.contains("is malformed: "), "{said}");
@@ -189,7 +189,7 @@ async fn a_truncated_answer_is_asked_for_again_only_if_that_is_wanted() {
     for (bench, answers, queries) in [(bench(), 1.0, 1.0), (again.clone(), 3.0, 2.0)] {
         let server = both(truncated, whole).await;
         let found = bench.run(&server.to_string()).await;
-        assert_eq!(ending(&found), "good", "{:?}", found.run.result);
+        assert_eq!(found.ending(), "good", "{:?}", found.run.result);
         assert_eq!(found.gauge(&metrics::ANSWER_RRS, None), Some(answers));
         assert_eq!(found.gauge(&metrics::QUERIES, None), Some(queries));
         assert_eq!(found.counter(&metrics::TRUNCATED, None), 1);
@@ -199,7 +199,7 @@ async fn a_truncated_answer_is_asked_for_again_only_if_that_is_wanted() {
     }
     // Nobody is there over TCP.
     let found = run(&again, Says(|query| vec![reply(query, TC, 0, &[A])])).await;
-    assert_eq!(ending(&found), "refused");
+    assert_eq!(found.ending(), "refused");
     assert_eq!(count(&found), [0.0; 4].map(Some));
 }
 
@@ -220,7 +220,7 @@ async fn nothing_is_asked_twice_unless_an_option_says_so() {
         })
         .await;
         let found = bench.run(&server.to_string()).await;
-        assert_eq!(ending(&found), expected, "{:?}", found.run.result);
+        assert_eq!(found.ending(), expected, "{:?}", found.run.result);
         assert_eq!(heard.load(Ordering::SeqCst), queries);
         let sent = found.gauge(&metrics::QUERIES, None);
         assert_eq!(sent, Some(f64::from(queries as u32)));
@@ -234,10 +234,10 @@ async fn a_closed_port_is_the_targets_fault_and_a_wrong_source_ours() {
         socket.local_addr().unwrap()
     };
     let found = bench().run(&closed.to_string()).await;
-    assert_eq!(ending(&found), "refused", "{:?}", found.run.result);
+    assert_eq!(found.ending(), "refused", "{:?}", found.run.result);
     let nobodys = bench().option("source_ip_address", "192.0.2.77");
     let found = nobodys.run(&closed.to_string()).await;
-    assert_eq!(ending(&found), "network", "{:?}", found.run.result);
+    assert_eq!(found.ending(), "network", "{:?}", found.run.result);
     let said = found.run.result.unwrap_err().to_string();
     assert!(
         said.contains("192.0.2.77, which must be an address of this host"),
@@ -245,7 +245,7 @@ async fn a_closed_port_is_the_targets_fault_and_a_wrong_source_ours() {
     );
     let other = bench().option("source_ip_address", Ipv6Addr::LOCALHOST);
     let found = other.run(&closed.to_string()).await;
-    assert_eq!(ending(&found), "network", "{:?}", found.run.result);
+    assert_eq!(found.ending(), "network", "{:?}", found.run.result);
 }
 
 #[tokio::test]
@@ -297,7 +297,7 @@ async fn the_phases_add_up_to_the_run() {
 #[tokio::test]
 async fn what_was_not_reached_is_absent_or_zero_as_in_the_original() {
     let nowhere = bench().run("nobody.test").await;
-    assert_eq!(ending(&nowhere), "resolve");
+    assert_eq!(nowhere.ending(), "resolve");
     let broad = |found: &Finished| {
         ["resolve", "connect", "request"].map(|phase| {
             let seconds = found.gauge(&metrics::DURATION, Some(phase));

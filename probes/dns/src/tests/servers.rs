@@ -4,16 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
+use leadsman_dial::testing;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::{ServerConfig, crypto};
 
 /// Bit TC.
 pub(super) const TC: u8 = 0x02;
@@ -148,26 +143,10 @@ pub(super) struct Certified {
 impl Certified {
     /// For these names and 127.0.0.1.
     pub(super) fn new(names: &[&str]) -> Self {
-        let mut authority = CertificateParams::new([]).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        names.push("127.0.0.1".to_owned());
-        let mut params = CertificateParams::new(names).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate().unwrap();
-        let own = params.signed_by(&key, &issuer).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-        let config =
-            ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(vec![own.der().clone()], key)
-                .unwrap();
+        let own = testing::Certified::new(&[names, &["127.0.0.1"]].concat());
         Self {
-            authority: issuer.pem(),
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            acceptor: own.acceptor(&[]),
+            authority: own.authority,
         }
     }
 

@@ -6,7 +6,7 @@ use leadsman_core::testing::Finished;
 use serde_json::json;
 
 use super::servers::{Certified, framed, reply, tcp};
-use super::{A, bench, ending};
+use super::{A, bench};
 use crate::metrics;
 
 async fn run(pieces: fn(&[u8]) -> Vec<Vec<u8>>) -> Finished {
@@ -24,7 +24,7 @@ async fn an_answer_may_come_in_pieces() {
         whole.iter().map(|byte| vec![*byte]).collect()
     })
     .await;
-    assert_eq!(ending(&found), "good", "{:?}", found.run.result);
+    assert_eq!(found.ending(), "good", "{:?}", found.run.result);
     let phase = |phase| {
         found
             .gauge(&metrics::PHASES, Some(phase))
@@ -49,7 +49,7 @@ async fn an_answer_to_another_question_is_passed_over() {
         ]
     })
     .await;
-    assert_eq!(ending(&found), "good", "{:?}", found.run.result);
+    assert_eq!(found.ending(), "good", "{:?}", found.run.result);
     assert_eq!(found.counter(&metrics::IGNORED, None), 2);
     assert_eq!(found.gauge(&metrics::ANSWER_RRS, None), Some(1.0));
 }
@@ -73,7 +73,7 @@ async fn whatever_is_no_whole_answer_is_the_servers_fault() {
     ];
     for (pieces, expected) in cases {
         let found = run(pieces).await;
-        assert_eq!(ending(&found), expected, "{:?}", found.run.result);
+        assert_eq!(found.ending(), expected, "{:?}", found.run.result);
         assert_eq!(found.gauge(&metrics::SUCCEEDED, None), Some(0.0));
     }
 }
@@ -113,7 +113,7 @@ async fn a_server_has_to_show_a_certificate_for_its_name() {
         let address = format!("{host}:{}", server.port());
         let found = secure(tls.clone()).run(&address).await;
         assert_eq!(
-            ending(&found),
+            found.ending(),
             expected,
             "{tls} {host}: {:?}",
             found.run.result
@@ -129,5 +129,5 @@ async fn a_file_that_cannot_be_read_is_our_own_fault() {
         .option("dns_over_tls", true)
         .option("tls_config", json!({ "ca_file": "/nowhere/ca.pem" }));
     let found = secure.run("127.0.0.1:1").await;
-    assert_eq!(ending(&found), "other", "{:?}", found.run.result);
+    assert_eq!(found.ending(), "other", "{:?}", found.run.result);
 }

@@ -8,13 +8,9 @@ use h2::{Reason, server};
 use hyper::header::HeaderMap;
 use hyper::http::{Response, request};
 use leadsman_core::testing::Bench;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use leadsman_dial::testing::Certified;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ServerConfig, crypto};
 
 /// What a server does with a call.
 #[derive(Clone, Debug)]
@@ -125,24 +121,8 @@ fn fields(fields: &[(&'static str, &'static str)]) -> HeaderMap {
 
 /// A server that speaks TLS, and a bench that trusts it.
 pub(super) async fn secured(bench: Bench, names: &[&str], script: Script) -> (SocketAddr, Bench) {
-    let mut authority = CertificateParams::new([]).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(names).unwrap();
-    let own = params.signed_by(&key, &issuer).unwrap();
-    let chain: Vec<CertificateDer<'static>> = vec![own.der().clone()];
-    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-    let provider = Arc::new(crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let own = Certified::new(names);
+    let acceptor = own.acceptor(&[b"h2"]);
     let address = accepting("127.0.0.1:0", move |stream| {
         let (acceptor, script) = (acceptor.clone(), script.clone());
         async move {
@@ -153,6 +133,6 @@ pub(super) async fn secured(bench: Bench, names: &[&str], script: Script) -> (So
     });
     let trusting = bench
         .option("tls", true)
-        .option("tls_config", serde_json::json!({ "ca": issuer.pem() }));
+        .option("tls_config", serde_json::json!({ "ca": own.authority }));
     (address.await, trusting)
 }

@@ -194,14 +194,13 @@ pub(crate) fn transport(rules: &Written, version: Version, tls: bool) -> Result<
 #[cfg(test)]
 mod tests {
     use hyper::header::{HeaderName, HeaderValue};
-    use leadsman_core::options::read;
+    use leadsman_core::testing::read;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::client::options::tests::node;
 
     fn rules(options: &Value) -> Written {
-        read(&node(options)).unwrap()
+        read(options).unwrap()
     }
 
     #[test]

@@ -351,4 +351,4 @@ impl JsonSchema for HttpOptions {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -15,11 +15,9 @@ mod servers;
 mod tls;
 mod truth;
 
-use std::{env, fs};
-
+use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished};
-use leadsman_core::{Cause, Plugin, inventory, manual};
+use leadsman_core::testing::{Bench, Finished, assert_connection_causes, assert_manual};
 use serde_json::json;
 
 use servers::{Certified, ok, scripted};
@@ -46,29 +44,17 @@ async fn the_plugin_conforms() {
 
 #[test]
 fn all_that_can_befall_a_connection_is_declared() {
-    let declared = plugin().possible_causes();
-    for cause in Cause::CONNECTION {
-        assert!(declared.contains(cause), "{cause:?}");
-    }
+    assert_connection_causes(plugin());
 }
 
 #[test]
 fn the_manual_is_up_to_date() {
-    let filled = manual::filled(plugin());
-    if env::var_os("UPDATE").is_some() {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
-        return;
-    }
-    let hint = "run the tests with UPDATE=1 to make the tables anew";
-    assert!(plugin().manual() == filled, "{hint}");
+    assert_manual(plugin(), concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }
 
 /// The plugin as this crate submits it.
 fn plugin() -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    plugins
-        .find(|plugin| plugin.name() == "http")
-        .expect("this crate submits it")
+    Bench::linked("http").plugin()
 }
 
 fn bench() -> Bench {

@@ -86,14 +86,15 @@ impl Load {
         stream.set_nodelay(true)?;
         let refused = |why: &dyn std::fmt::Display| LoadError::Refused(why.to_string());
         let mailbox = |text| Mailbox::parse(text).map_err(|why| refused(&why));
+        let (from, to) = (mailbox(FROM)?, mailbox(TO)?);
         let dialogue = Dialogue::new(Script {
             is_lmtp: false,
             hello: "client.test".to_owned(),
             tls: Wanted::Off,
             credentials: None,
             insecure_auth: false,
-            from: Some(mailbox(FROM)?),
-            to: Some(mailbox(TO)?),
+            from: Some(from.clone()),
+            to: Some(to.clone()),
             until: Until::Sent,
             pipelining: false,
             chunking: false,
@@ -111,14 +112,13 @@ impl Load {
             match talk.advance().await {
                 Happening::Compose => {
                     let letter = Letter {
-                        from: FROM,
+                        from: &from,
                         name: None,
-                        to: TO,
+                        to: &to,
                         subject: None,
                         host: "client.test",
                         body: text,
                         eight_bit: false,
-                        international: false,
                     };
                     let token = Token::fresh().map_err(|why| refused(&why))?;
                     let content = build(&letter, &token, SystemTime::now());

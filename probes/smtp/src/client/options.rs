@@ -23,7 +23,7 @@ use super::auth::Mechanism;
 use super::dialogue::{Until, Wanted};
 use super::probe::{Aimed, SmtpProbe};
 use super::rails::Rate;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, is_host};
 
 /// Options of the SMTP probe, with what was made of them.
 #[derive(Debug, Default)]
@@ -391,11 +391,16 @@ impl Written {
         if let Some(why) = self.tls_config.contradiction() {
             return Some(why.to_owned());
         }
-        if let Some(hello) = self.hello.as_deref().filter(|hello| !is_hello(hello)) {
+        if let Some(hello) = self.hello.as_deref().filter(|hello| !is_host(hello)) {
             let hello = hello.escape_debug();
             return Some(format!(
                 "`{hello}` is no `hello`: it is a name, or an address in brackets"
             ));
+        }
+        let hello = self.hello.as_deref();
+        let unnamed = hello.filter(|_| self.send && self.from.is_empty());
+        if let Some(why) = unnamed.and_then(|hello| author(hello).err()) {
+            return Some(why);
         }
         let senders = Some(&self.from).filter(|from| !from.is_empty());
         let mut named = self.recipients.iter().chain(&self.to).chain(senders);
@@ -418,10 +423,9 @@ fn mailbox(text: &str) -> Result<Mailbox, String> {
     Mailbox::parse(text).map_err(|why| format!("`{}`: {why}", text.escape_debug()))
 }
 
-/// Whether this can be said in EHLO: a name, or an address in brackets (RFC 5321, section 4.1.3).
-fn is_hello(text: &str) -> bool {
-    let known = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    !text.is_empty() && text.len() <= 255 && text.chars().all(known)
+/// Who has written a message whose sender nobody has named: somebody at the host that sends it.
+pub(crate) fn author(host: &str) -> Result<Mailbox, String> {
+    mailbox(&format!("probe@{host}")).map_err(|why| format!("name a sender in `from`: {why}"))
 }
 
 impl<'de> Deserialize<'de> for SmtpOptions {

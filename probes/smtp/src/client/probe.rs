@@ -16,12 +16,12 @@ use super::auth::Credentials;
 use super::conversation::Limits;
 use super::dialogue::{Dialogue, Script, Until, Wanted};
 use super::metrics;
-use super::options::{ServerName, SmtpOptions};
+use super::options::{self, ServerName, SmtpOptions};
 use super::phase::{Outcome, Phase};
 use super::rails::{Held, RAILS};
 use super::trip::{Stop, Trip};
 use crate::delivery::Account;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, is_host};
 use crate::maildir::Watcher;
 use crate::message::{self, Letter, MessageError, Token};
 
@@ -236,21 +236,17 @@ impl SmtpProbe {
             return Err(Fault::own("a message needs a recipient"));
         };
         let from = match &self.aimed.from {
-            Some(from) => from.to_string(),
-            None => format!("probe@{host}"),
+            Some(from) => from.clone(),
+            None => options::author(&host).map_err(Fault::own)?,
         };
-        let senders = self.aimed.from.iter();
-        let mut addresses = senders.chain([to]);
         let letter = Letter {
             from: &from,
             name: None,
-            to: &to.to_string(),
+            to,
             subject: self.options.written.subject.as_deref(),
             host: &host,
             body: &ready.body,
             eight_bit: dialogue.facts.offers.has("8BITMIME"),
-            // Whether the server takes such addresses is seen when they are named to it.
-            international: addresses.any(Mailbox::is_international),
         };
         let content: Result<_, MessageError> = message::build(&letter, &token, SystemTime::now());
         Ok((token, content.map_err(Fault::own)?))
@@ -304,8 +300,7 @@ struct PasswordFileError {
 static HOST: LazyLock<Option<String>> = LazyLock::new(|| {
     let name = rustix::system::uname();
     let name = name.nodename().to_str().ok()?;
-    let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    let is_full = name.trim_matches('.').contains('.') && name.chars().all(known);
+    let is_full = name.contains('.') && is_host(name);
     is_full.then(|| name.to_owned())
 });
 

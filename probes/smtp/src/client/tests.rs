@@ -10,15 +10,15 @@ mod truth;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs};
 
+use leadsman_core::Plugin;
 use leadsman_core::testing::conformance::Kit;
-use leadsman_core::testing::{Bench, Finished};
-use leadsman_core::{Cause, Plugin, inventory, manual};
+use leadsman_core::testing::{Bench, Finished, assert_connection_causes, assert_manual};
+use leadsman_dial::testing::Certified;
 use serde_json::json;
 
 use crate::delivery::METRICS;
-use servers::{Act, Certified, scripted, taking};
+use servers::{Act, scripted, taking};
 
 #[tokio::test]
 async fn the_plugin_conforms() {
@@ -60,25 +60,16 @@ async fn the_plugin_conforms() {
 
 #[test]
 fn all_that_can_befall_a_connection_is_declared() {
-    let declared = plugin().possible_causes();
-    for cause in Cause::CONNECTION {
-        assert!(declared.contains(cause), "{cause:?}");
-    }
+    assert_connection_causes(plugin());
 }
 
 #[test]
 fn the_manual_is_up_to_date() {
-    let filled = manual::filled(plugin());
-    if env::var_os("UPDATE").is_some() {
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), filled).unwrap();
-        return;
-    }
-    let hint = "run the tests with UPDATE=1 to make the tables anew";
-    assert!(plugin().manual() == filled, "{hint}");
+    assert_manual(plugin(), concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
 }
 
 /// For a server at this address.
-static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| Certified::new("127.0.0.1", true));
+static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| Certified::new(&["127.0.0.1"]));
 
 /// Held alone by what counts the sockets of this process or times it, and together by whoever leaves
 /// sockets open for a while.
@@ -86,10 +77,7 @@ static QUIET: tokio::sync::RwLock<()> = tokio::sync::RwLock::const_new(());
 
 /// The plugin as this crate submits it.
 pub(crate) fn plugin() -> &'static Plugin {
-    let mut plugins = inventory::iter::<Plugin>.into_iter();
-    plugins
-        .find(|plugin| plugin.name() == "smtp")
-        .expect("this crate submits it")
+    Bench::linked("smtp").plugin()
 }
 
 /// A bench on which mail may go as often as a test likes.

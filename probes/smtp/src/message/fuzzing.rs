@@ -3,6 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use super::{Letter, Token, build, stuffed};
+use crate::mailbox::Mailbox;
 
 /// A letter: flags in the first octet, then a line each for sender, name, recipient, subject and
 /// host; the rest is its text.
@@ -19,22 +20,25 @@ pub(crate) fn letter(octets: &[u8]) {
     };
     let mut parts = text.splitn(6, '\n');
     let mut part = || parts.next().unwrap_or_default();
+    let (from, name, to) = (part(), part(), part());
+    let (Ok(from), Ok(to)) = (Mailbox::parse(from), Mailbox::parse(to)) else {
+        return;
+    };
     let letter = Letter {
-        from: part(),
-        name: Some(part()).filter(|_| flags & 1 != 0),
-        to: part(),
+        from: &from,
+        name: Some(name).filter(|_| flags & 1 != 0),
+        to: &to,
         subject: Some(part()).filter(|_| flags & 2 != 0),
         host: part(),
         body: part(),
         eight_bit: flags & 4 != 0,
-        international: flags & 8 != 0,
     };
     let token = Token::fresh().expect("the system has randomness");
     let Ok(message) = build(&letter, &token, UNIX_EPOCH) else {
         return;
     };
     assert_eq!(Token::within(&message), Some(token));
-    if !(letter.eight_bit || letter.international) {
+    if !(letter.eight_bit || from.is_international() || to.is_international()) {
         assert!(message.is_ascii());
     }
     let message_text = std::str::from_utf8(&message).expect("it was made of text");

@@ -1,22 +1,25 @@
 //! What becomes of what people write, and of what others would like to smuggle in?
 
 use std::fs;
+use std::sync::LazyLock;
 use std::time::{Duration, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
 use super::*;
 
+static FROM: LazyLock<Mailbox> = LazyLock::new(|| Mailbox::parse("probe@example.org").unwrap());
+static TO: LazyLock<Mailbox> = LazyLock::new(|| Mailbox::parse("sink@example.test").unwrap());
+
 fn letter() -> Letter<'static> {
     Letter {
-        from: "probe@example.org",
+        from: &FROM,
         name: None,
-        to: "sink@example.test",
+        to: &TO,
         subject: None,
         host: "client.example.org",
         body: "Hello.\n",
         eight_bit: false,
-        international: false,
     }
 }
 
@@ -83,7 +86,7 @@ fn check_refused(letter: &Letter<'_>, what: &str, expected: &str) {
 fn no_field_is_smuggled_into_the_header() {
     const CONTROL: &str = "there is a control character in it";
     const HOST: &str = "it is neither a domain nor an address in brackets";
-    let parts: [(for<'a> fn(&mut Letter<'a>, &'a str), &str, &str); 5] = [
+    let parts: [(for<'a> fn(&mut Letter<'a>, &'a str), &str, &str); 3] = [
         (
             |letter, text| letter.subject = Some(text),
             "subject",
@@ -94,18 +97,13 @@ fn no_field_is_smuggled_into_the_header() {
             "sender's name",
             CONTROL,
         ),
-        (|letter, text| letter.from = text, "sender", CONTROL),
-        (|letter, text| letter.to = text, "recipient", CONTROL),
         (|letter, text| letter.host = text, "host", HOST),
     ];
     for end in ["\r\n", "\n", "\r", "\0", "\u{85}", "\t"] {
         for text in ["a@b{}Bcc: b@example.com", "{}Bcc:b@example.com", "a@b{}"] {
             let text = text.replace("{}", end);
             for (put, what, why) in parts {
-                let mut letter = Letter {
-                    international: true,
-                    ..letter()
-                };
+                let mut letter = letter();
                 put(&mut letter, &text);
                 check_refused(&letter, what, why);
             }
@@ -114,42 +112,7 @@ fn no_field_is_smuggled_into_the_header() {
 }
 
 #[test]
-fn what_is_no_address_or_no_subject_is_refused() {
-    const FORM: &str = "an address is LOCAL@DOMAIN";
-    const LOCAL: &str = "what is before the @ has to be quoted";
-    const DOMAIN: &str = "there is no domain after the @";
-    let long = format!("{}@b", "a".repeat(253));
-    for (to, expected) in [
-        ("", FORM),
-        ("a", FORM),
-        ("\"a@b", FORM),
-        ("\"a\"b@c", FORM),
-        ("\"a\\\"@b", FORM),
-        ("@b", LOCAL),
-        ("a b@c", LOCAL),
-        ("a,b@c", LOCAL),
-        ("<a@b>", LOCAL),
-        (".a@b", LOCAL),
-        ("a..b@c", LOCAL),
-        ("a@", DOMAIN),
-        ("a@b, c@d", DOMAIN),
-        ("a@b@c", DOMAIN),
-        ("a@b>", DOMAIN),
-        ("a@.b", DOMAIN),
-        ("a@b (c)", DOMAIN),
-        ("a@[1.2.3.4", DOMAIN),
-        ("a@[]", DOMAIN),
-        ("a@\u{202e}b", DOMAIN),
-        ("a@b\u{2028}", DOMAIN),
-        (&long, "an address has at most 254 octets"),
-    ] {
-        let letter = Letter {
-            to,
-            international: true,
-            ..letter()
-        };
-        check_refused(&letter, "recipient", expected);
-    }
+fn what_is_no_subject_is_refused() {
     let long = "a".repeat(513);
     for (subject, expected) in [("", "it is empty"), (&*long, "it has more than 512 octets")] {
         let letter = Letter {
@@ -161,40 +124,32 @@ fn what_is_no_address_or_no_subject_is_refused() {
 }
 
 #[test]
-fn addresses_of_every_kind_stand_as_they_are() {
-    for (address, international) in [
-        ("a.b+c=d@example.org", false),
-        ("\"a b\"@example.org", false),
-        ("\"a\\\"@\\\\\"@example.org", false),
-        ("a@[192.0.2.1]", false),
-        ("a@[IPv6:2001:db8::1]", false),
-        ("a@xn--bcher-kva.example", false),
-        ("jürgen@example.org", true),
-        ("a@bücher.example", true),
+fn addresses_of_every_kind_stand_as_they_are_sent() {
+    for (address, expected) in [
+        ("a.b+c=d@example.org", "a.b+c=d@example.org"),
+        ("\"a b\"@example.org", "\"a b\"@example.org"),
+        ("\"a\\\"@\\\\\"@example.org", "\"a\\\"@\\\\\"@example.org"),
+        ("a@[192.0.2.1]", "a@[192.0.2.1]"),
+        ("a@[IPv6:2001:db8::1]", "a@[IPv6:2001:db8::1]"),
+        ("jürgen@example.org", "jürgen@example.org"),
+        ("a@bücher.example", "a@xn--bcher-kva.example"),
     ] {
+        let to = Mailbox::parse(address).unwrap();
         let (fields, _) = parts(&Letter {
-            to: address,
-            international,
+            to: &to,
             ..letter()
         });
-        assert_eq!(fields[2], format!("To: {address}"));
-        if international {
-            let refused = built(&Letter {
-                to: address,
-                ..letter()
-            })
-            .unwrap_err();
-            assert!(refused.to_string().ends_with("(SMTPUTF8)"), "{refused}");
-        }
+        assert_eq!(fields[2], format!("To: {expected}"));
     }
 }
 
 #[test]
 fn free_text_is_encoded_where_it_could_be_misread() {
     fn check(subject: &str, international: bool, expected: &str) {
+        let beyond = Mailbox::parse("jürgen@example.org").unwrap();
         let (fields, _) = parts(&Letter {
             subject: Some(subject),
-            international,
+            to: if international { &beyond } else { &TO },
             ..letter()
         });
         assert_eq!(fields[4], format!("Subject: {expected}"));

@@ -20,18 +20,18 @@ use super::counts::{Counts, Kind, Refused};
 use super::options::SinkOptions;
 use super::trial::{Client, Trial};
 use crate::delivery::Account;
+use crate::mailbox::Mailbox;
 use crate::message::{Letter, Token, build, stuffed};
 
 fn message(token: &Token) -> Vec<u8> {
     let letter = Letter {
-        from: "a@example.org",
+        from: &Mailbox::parse("a@example.org").unwrap(),
         name: None,
-        to: "probe@example.test",
+        to: &Mailbox::parse("probe@example.test").unwrap(),
         subject: None,
         host: "client.test",
         body: ".\nHello\n.\n",
         eight_bit: false,
-        international: false,
     };
     build(&letter, token, std::time::UNIX_EPOCH).unwrap()
 }

@@ -91,6 +91,32 @@ fn other_bytes_are_noticed_with_the_first_that_differs() {
 }
 
 #[test]
+fn a_line_is_held_against_the_pattern_once_however_slowly_it_comes() {
+    let steps = steps(&json!([{ "expect": "^220 " }, { "expect_bytes": "x\nyz" }]));
+    let mut dialogue = Dialogue::new(&steps, false);
+    let line = [vec![b'x'; 60_000], b"\n".to_vec()].concat();
+    let said = [&*line, &*line, b"220 ok\nx\nyz"].concat();
+    let mut bytes = said.iter();
+    let (mut reads, mut held) = (0, 0);
+    loop {
+        match dialogue.next() {
+            Ok(Do::Read) => {
+                reads += 1;
+                dialogue.room().extend(bytes.next());
+            }
+            Ok(Do::Heard { .. }) => held += dialogue.line().len() + 1,
+            Ok(Do::Matched) => {}
+            ended => {
+                assert_eq!(ended, Ok(Do::Finish));
+                break;
+            }
+        }
+    }
+    assert_eq!(reads, said.len());
+    assert_eq!(held, said.len() - "x\nyz".len());
+}
+
+#[test]
 fn what_came_in_the_clear_is_not_heard_over_tls() {
     let steps = steps(&json!([
         { "expect": "^go", "starttls": true }, { "expect": "^later" },

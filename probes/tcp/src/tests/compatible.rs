@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::servers::{accepting, closing, saying};
-use super::{bench, detail, ending, gauge, together};
+use super::{bench, detail, together};
 
 #[tokio::test]
 async fn no_second_address_is_tried() {
@@ -13,8 +13,8 @@ async fn no_second_address_is_tried() {
     let addresses = [[127, 0, 0, 2].into(), [127, 0, 0, 1].into()];
     let two = bench("tcp").host("a.test", addresses);
     let address = format!("a.test:{}", server.port());
-    assert_eq!(ending(&two.run(&address).await), "good");
-    assert_eq!(ending(&two.compatible().run(&address).await), "refused");
+    assert_eq!(two.run(&address).await.ending(), "good");
+    assert_eq!(two.compatible().run(&address).await.ending(), "refused");
 }
 
 #[tokio::test]
@@ -42,10 +42,7 @@ async fn bytes_are_read_once_and_past_what_was_read_for_lines() {
             bench = bench.compatible();
         }
         let found = bench.run(&server.to_string()).await;
-        assert_eq!(ending(&found), expected, "{steps}: {}", detail(&found));
-        assert_eq!(
-            gauge(&found, "probe_failed_due_to_bytes", None),
-            Some(bytes)
-        );
+        assert_eq!(found.ending(), expected, "{steps}: {}", detail(&found));
+        assert_eq!(found.named("probe_failed_due_to_bytes", None), Some(bytes));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use super::servers::{accepting, closing, saying};
-use super::{bench, detail, ending, gauge, together};
+use super::{bench, detail, together};
 use crate::metrics::EXPECT_INFO;
 
 async fn run(words: &'static [u8], closes: bool, steps: &Value) -> Finished {
@@ -43,25 +43,25 @@ async fn each_way_to_fail_has_its_reason_and_its_step() {
     ] {
         let found = run(words, closes, steps).await;
         let said = String::from_utf8_lossy(words);
-        assert_eq!(ending(&found), expected, "{said:?}: {}", detail(&found));
+        assert_eq!(found.ending(), expected, "{said:?}: {}", detail(&found));
         assert_eq!(
-            gauge(&found, "probe_tcp_failed_step", None),
+            found.named("probe_tcp_failed_step", None),
             Some(step),
             "{said:?}"
         );
         assert_eq!(
-            gauge(&found, "probe_failed_due_to_regex", None),
+            found.named("probe_failed_due_to_regex", None),
             Some(regex),
             "{said:?}"
         );
         assert_eq!(
-            gauge(&found, "probe_failed_due_to_bytes", None),
+            found.named("probe_failed_due_to_bytes", None),
             Some(other),
             "{said:?}"
         );
         assert_eq!(found.run.recording.phase(), "dialogue");
         let steps =
-            ["1", "2"].map(|step| gauge(&found, "probe_tcp_step_duration_seconds", Some(step)));
+            ["1", "2"].map(|step| found.named("probe_tcp_step_duration_seconds", Some(step)));
         assert_eq!(
             steps[1].is_some(),
             step.to_bits() != 1.0_f64.to_bits(),
@@ -83,7 +83,7 @@ async fn a_line_without_an_end_is_a_fault_of_the_protocol() {
         );
     let bench = bench("tcp").option("query_response", json!([{ "expect": "^220 " }]));
     let found = bench.run(&server.await.to_string()).await;
-    assert_eq!(ending(&found), "protocol");
+    assert_eq!(found.ending(), "protocol");
     assert!(
         detail(&found).contains("longer than 65535 bytes"),
         "{}",
@@ -121,7 +121,7 @@ async fn what_is_sent_arrives_as_it_should() {
             .option("query_response", json!([step]))
             .run(&server)
             .await;
-        assert_eq!(ending(&found), "good", "{}", detail(&found));
+        assert_eq!(found.ending(), "good", "{}", detail(&found));
         // The server hears the end only after the probe has gone.
         let arrived = loop {
             if let Some(arrived) = heard.lock().unwrap().pop() {
@@ -141,7 +141,7 @@ async fn two_steps_with_labels_make_one_series() {
         { "expect": "^(.*)$", "labels": [{ "name": "next", "value": "${1}" }, { "name": "version", "value": "$2" }] },
     ]);
     let found = run(b"SSH-2.0-x\n\xff\n", true, &steps).await;
-    assert_eq!(ending(&found), "good");
+    assert_eq!(found.ending(), "good");
     let recording = &found.run.recording;
     let mut places = recording.layout().places().iter();
     let place = places
@@ -176,7 +176,7 @@ async fn a_whole_dialogue_is_told_line_by_line() {
     ]);
     let bench = bench("tcp").option("query_response", steps);
     let found = bench.run(&server.await.to_string()).await;
-    assert_eq!(ending(&found), "good", "{}", detail(&found));
+    assert_eq!(found.ending(), "good", "{}", detail(&found));
     let told: Vec<_> = found
         .events
         .iter()

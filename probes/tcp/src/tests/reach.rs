@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::time::timeout;
 
 use super::servers::{accepting, saying, saying_at};
-use super::{bench, detail, ending, gauge, together};
+use super::{bench, detail, together};
 
 #[tokio::test]
 async fn a_port_where_somebody_accepts_is_good_whatever_happens_then() {
@@ -18,24 +18,26 @@ async fn a_port_where_somebody_accepts_is_good_whatever_happens_then() {
     let closing = accepting(|stream| async { drop(stream) }).await;
     for server in [saying(b"").await, closing] {
         let found = bench("tcp").run(&server.to_string()).await;
-        assert_eq!(ending(&found), "good");
-        assert_eq!(gauge(&found, "probe_failed_due_to_regex", None), Some(0.0));
-        assert_eq!(gauge(&found, "probe_failed_due_to_bytes", None), Some(0.0));
+        assert_eq!(found.ending(), "good");
+        assert_eq!(found.named("probe_failed_due_to_regex", None), Some(0.0));
+        assert_eq!(found.named("probe_failed_due_to_bytes", None), Some(0.0));
         assert_eq!(found.gauge(&common::PROTOCOL, None), Some(4.0));
         for phase in ["resolve", "connect"] {
             assert!(
-                gauge(&found, "probe_tcp_duration_seconds", Some(phase)).is_some(),
+                found
+                    .named("probe_tcp_duration_seconds", Some(phase))
+                    .is_some(),
                 "{phase}"
             );
         }
         for phase in ["tls", "dialogue", "starttls"] {
             assert_eq!(
-                gauge(&found, "probe_tcp_duration_seconds", Some(phase)),
+                found.named("probe_tcp_duration_seconds", Some(phase)),
                 None,
                 "{phase}"
             );
         }
-        assert!(gauge(&found, "probe_tcp_rtt_seconds", None) > Some(0.0));
+        assert!(found.named("probe_tcp_rtt_seconds", None) > Some(0.0));
     }
 }
 
@@ -49,19 +51,19 @@ async fn where_nobody_accepts_it_is_said_why() {
         .unwrap();
     let found = bench("tcp").run(&refusing.to_string()).await;
     assert_eq!(
-        (ending(&found), found.run.recording.phase()),
+        (found.ending(), found.run.recording.phase()),
         ("refused", "connect")
     );
-    assert_eq!(gauge(&found, "probe_failed_due_to_regex", None), None);
+    assert_eq!(found.named("probe_failed_due_to_regex", None), None);
     let found = bench("tcp").run("nowhere.test:1").await;
     assert_eq!(
-        (ending(&found), found.run.recording.phase()),
+        (found.ending(), found.run.recording.phase()),
         ("resolve", "resolve")
     );
     let two = bench("tcp").host("a.test", [[127, 0, 0, 2].into(), [127, 0, 0, 1].into()]);
     let server = saying(b"").await;
     let found = two.run(&format!("a.test:{}", server.port())).await;
-    assert_eq!(ending(&found), "good");
+    assert_eq!(found.ending(), "good");
     assert_eq!(found.text(&common::TARGET_INFO).unwrap(), ["127.0.0.1"]);
     assert_eq!(found.said("not_connected").count(), 1);
 }
@@ -81,7 +83,7 @@ async fn it_comes_from_the_address_that_is_chosen() {
     ] {
         let bench = bench("tcp").option("source_ip_address", source);
         let found = bench.run(&server.to_string()).await;
-        assert_eq!(ending(&found), expected, "{}", detail(&found));
+        assert_eq!(found.ending(), expected, "{}", detail(&found));
     }
 }
 
@@ -128,11 +130,15 @@ async fn a_path_that_leads_nowhere_is_told_from_one_where_nobody_listens() {
         ("datagrams", "protocol"),
     ] {
         let found = bench("unix").run(&path(name)).await;
-        assert_eq!(ending(&found), expected, "{name}: {}", detail(&found));
+        assert_eq!(found.ending(), expected, "{name}: {}", detail(&found));
         if expected != "good" {
             assert!(detail(&found).contains(&path(name)), "{}", detail(&found));
         }
-        assert!(gauge(&found, "probe_unix_duration_seconds", Some("connect")).is_some());
+        assert!(
+            found
+                .named("probe_unix_duration_seconds", Some("connect"))
+                .is_some()
+        );
     }
 }
 
@@ -142,7 +148,7 @@ async fn an_abstract_name_begins_with_an_at_sign() {
     let name = format!("leadsman-{}-{}", std::process::id(), line!());
     saying_at(&format!("\0{name}"), b"hello\n");
     let bench = bench("unix").option("query_response", json!([{ "expect": "^hello$" }]));
-    assert_eq!(ending(&bench.run(&format!("@{name}")).await), "good");
+    assert_eq!(bench.run(&format!("@{name}")).await.ending(), "good");
 }
 
 #[tokio::test]
@@ -156,7 +162,7 @@ async fn a_listener_without_room_is_tried_again_until_the_time_is_over() {
     let _first = tokio::net::UnixStream::connect(&path).await.unwrap();
     let bench = bench("unix").timeout(Duration::from_millis(100));
     let found = bench.run(&path.display().to_string()).await;
-    assert_eq!(ending(&found), "timeout", "{}", detail(&found));
+    assert_eq!(found.ending(), "timeout", "{}", detail(&found));
     assert!(
         detail(&found).contains("nobody accepts"),
         "{}",
@@ -180,7 +186,7 @@ async fn a_port_that_does_not_answer_is_named_with_its_address() {
     let bench = bench("tcp").timeout(Duration::from_millis(100));
     let found = bench.run(&address.to_string()).await;
     assert_eq!(
-        (ending(&found), found.run.recording.phase()),
+        (found.ending(), found.run.recording.phase()),
         ("timeout", "connect")
     );
     let expected = format!(

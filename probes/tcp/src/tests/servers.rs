@@ -1,18 +1,11 @@
 //! Servers that say what they are told to.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
-};
+use leadsman_dial::testing;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ServerConfig, crypto};
 
 /// A connection of either kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -87,29 +80,10 @@ pub(super) struct Certified {
 impl Certified {
     /// For these names and 127.0.0.1, valid today.
     pub(super) fn new(names: &[&str]) -> Self {
-        let mut authority = CertificateParams::new([]).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority
-            .distinguished_name
-            .push(DnType::CommonName, "test authority");
-        let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        names.push("127.0.0.1".to_owned());
-        let mut params = CertificateParams::new(names).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate().unwrap();
-        let own: CertificateDer<'_> = params.signed_by(&key, &issuer).unwrap().der().clone();
-        let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-        let provider = Arc::new(crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![own], key)
-            .unwrap();
+        let own = testing::Certified::new(&[names, &["127.0.0.1"]].concat());
         Self {
-            authority: issuer.pem(),
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            acceptor: own.acceptor(&[]),
+            authority: own.authority,
         }
     }
 

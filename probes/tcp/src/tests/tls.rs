@@ -7,7 +7,7 @@ use leadsman_core::Target;
 use serde_json::json;
 
 use super::servers::{Certified, saying, saying_at};
-use super::{bench, detail, ending, gauge, together};
+use super::{bench, detail, together};
 
 #[tokio::test]
 async fn the_name_is_the_servers_or_the_hostnames_or_the_targets() {
@@ -38,14 +38,18 @@ async fn the_name_is_the_servers_or_the_hostnames_or_the_targets() {
         });
         let mut probe = bench.aim(&target).unwrap();
         let found = bench.measure(&mut *probe, &target).await;
-        assert_eq!(ending(&found), expected, "{host}: {}", detail(&found));
+        assert_eq!(found.ending(), expected, "{host}: {}", detail(&found));
         let good = expected == "good";
-        let seen = |name: &str| gauge(&found, name, None).is_some();
+        let seen = |name: &str| found.named(name, None).is_some();
         assert_eq!(seen("probe_ssl_earliest_cert_expiry"), good);
         assert_eq!(seen("probe_failed_due_to_regex"), good);
         assert!(seen("probe_tls_certificate_not_after_timestamp_seconds"));
-        assert!(gauge(&found, "probe_tcp_duration_seconds", Some("tls")).is_some());
-        assert!(gauge(&found, "probe_tcp_rtt_seconds", None).is_some());
+        assert!(
+            found
+                .named("probe_tcp_duration_seconds", Some("tls"))
+                .is_some()
+        );
+        assert!(found.named("probe_tcp_rtt_seconds", None).is_some());
         assert_eq!(
             found.run.recording.phase(),
             if good { "dialogue" } else { "tls" }
@@ -67,11 +71,17 @@ async fn a_step_that_starts_tls_is_named_where_that_fails() {
         .clone()
         .option("tls_config", json!({ "ca": certified.authority }));
     let found = trusting.run(&server).await;
-    assert_eq!(ending(&found), "good", "{}", detail(&found));
-    assert!(gauge(&found, "probe_ssl_earliest_cert_expiry", None).is_some());
+    assert_eq!(found.ending(), "good", "{}", detail(&found));
+    assert!(
+        found
+            .named("probe_ssl_earliest_cert_expiry", None)
+            .is_some()
+    );
     for phase in ["dialogue", "starttls"] {
         assert!(
-            gauge(&found, "probe_tcp_duration_seconds", Some(phase)).is_some(),
+            found
+                .named("probe_tcp_duration_seconds", Some(phase))
+                .is_some(),
             "{phase}"
         );
     }
@@ -81,7 +91,7 @@ async fn a_step_that_starts_tls_is_named_where_that_fails() {
         .option("tls_config", json!({ "ca": stranger }));
     let found = distrusting.run(&server).await;
     assert_eq!(
-        (ending(&found), found.run.recording.phase()),
+        (found.ending(), found.run.recording.phase()),
         ("tls", "starttls")
     );
     assert!(
@@ -89,12 +99,12 @@ async fn a_step_that_starts_tls_is_named_where_that_fails() {
         "{}",
         detail(&found)
     );
-    assert_eq!(gauge(&found, "probe_tcp_failed_step", None), Some(1.0));
+    assert_eq!(found.named("probe_tcp_failed_step", None), Some(1.0));
     let plain = saying(b"220 go ahead\nthis is no TLS\n").await.to_string();
     let impatient = trusting.timeout(Duration::from_millis(300));
     let found = impatient.run(&plain).await;
     assert_eq!(
-        (ending(&found), found.run.recording.phase()),
+        (found.ending(), found.run.recording.phase()),
         ("timeout", "starttls")
     );
 }
@@ -110,7 +120,7 @@ async fn what_is_no_tls_is_told_from_what_says_nothing() {
             .timeout(Duration::from_millis(300));
         let found = bench.run(&server).await;
         assert_eq!(
-            (ending(&found), found.run.recording.phase()),
+            (found.ending(), found.run.recording.phase()),
             (expected, "tls")
         );
         assert!(detail(&found).contains(&server), "{}", detail(&found));
@@ -125,7 +135,7 @@ async fn a_file_that_is_missing_is_our_own_fault() {
         .option("tls", true)
         .option("tls_config", json!({ "ca_file": "/nonexistent/ca.pem" }));
     let found = bench.run(&server).await;
-    assert_eq!(ending(&found), "other", "{}", detail(&found));
+    assert_eq!(found.ending(), "other", "{}", detail(&found));
     assert!(
         detail(&found).contains("/nonexistent/ca.pem"),
         "{}",
@@ -159,7 +169,7 @@ async fn a_path_is_localhost_over_tls() {
             .option("tls_config", tls)
             .option("query_response", json!([{ "expect": "^hello$" }]));
         let found = bench.run(&path(name)).await;
-        assert_eq!(ending(&found), expected, "{name}: {}", detail(&found));
+        assert_eq!(found.ending(), expected, "{name}: {}", detail(&found));
         if expected != "good" {
             assert!(detail(&found).contains(&path(name)), "{}", detail(&found));
         }

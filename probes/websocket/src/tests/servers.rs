@@ -6,14 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use leadsman_core::testing::Bench;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use leadsman_dial::testing::Certified;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ServerConfig, crypto};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
@@ -78,22 +74,8 @@ pub(super) async fn listen<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSoc
 
 /// A server that opens a WebSocket in TLS, and a bench that trusts it.
 pub(super) async fn secured(bench: Bench, name: &str) -> (SocketAddr, Bench) {
-    let mut authority = CertificateParams::new([]).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new([name.to_owned()]).unwrap();
-    let own = params.signed_by(&key, &issuer).unwrap();
-    let chain: Vec<CertificateDer<'static>> = vec![own.der().clone()];
-    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
-    let provider = Arc::new(crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let own = Certified::new(&[name]);
+    let acceptor = own.acceptor(&[]);
     let address = accepting(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -104,7 +86,7 @@ pub(super) async fn secured(bench: Bench, name: &str) -> (SocketAddr, Bench) {
             }
         }
     });
-    let config = serde_json::json!({ "tls_config": { "ca": issuer.pem() } });
+    let config = serde_json::json!({ "tls_config": { "ca": own.authority } });
     (address.await, bench.option("http_config", config))
 }
 

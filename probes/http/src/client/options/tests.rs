@@ -2,36 +2,16 @@
 
 use std::sync::Arc;
 
-use leadsman_core::options::{Kind, Node, read};
+use leadsman_core::testing::read;
 use leadsman_core::{Options as _, Target};
 use serde_json::{Value, json};
 
 use super::HttpOptions;
 
-/// A value as a person writes it.
-pub(crate) fn node(value: &Value) -> Node {
-    match value {
-        Value::Array(items) => Node::new(Kind::List(items.iter().map(node).collect())),
-        Value::Object(entries) => {
-            let entries = entries.iter().map(|(k, v)| (Node::word(k), node(v)));
-            Node::new(Kind::Map(entries.collect()))
-        }
-        Value::String(text) => Node::new(Kind::Scalar {
-            text: text.clone(),
-            plain: false,
-        }),
-        other => Node::word(other.to_string()),
-    }
-}
-
 /// Reads and aims; `expected` stands in the complaint, or is empty for none.
 fn check(options: &Value, target: &Target, expected: &str) {
-    let said = match read::<HttpOptions>(&node(options)) {
-        Err(errors) => errors
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("; "),
+    let said = match read::<HttpOptions>(options) {
+        Err(said) => said,
         Ok(options) => Arc::new(options)
             .aim(target)
             .err()
@@ -186,7 +166,7 @@ fn secrets_are_never_shown() {
         "proxy_url": "http://a", "proxy_connect_header": { "a": [secret] },
         "http_headers": { "a": { "secrets": [secret] } },
     });
-    let options: HttpOptions = read(&node(&options)).unwrap();
+    let options: HttpOptions = read(&options).unwrap();
     for shown in [
         serde_json::to_string(&options).unwrap(),
         format!("{options:?}"),

@@ -4,17 +4,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
-};
+use leadsman_dial::testing;
+use rcgen::CertificateParams;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::{ServerConfig, crypto};
 
 /// A response of 200 with this body.
 pub(super) fn ok(body: &str) -> String {
@@ -109,8 +104,7 @@ pub(super) async fn say(stream: &mut (impl AsyncWrite + Unpin), pieces: &[(u64, 
 pub(super) struct Certified {
     /// The authority's certificate, PEM.
     pub(super) authority: String,
-    chain: Vec<tokio_rustls::rustls::pki_types::CertificateDer<'static>>,
-    key: String,
+    own: testing::Certified,
 }
 
 impl Certified {
@@ -121,52 +115,23 @@ impl Certified {
 
     /// The same, changed.
     pub(super) fn with(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Self {
-        let mut authority = CertificateParams::new([]).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority
-            .distinguished_name
-            .push(DnType::CommonName, "test authority");
-        let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        names.push("127.0.0.1".to_owned());
-        let mut params = CertificateParams::new(names).unwrap();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "test server");
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let own = params.signed_by(&key, &issuer).unwrap();
+        let own = testing::Certified::with(&[names, &["127.0.0.1"]].concat(), change);
         Self {
-            authority: issuer.pem(),
-            chain: vec![own.der().clone()],
-            key: key.serialize_pem(),
+            authority: own.authority.clone(),
+            own,
         }
     }
 
     /// Speaks TLS with it.
     pub(super) fn acceptor(&self, alpn: &[&[u8]]) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::new(self.config(alpn)))
-    }
-
-    fn config(&self, alpn: &[&[u8]]) -> ServerConfig {
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
-        let provider = Arc::new(crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(self.chain.clone(), key)
-            .unwrap();
-        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        config
+        self.own.acceptor(alpn)
     }
 
     /// Speaks QUIC with it.
     #[cfg(feature = "http3")]
     pub(super) fn quic(&self) -> h3_quinn::quinn::ServerConfig {
         use h3_quinn::quinn::crypto::rustls::QuicServerConfig;
-        let config = self.config(&[b"h3"]);
+        let config = self.own.config(&[b"h3"]);
         let config = QuicServerConfig::try_from(config).unwrap();
         h3_quinn::quinn::ServerConfig::with_crypto(Arc::new(config))
     }

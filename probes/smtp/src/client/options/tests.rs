@@ -45,6 +45,12 @@ fn what_contradicts_itself_is_refused() {
     check(json!({ "most_per_minute": 11, "allow_frequent": true }), "");
     check(json!({ "hello": "a\r\nMAIL FROM:<>" }), "is no `hello`");
     check(json!({ "hello": "[192.0.2.1]" }), "");
+    check(json!({ "hello": "a_b" }), "");
+    check(json!({ "hello": "a_b", "send": true }), "in `from`");
+    check(
+        json!({ "hello": "a_b", "send": true, "from": "a@b.test" }),
+        "",
+    );
     check(json!({ "from": "a\r\n@b.test" }), "has to be quoted");
     check(json!({ "from": "" }), "");
     check(

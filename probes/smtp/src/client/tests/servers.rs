@@ -4,17 +4,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, date_time_ymd,
-};
+use leadsman_dial::testing::Certified;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ServerConfig, crypto};
 
 /// One thing that a server does.
 #[derive(Clone, Debug)]
@@ -211,7 +204,7 @@ async fn play(mut end: Box<dyn Stream>, act: Act, ear: &Ear) -> Option<Box<dyn S
             }
         },
         Act::Tls(certified) => {
-            let accepted = certified.acceptor().accept(end).await.ok()?;
+            let accepted = certified.acceptor(&[]).accept(end).await.ok()?;
             return Some(Box::new(accepted));
         }
         Act::Reset => {
@@ -235,51 +228,6 @@ async fn line(end: &mut Box<dyn Stream>) -> Option<String> {
     }
     line.truncate(line.len() - 2);
     Some(String::from_utf8_lossy(&line).into_owned())
-}
-
-/// A server's certificate and the authority that signed it.
-#[derive(Debug)]
-pub(crate) struct Certified {
-    /// The authority's certificate, PEM.
-    pub(crate) authority: String,
-    chain: Vec<CertificateDer<'static>>,
-    key: String,
-}
-
-impl Certified {
-    /// For this name, valid today or not.
-    pub(crate) fn new(name: &str, is_valid: bool) -> Self {
-        let mut authority = CertificateParams::new([]).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let common = &mut authority.distinguished_name;
-        common.push(DnType::CommonName, "test authority");
-        let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        if !is_valid {
-            params.not_before = date_time_ymd(2020, 1, 1);
-            params.not_after = date_time_ymd(2021, 1, 1);
-        }
-        let key = KeyPair::generate().unwrap();
-        let own = params.signed_by(&key, &issuer).unwrap();
-        Self {
-            authority: issuer.pem(),
-            chain: vec![own.der().clone()],
-            key: key.serialize_pem(),
-        }
-    }
-
-    fn acceptor(&self) -> TlsAcceptor {
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
-        let provider = Arc::new(crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(self.chain.clone(), key)
-            .unwrap();
-        TlsAcceptor::from(Arc::new(config))
-    }
 }
 
 const MESSAGE: &str = "(message)";

@@ -13,16 +13,17 @@ use leadsman_core::testing::Finished;
 use leadsman_core::{
     Exchanger, Family, Order, Resolve, ResolveError, Run, Sink, Stop, Target, async_trait, perform,
 };
+use leadsman_dial::testing::Certified;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::servers::Act::Hear;
-use super::servers::{Act, Certified, scripted_and_stamped};
+use super::servers::{Act, scripted_and_stamped};
 use super::{QUIET, bench, outcome, plugin, recipient};
 use crate::client::metrics::DURATION;
 use crate::client::phase::PHASES;
 
-static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| Certified::new("mx.test", true));
+static CERTIFIED: LazyLock<Certified> = LazyLock::new(|| Certified::new(&["mx.test"]));
 
 /// How long the server waits before each of its words.
 const DELAY: Duration = Duration::from_millis(5);
