@@ -18,7 +18,7 @@ use leadsman_core::draw::Draw;
 use leadsman_core::{Event, Run, Stopper};
 use tokio::time::Instant;
 
-use crate::terminal::{Screen, Terminal};
+use crate::terminal::{Screen, Terminal, clip};
 
 /// What a run has to say.
 #[derive(Debug)]
@@ -224,10 +224,19 @@ impl Page {
     /// Draws the last table and the last words.
     pub(super) fn part(mut self) -> Parting {
         self.apologize();
-        let last = self.frame();
+        let mut last = self.frame();
+        // It need not fit the window: nothing takes its place any more.
+        let table = mem::take(&mut last.table);
         let mut words = String::new();
-        if self.screen.is_none() {
-            words.extend(self.draw.table());
+        match &self.screen {
+            Some(screen) => {
+                let width = screen.width();
+                let lines = table
+                    .lines()
+                    .flat_map(|line| [clip(line, width), "\n".to_owned()]);
+                words.extend(lines);
+            }
+            None => words.extend(self.draw.table()),
         }
         self.draw.summary(&mut words);
         Parting {
@@ -239,10 +248,11 @@ impl Page {
     }
 }
 
-/// What is written when all is drawn: it leaves the last table where it stands, and the last words
-/// below.
+/// What is written when all is drawn.
 pub(super) struct Parting {
+    /// Without a table.
     last: Frame,
+    /// The last table, and what stands below.
     words: String,
     output: Output,
     _end: EndsRuns,
@@ -373,6 +383,21 @@ mod tests {
         fn summary(&mut self, _: &mut String) {}
     }
 
+    /// A table of so many lines.
+    struct Tower(usize);
+
+    impl Draw for Tower {
+        fn event(&mut self, _: usize, _: &Event, _: &mut String) {}
+
+        fn finished(&mut self, _: usize, _: &Run, _: &mut String) {}
+
+        fn table(&self) -> Option<String> {
+            Some("a floor too wide for it\n".repeat(self.0))
+        }
+
+        fn summary(&mut self, _: &mut String) {}
+    }
+
     #[test]
     fn a_table_is_drawn_for_the_width_that_the_screen_has_then() {
         let columns = Arc::new(AtomicUsize::new(80));
@@ -391,6 +416,44 @@ mod tests {
         assert_eq!(page.frame().table, "80 columns\n");
         columns.store(160, Ordering::Relaxed);
         assert_eq!(page.frame().table, "160 columns\n");
+    }
+
+    #[test]
+    fn the_last_table_is_whole_even_if_it_is_higher_than_the_window() {
+        let text = Arc::new(Mutex::new(String::new()));
+        let pipe = Pipe {
+            stalled: channel().1,
+            text: Arc::clone(&text),
+        };
+        let size = || Size {
+            columns: 15,
+            rows: 4,
+        };
+        let page = Page::new(
+            Box::new(Tower(9)),
+            |_| String::new(),
+            "",
+            Terminal::test(pipe, Some(size)),
+            Arc::new(Stopper::new().0),
+        );
+        let (notes, inbox) = channel();
+        let event = Event {
+            at: SystemTime::UNIX_EPOCH,
+            name: "said",
+            fields: Map::new(),
+        };
+        notes.send(Note::Event(0, event)).unwrap();
+        let kept = thread::spawn(move || page.keep(&inbox));
+        // Once a table was drawn that had to fit.
+        while !text.lock().unwrap().contains("more") {
+            thread::yield_now();
+        }
+        drop(notes);
+        kept.join().unwrap().unwrap();
+        let text = text.lock().unwrap();
+        let floors = "a floor too wid\n".repeat(9);
+        let last = format!("\r\x1b[3A\x1b[J\r\x1b[J{floors}");
+        assert!(text.ends_with(&last), "{text:?}");
     }
 
     #[test]
