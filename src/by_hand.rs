@@ -1,11 +1,12 @@
 //! How is a probe run because a person asked for it now?
 //!
 //! Every target is measured at the same time, each in a task of its own. What they say goes
-//! through one channel to one page, which draws: a person who holds the output still, or a slow
+//! over one desk to one page, which draws: a person who holds the output still, or a slow
 //! pipe, never delays a measurement. A first signal or a key ends the runs, a second signal does not wait for
 //! what they have to say. When to probe again, and what that means for anybody else, is not decided
 //! here: a run by hand is over when it is over.
 
+mod desk;
 mod json;
 mod page;
 mod plain;
@@ -17,7 +18,6 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use leadsman_core::draw::{Draw, Stage};
@@ -25,8 +25,9 @@ use leadsman_core::{
     Cause, Event, Fault, Order, Plugin, Probe, Resolve, Run, Sink, Stop, Stopper, Target, perform,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
+use self::desk::Desk;
 use self::json::Json;
 use self::page::{Note, Page};
 use self::plain::Plain;
@@ -143,15 +144,13 @@ async fn carry_out(
     let keys = listen(&request, &*drawing, &terminal, &stopper);
     let hint = keys.as_ref().map_or("", |_| "q quits\n");
     let page = Page::new(drawing, apology, hint, terminal, stopper);
-    // Without a bound: the page waits for nobody, so what is in here is soon drawn.
-    let (notes, inbox) = mpsc::channel();
-    let page = spawn_blocking(move || page.keep(&inbox).map_err(ByHandError::Output));
+    let desk = Arc::new(Desk::new(page));
     let mut runs = JoinSet::new();
     for (index, mut aimed) in request.aimed.into_iter().enumerate() {
         let (stop, resolver) = (stop.clone(), Arc::clone(&resolver));
         let teller = Teller {
             index,
-            notes: notes.clone(),
+            desk: Arc::clone(&desk),
         };
         runs.spawn(async move {
             let order = Order {
@@ -167,15 +166,14 @@ async fn carry_out(
             };
             let run = perform(&mut *aimed.probe, order).await;
             let outcome = Outcome::of(&run);
-            teller.tell(Note::Finished(index, Box::new(run)));
+            teller.desk.tell(Note::Finished(index, Box::new(run)));
             outcome
         });
     }
-    // The page ends when nobody holds a sender any more.
-    drop(notes);
     let outcomes = runs.join_all().await;
-    page.await
-        .map_err(|_| ByHandError::Drawing(request.plugin.name()))??;
+    let written = desk.close().await;
+    let written = written.map_err(|_| ByHandError::Drawing(request.plugin.name()))?;
+    written.map_err(ByHandError::Output)?;
     Ok(outcomes.into_iter().max().unwrap_or(Outcome::Answered))
 }
 
@@ -257,17 +255,10 @@ impl std::fmt::Debug for ByHand {
     }
 }
 
-/// Passes what one run says on to the page, without ever waiting for it.
+/// Passes what one run says on to the page.
 struct Teller {
     index: usize,
-    notes: Sender<Note>,
-}
-
-impl Teller {
-    fn tell(&self, note: Note) {
-        // A page that has ended has asked all runs to stop; nobody is left to be told.
-        drop(self.notes.send(note));
-    }
+    desk: Arc<Desk>,
 }
 
 impl Sink for Teller {
@@ -276,7 +267,7 @@ impl Sink for Teller {
     }
 
     fn event(&self, event: Event) {
-        self.tell(Note::Event(self.index, event));
+        self.desk.tell(Note::Event(self.index, event));
     }
 
     /// Nothing: the run itself is passed on by whoever performed it.

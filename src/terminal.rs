@@ -18,6 +18,9 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
+
 pub(crate) use self::keys::Keys;
 pub(crate) use self::layout::{clip, columns, visible_width, wrap};
 
@@ -26,6 +29,7 @@ pub(crate) struct Terminal {
     out: Box<dyn Write + Send>,
     screen: Option<Screen>,
     color: bool,
+    takes: fn(usize) -> bool,
     /// Width of each line of the table that stands above the cursor.
     drawn: Vec<usize>,
 }
@@ -55,17 +59,30 @@ impl Screen {
 impl Terminal {
     /// The process's standard output.
     pub(crate) fn stdout() -> Self {
-        Self::on(io::stdout(), || size(io::stdout()))
+        Self::on(
+            io::stdout(),
+            || size(io::stdout()),
+            |bytes| takes(&io::stdout(), bytes),
+        )
     }
 
     /// The process's standard error.
     pub(crate) fn stderr() -> Self {
-        Self::on(io::stderr(), || size(io::stderr()))
+        Self::on(
+            io::stderr(),
+            || size(io::stderr()),
+            |bytes| takes(&io::stderr(), bytes),
+        )
     }
 
-    fn on(out: impl Write + IsTerminal + Send + 'static, size: fn() -> Size) -> Self {
+    fn on(
+        out: impl Write + IsTerminal + Send + 'static,
+        size: fn() -> Size,
+        takes: fn(usize) -> bool,
+    ) -> Self {
         Self {
             color: color_on(&out),
+            takes,
             screen: is_screen(&out).then(|| Screen(Arc::new(size))),
             out: Box::new(out),
             drawn: Vec::new(),
@@ -82,6 +99,7 @@ impl Terminal {
             out: Box::new(out),
             screen: size.map(|size| Screen(Arc::new(size))),
             color: false,
+            takes: |_| false,
             drawn: Vec::new(),
         }
     }
@@ -104,6 +122,12 @@ impl Terminal {
     /// Columns at this moment; 80 where there is no screen.
     pub(crate) fn width(&self) -> usize {
         self.screen.as_ref().map_or(80, Screen::width)
+    }
+
+    /// Whether so many bytes can be written at once and without waiting for a reader, as far as
+    /// that is known.
+    pub(crate) fn takes(&self, bytes: usize) -> bool {
+        (self.takes)(bytes)
     }
 
     /// Writes whole lines.
@@ -232,6 +256,24 @@ fn size(stream: impl AsFd) -> Size {
         },
     }
 }
+
+/// A file does, as does `/dev/null`, and a pipe that has room and takes them whole (`PIPE_BUF`,
+/// pipe(7)).
+fn takes(stream: &(impl AsFd + IsTerminal), bytes: usize) -> bool {
+    let kind = fstat(stream).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    match kind {
+        Ok(FileType::RegularFile) => true,
+        Ok(FileType::CharacterDevice) => !stream.is_terminal(),
+        Ok(FileType::Fifo) if bytes <= PIPE_BUF => {
+            let mut pipe = [PollFd::new(stream, PollFlags::OUT)];
+            poll(&mut pipe, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+        }
+        _ => false,
+    }
+}
+
+/// On Linux.
+const PIPE_BUF: usize = 4_096;
 
 const ERASE_BELOW: &str = "\x1b[J";
 const ERASE_TO_END: &str = "\x1b[K";

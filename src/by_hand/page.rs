@@ -1,7 +1,7 @@
 //! When is what written to the terminal?
 //!
 //! The page belongs to one thread, which draws, and a second one writes what was drawn while runs go
-//! on; what there is to say at the end alone takes no second one. So the
+//! on; what there is to say at the end alone takes no second one, nor one to draw: see `desk`. So the
 //! drawing hears everything and its counts are right, however slowly the output is read. Lines are
 //! written as they come; with a table that is drawn anew in its place, they wait for the next
 //! frame, of which there are at most five a second. Lines that nobody reads are left out beyond
@@ -18,7 +18,7 @@ use leadsman_core::draw::Draw;
 use leadsman_core::{Event, Run, Stopper};
 use tokio::time::Instant;
 
-use crate::terminal::{Screen, Terminal};
+use crate::terminal::{Screen, Terminal, clip};
 
 /// What a run has to say.
 #[derive(Debug)]
@@ -117,21 +117,23 @@ impl Page {
         }
     }
 
+    /// Whether there is something to write before all runs have ended.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.screen.is_some() || !self.text.is_empty()
+    }
+
     /// Draws until nobody can send any more, then says the last words. Returns as soon as it is
     /// known that nothing can be written; that the reader has left is no error.
     pub(super) fn keep(self, notes: &Receiver<Note>) -> io::Result<()> {
         let drawn = self.draw_all(notes);
-        match drawn.and_then(Self::conclude) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result,
-        }
+        ended(drawn.and_then(|page| page.part().write_all()))
     }
 
     /// Returns when all is drawn, or the writer has ended. Fails if the system has no thread for one.
     fn draw_all(mut self, notes: &Receiver<Note>) -> io::Result<Self> {
-        let mut stale = false;
+        let mut stale = !self.text.is_empty();
         // When the table may be drawn anew; `None` while there is none.
-        let mut next_frame: Option<Instant> = None;
+        let mut next_frame = stale.then(Instant::now);
         loop {
             let patience = match next_frame {
                 _ if !stale => Duration::MAX,
@@ -180,7 +182,7 @@ impl Page {
     }
 
     /// Draws a note; the lines of events are left out while too much waits for the reader.
-    fn take(&mut self, note: Note) {
+    pub(super) fn take(&mut self, note: Note) {
         match note {
             Note::Event(target, event) => {
                 let mut lines = String::new();
@@ -219,23 +221,71 @@ impl Page {
         }
     }
 
-    /// Leaves the last table where it stands, and the last words below.
-    fn conclude(mut self) -> io::Result<()> {
+    /// Draws the last table and the last words.
+    pub(super) fn part(mut self) -> Parting {
         self.apologize();
-        let last = self.frame();
-        let mut terminal = match self.output {
-            Output::Unused(mut terminal) => {
-                terminal.frame(&last.text, &last.table)?;
-                terminal
-            }
-            Output::Writer(writer) => writer.finish(last)?,
-        };
+        let mut last = self.frame();
+        // It need not fit the window: nothing takes its place any more.
+        let table = mem::take(&mut last.table);
         let mut words = String::new();
-        if self.screen.is_none() {
-            words.extend(self.draw.table());
+        match &self.screen {
+            Some(screen) => {
+                let width = screen.width();
+                let lines = table
+                    .lines()
+                    .flat_map(|line| [clip(line, width), "\n".to_owned()]);
+                words.extend(lines);
+            }
+            None => words.extend(self.draw.table()),
         }
         self.draw.summary(&mut words);
-        terminal.last(&words)
+        Parting {
+            last,
+            words,
+            output: self.output,
+            _end: self.end,
+        }
+    }
+}
+
+/// What is written when all is drawn.
+pub(super) struct Parting {
+    /// Without a table.
+    last: Frame,
+    /// The last table, and what stands below.
+    words: String,
+    output: Output,
+    _end: EndsRuns,
+}
+
+impl Parting {
+    /// Whether writing it takes no longer than the system's call.
+    pub(super) fn waits_for_nobody(&self) -> bool {
+        let bytes = self.last.text.len() + self.words.len();
+        matches!(&self.output, Output::Unused(terminal) if terminal.takes(bytes))
+    }
+
+    /// Returns when it is written, or cannot be; that the reader has left is no error.
+    pub(super) fn write(self) -> io::Result<()> {
+        ended(self.write_all())
+    }
+
+    fn write_all(self) -> io::Result<()> {
+        let mut terminal = match self.output {
+            Output::Unused(mut terminal) => {
+                terminal.frame(&self.last.text, &self.last.table)?;
+                terminal
+            }
+            Output::Writer(writer) => writer.finish(self.last)?,
+        };
+        terminal.last(&self.words)
+    }
+}
+
+fn ended(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 
@@ -333,6 +383,21 @@ mod tests {
         fn summary(&mut self, _: &mut String) {}
     }
 
+    /// A table of so many lines.
+    struct Tower(usize);
+
+    impl Draw for Tower {
+        fn event(&mut self, _: usize, _: &Event, _: &mut String) {}
+
+        fn finished(&mut self, _: usize, _: &Run, _: &mut String) {}
+
+        fn table(&self) -> Option<String> {
+            Some("a floor too wide for it\n".repeat(self.0))
+        }
+
+        fn summary(&mut self, _: &mut String) {}
+    }
+
     #[test]
     fn a_table_is_drawn_for_the_width_that_the_screen_has_then() {
         let columns = Arc::new(AtomicUsize::new(80));
@@ -351,6 +416,44 @@ mod tests {
         assert_eq!(page.frame().table, "80 columns\n");
         columns.store(160, Ordering::Relaxed);
         assert_eq!(page.frame().table, "160 columns\n");
+    }
+
+    #[test]
+    fn the_last_table_is_whole_even_if_it_is_higher_than_the_window() {
+        let text = Arc::new(Mutex::new(String::new()));
+        let pipe = Pipe {
+            stalled: channel().1,
+            text: Arc::clone(&text),
+        };
+        let size = || Size {
+            columns: 15,
+            rows: 4,
+        };
+        let page = Page::new(
+            Box::new(Tower(9)),
+            |_| String::new(),
+            "",
+            Terminal::test(pipe, Some(size)),
+            Arc::new(Stopper::new().0),
+        );
+        let (notes, inbox) = channel();
+        let event = Event {
+            at: SystemTime::UNIX_EPOCH,
+            name: "said",
+            fields: Map::new(),
+        };
+        notes.send(Note::Event(0, event)).unwrap();
+        let kept = thread::spawn(move || page.keep(&inbox));
+        // Once a table was drawn that had to fit.
+        while !text.lock().unwrap().contains("more") {
+            thread::yield_now();
+        }
+        drop(notes);
+        kept.join().unwrap().unwrap();
+        let text = text.lock().unwrap();
+        let floors = "a floor too wid\n".repeat(9);
+        let last = format!("\r\x1b[3A\x1b[J\r\x1b[J{floors}");
+        assert!(text.ends_with(&last), "{text:?}");
     }
 
     #[test]

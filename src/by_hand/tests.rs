@@ -302,7 +302,7 @@ async fn on_a_screen_the_table_stays_below_and_the_last_words_follow_it() {
     let text = paper.text.lock().unwrap().clone();
     assert!(text.contains("wet bottom\n"), "{text:?}");
     assert!(
-        text.ends_with("1 sounded\x1b[K\n\x1b[J\r\x1b[Jdone\n"),
+        text.ends_with("\x1b[J\r\x1b[J1 sounded\ndone\n"),
         "{text:?}"
     );
 }

@@ -1,5 +1,8 @@
 //! Which bytes reach a screen, and which a file?
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -110,4 +113,21 @@ fn colour_is_for_screens_unless_the_environment_says_otherwise() {
             "{no_color:?} {force:?}"
         );
     }
+}
+
+#[test]
+fn a_file_takes_whatever_is_written_and_a_pipe_what_it_has_room_for() {
+    let file = tempfile::tempfile().unwrap();
+    assert!(takes(&file, 1 << 30));
+    let nothing = File::options().write(true).open("/dev/null").unwrap();
+    assert!(takes(&nothing, 1 << 30));
+    let (mut reader, writer) = io::pipe().unwrap();
+    let mut writer = File::from(OwnedFd::from(writer));
+    assert!(!takes(&writer, PIPE_BUF + 1));
+    // If it were wrong, this would wait for ever.
+    while takes(&writer, PIPE_BUF) {
+        writer.write_all(&[0; PIPE_BUF]).unwrap();
+    }
+    reader.read_exact(&mut [0; PIPE_BUF]).unwrap();
+    assert!(takes(&writer, PIPE_BUF));
 }

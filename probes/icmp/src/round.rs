@@ -373,7 +373,8 @@ pub(crate) fn not_sent(error: SendError) -> Fault {
         }
         SendError::NoBuffers { .. }
         | SendError::OutOfSequenceNumbers { .. }
-        | SendError::TooLate { .. } => Fault::Own(Blocker::Resources, Box::new(error)),
+        | SendError::TooLate { .. }
+        | SendError::Unheard { .. } => Fault::Own(Blocker::Resources, Box::new(error)),
         error => Fault::own(error),
     }
 }

@@ -51,6 +51,8 @@ struct Trace {
     refusal: Option<String>,
     /// How it ended.
     last: Option<String>,
+    /// Whether there is nothing more to come.
+    is_over: bool,
     branching: Branching,
     mtu: Option<PathMtu>,
 }
@@ -80,6 +82,7 @@ impl Draw for Drawing {
 
     fn finished(&mut self, target: usize, run: &Run, _: &mut String) {
         let trace = &mut self.traces[target];
+        trace.is_over = true;
         if let Err(fault) = &run.result {
             trace.last = Some(red(&fault.to_string(), self.stage.color));
         }
@@ -144,7 +147,7 @@ impl Trace {
             }
         }
         if self.course.round > 0 {
-            writeln!(page, ", round {}", self.course.round).expect(INFALLIBLE);
+            writeln!(page, ", {}", self.rounds()).expect(INFALLIBLE);
             table::write(&self.course, &self.names, stage, page);
         } else {
             page.push('\n');
@@ -159,6 +162,15 @@ impl Trace {
             mtu::write(found, stage.width, page);
         }
         self.branching.write(stage, page);
+    }
+
+    /// The round that is under way; how many there were once it is over.
+    fn rounds(&self) -> String {
+        match self.course.round {
+            round if !self.is_over => format!("round {round}"),
+            1 => "1 round".to_owned(),
+            rounds => format!("{rounds} rounds"),
+        }
     }
 }
 

@@ -113,12 +113,9 @@ impl Probe for Trace {
         let (line, past) = self.aim_at(address)?;
         let account = Account::new(cx, options.hops, flow, past).knowing(systems.clone());
         let mut walk = Walk::new(cx, limits, flow, line, account);
-        let outcome = walk.run().await;
-        let discovery = walk.end();
         let mut routers = Routers::new(cx, !options.numeric, systems);
-        for address in discovery.path().hops().iter().flatten() {
-            routers.meet(*address);
-        }
+        let outcome = walk.run(&mut routers).await;
+        let discovery = walk.end();
         let is_known = discovery.verdict().is_some();
         if options.goes_on() && is_known && !matches!(outcome, Err(Fault::Own(..))) {
             let observation =
@@ -175,7 +172,8 @@ pub(crate) fn not_sent(error: SendError) -> Fault {
         }
         SendError::NoBuffers { .. }
         | SendError::OutOfSequenceNumbers { .. }
-        | SendError::TooLate { .. } => Fault::Own(Blocker::Resources, Box::new(error)),
+        | SendError::TooLate { .. }
+        | SendError::Unheard { .. } => Fault::Own(Blocker::Resources, Box::new(error)),
         error => Fault::own(error),
     }
 }

@@ -19,6 +19,7 @@ use crate::line::Line;
 use crate::metrics::{REVERSE_HOPS, RTT, RTT_SOURCE, SENT, SPARED};
 use crate::reply::Says;
 use crate::reverse::reverse_hops;
+use crate::routers::Routers;
 use crate::step::{Flow, Machine, Probe, Step};
 
 /// One run under way.
@@ -61,8 +62,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Sends and hears until the path is known, or until a stop.
-    pub(crate) async fn run(&mut self) -> Result<(), Fault> {
+    /// Sends and hears until the path is known, or until a stop. Who answers is met by `routers`, who
+    /// go on when there is nothing else to do.
+    pub(crate) async fn run(&mut self, routers: &mut Routers<'_>) -> Result<(), Fault> {
         let mut stopped = pin!(self.cx.stopped());
         loop {
             match self.discovery.poll(self.begin.elapsed()) {
@@ -72,13 +74,14 @@ impl<'a> Walk<'a> {
                     biased;
                     () = stopped.as_mut() => break,
                     (probe, heard) = self.line.heard() => {
-                        self.hear(probe, &heard)?;
-                        self.hear_all()?;
+                        self.hear(probe, &heard, routers)?;
+                        self.hear_all(routers)?;
                     }
                     () = sleep_until(self.begin + until) => {
                         self.line.settle();
-                        self.hear_all()?;
+                        self.hear_all(routers)?;
                     }
+                    () = routers.learn() => {}
                 },
             }
         }
@@ -86,7 +89,7 @@ impl<'a> Walk<'a> {
             // The last of them ends some milliseconds later, and may tell of this host's fault.
             while self.line.in_flight() > 0 {
                 let (probe, heard) = self.line.heard().await;
-                self.hear(probe, &heard)?;
+                self.hear(probe, &heard, routers)?;
             }
         }
         self.outcome()
@@ -111,24 +114,29 @@ impl<'a> Walk<'a> {
     }
 
     /// Hears all that was read, so that no silence is this program's own, however late it is.
-    fn hear_all(&mut self) -> Result<(), Fault> {
+    fn hear_all(&mut self, routers: &mut Routers<'_>) -> Result<(), Fault> {
         while let Some((probe, heard)) = self.line.heard_already() {
-            self.hear(probe, &heard)?;
+            self.hear(probe, &heard, routers)?;
         }
         Ok(())
     }
 
-    fn hear(&mut self, probe: Probe, heard: &Heard) -> Result<(), Fault> {
+    fn hear(
+        &mut self,
+        probe: Probe,
+        heard: &Heard,
+        routers: &mut Routers<'_>,
+    ) -> Result<(), Fault> {
         match heard {
             Heard::Answer(answer) if answer.arrived == Arrived::Again => {}
-            Heard::Answer(answer) => self.answer(probe, answer),
+            Heard::Answer(answer) => self.answer(probe, answer, routers),
             Heard::Silence(silence) => self.suspect |= silence.suspect,
             Heard::NotSent(refused) => return Err(self.line.not_sent(refused.refusal)),
         }
         Ok(())
     }
 
-    fn answer(&mut self, probe: Probe, answer: &Answer) {
+    fn answer(&mut self, probe: Probe, answer: &Answer, routers: &mut Routers<'_>) {
         let Some(reply) = reply(answer) else {
             self.cx.event(Other::NAME, || Other {
                 ttl: probe.ttl.hops(),
@@ -156,6 +164,7 @@ impl<'a> Walk<'a> {
         self.cx.event(Hop::NAME, || {
             Hop::new(probe, DISCOVERY, answer, &reply, self.line)
         });
+        routers.meet(reply.from);
         self.discovery.hear(probe, reply, self.begin.elapsed());
     }
 
@@ -265,7 +274,7 @@ mod tests {
             let account = Account::new(cx, Shown::All, Flow(0), &mut past);
             let mut walk = Walk::new(cx, limits, Flow(0), &mut line, account);
             walk.suspect = true;
-            walk.run().await
+            walk.run(&mut Routers::new(cx, false, None)).await
         }
     }
 

@@ -194,6 +194,14 @@ impl Engine {
         }
     }
 
+    /// Ends all requests, for nobody can listen for their answers.
+    pub fn give_up(&mut self, refusal: Refusal, out: &mut impl FnMut(PeerKey, Heard)) {
+        let in_flight = |slot: &Slot| slot.state == State::InFlight;
+        for key in self.slots.keys(in_flight) {
+            self.unsent(key, refusal, out);
+        }
+    }
+
     /// Notes when a request left, by the kernel's stamp. One from before it was handed over is
     /// that of an earlier user of its numbers.
     pub fn departed(&mut self, key: Key, stamp: KernelStamp) {

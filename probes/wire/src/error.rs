@@ -46,9 +46,10 @@ pub enum OpenError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The operating system starts no further thread to receive on.
-    #[error("cannot start the thread that receives over {family}")]
-    Thread {
+    /// There is nothing to wake the thread by that receives: this process may have no more
+    /// descriptors.
+    #[error("cannot prepare to receive over {family}")]
+    Receive {
         /// `IPv4` or `IPv6`.
         family: &'static str,
         /// What the kernel said.
@@ -113,7 +114,7 @@ pub enum OpenError {
     },
 }
 
-/// Why one request was not sent. Nothing left this host.
+/// Why one request was not sent. Nothing left this host, but for [`SendError::Unheard`].
 #[derive(Debug, Error)]
 pub enum SendError {
     /// A local packet filter (EPERM) or a `prohibit` route (EACCES) forbids it.
@@ -189,6 +190,17 @@ pub enum SendError {
         /// Where the request would have gone.
         destination: IpAddr,
     },
+    /// The system starts no further thread to receive on.
+    #[error(
+        "cannot hear what {destination} answers: this host starts no further thread. See the \
+         limit on processes (`ulimit -u`, `TasksMax=` in a systemd unit)"
+    )]
+    Unheard {
+        /// Where the request went.
+        destination: IpAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Anything else.
     #[error("cannot send to {destination}")]
     Other {
@@ -206,6 +218,13 @@ impl SendError {
             Refusal::Kernel(errno) => errno,
             Refusal::OutOfSequenceNumbers => return Self::OutOfSequenceNumbers { destination },
             Refusal::TooLate => return Self::TooLate { destination },
+            Refusal::Unheard(errno) => {
+                let source = io::Error::from_raw_os_error(errno);
+                return Self::Unheard {
+                    destination,
+                    source,
+                };
+            }
         };
         let source = io::Error::from_raw_os_error(errno);
         match errno {

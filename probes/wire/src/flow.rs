@@ -25,7 +25,7 @@ use crate::{
 /// is ignored.
 #[derive(Debug)]
 pub struct Flow {
-    lane: &'static Lane,
+    lane: Arc<Lane>,
     peer: PeerKey,
     inbox: Arc<Inbox>,
     destination: IpAddr,
@@ -41,14 +41,14 @@ impl Flow {
     /// Prepares to send requests to `destination`; sends nothing yet.
     ///
     /// The first flow with its source, interface and mark opens their sockets and starts their
-    /// thread, which then live as long as the process. An IPv4-mapped IPv6 address is taken for
-    /// the IPv4 address it holds.
+    /// thread, which live until there was none for five minutes. An IPv4-mapped IPv6 address is
+    /// taken for the IPv4 address it holds.
     pub fn open(destination: IpAddr, options: EchoOptions) -> Result<Self, OpenError> {
         Self::on(Lane::of, destination, options)
     }
 
     fn on(
-        lane: impl FnOnce(Way) -> Result<&'static Lane, OpenError>,
+        lane: impl FnOnce(Way) -> Result<Arc<Lane>, OpenError>,
         destination: IpAddr,
         options: EchoOptions,
     ) -> Result<Self, OpenError> {
@@ -66,13 +66,10 @@ impl Flow {
             options.source
         };
         let inbox = Arc::new(Inbox::default());
+        let admitted = EchoOptions { source, ..options };
         Ok(Self {
+            peer: lane.admit(destination, &admitted, Arc::clone(&inbox)),
             lane,
-            peer: lane.admit(
-                destination,
-                &EchoOptions { source, ..options },
-                Arc::clone(&inbox),
-            ),
             inbox,
             destination,
             options,

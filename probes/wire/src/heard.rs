@@ -105,6 +105,9 @@ pub enum Refusal {
     OutOfSequenceNumbers,
     /// This program found no time to send it before its time was over.
     TooLate,
+    /// It may have left, but nobody would hear its answer: what the system said when it was asked
+    /// for a thread (`errno(3)`).
+    Unheard(i32),
 }
 
 /// What an answer to an echo request says.

@@ -1,11 +1,14 @@
 //! How do all flows that go the same way share one pair of sockets?
 //!
-//! Requests are put into a queue. One plain thread per lane sends them, reads what comes and says
-//! whose time is over; so an answer is read in time however busy the runtimes are, and whichever
+//! Requests are put into a queue. One plain thread per lane, started when there is first something to
+//! wait for, sends them, reads what comes and says whose time is over; so an answer is read in time however busy the runtimes are, and whichever
 //! runtime a flow is used from. Being woken is what costs: whoever is about to wait for an answer
 //! does the thread's work first, for all that were asked by then, and wakes it only if something is
 //! in flight then and it does not listen, or is to look sooner than it would; and while much comes
 //! for many flows, the thread looks every [`NAP`] rather than be woken by each packet and request. The kernel's stamps make good for it.
+//! Once no flow has gone this way for a while, the thread closes the sockets and ends.
+
+mod rest;
 
 use std::fmt;
 use std::fs::File;
@@ -18,25 +21,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use self::rest::{Rest, Traffic};
 use crate::clock::Stamp;
 use crate::engine::{Ask, Engine, PeerKey};
 use crate::inbox::Inbox;
 use crate::pace::Pace;
 use crate::port::{Drained, Port, Way};
 use crate::spacing::Spacing;
-use crate::{EchoOptions, Mode, OpenError, sys};
+use crate::{EchoOptions, Heard, Mode, NotSent, OpenError, Refusal, sys};
 
 /// The sockets of one way, and who waits for what on them.
 pub(crate) struct Lane {
     way: Way,
     mode: Mode,
     queue: Mutex<Vec<Ask>>,
+    /// Whether the thread was started.
+    attended: AtomicBool,
     /// Whether the thread sleeps until it is woken. It is not woken from a nap.
     asleep: AtomicBool,
     wake: File,
     /// One of them can be read when there are answers.
     answers: Vec<OwnedFd>,
     core: Mutex<Core>,
+    /// How long it stays open without a flow.
+    kept: Duration,
 }
 
 /// What sending and receiving need to themselves.
@@ -54,37 +62,57 @@ struct Core {
     traffic: Traffic,
     /// What the thread rests in.
     rest: Rest,
+    /// Since when there is no flow, if there is none.
+    idle: Option<Stamp>,
 }
+
+/// All that are open. One is only taken from here under the lock, under which it is closed, too.
+static LANES: Mutex<Vec<Arc<Lane>>> = Mutex::new(Vec::new());
 
 impl Lane {
     /// Returns the lane for a way, opened by whoever comes first.
-    pub(crate) fn of(way: Way) -> Result<&'static Self, OpenError> {
-        static LANES: Mutex<Vec<&'static Lane>> = Mutex::new(Vec::new());
+    pub(crate) fn of(way: Way) -> Result<Arc<Self>, OpenError> {
+        Self::shared(way, KEPT)
+    }
+
+    /// As [`Lane::of`], of one that is `kept` for so long if it is not open yet.
+    pub(crate) fn shared(way: Way, kept: Duration) -> Result<Arc<Self>, OpenError> {
         let mut lanes = lock(&LANES);
         if let Some(lane) = lanes.iter().find(|lane| lane.way == way) {
-            return Ok(lane);
+            return Ok(Arc::clone(lane));
         }
-        let lane = Self::start(way, Port::open(way)?)?;
-        lanes.push(lane);
+        lanes.retain(|lane| !lane.is_left_behind());
+        let lane = Self::start(way, Port::open(way)?, kept)?;
+        lanes.push(Arc::clone(&lane));
         Ok(lane)
     }
 
-    /// Puts sockets to use for as long as the process lives.
+    #[cfg(test)]
+    pub(crate) fn is_known(lane: &std::sync::Weak<Self>) -> bool {
+        let lanes = lock(&LANES);
+        lanes
+            .iter()
+            .any(|known| Arc::as_ptr(known) == lane.as_ptr())
+    }
+
+    /// Puts sockets to use, until there was no flow for as long as they are `kept`.
     pub(crate) fn start(
         way: Way,
         (port, engine): (Port, Engine),
-    ) -> Result<&'static Self, OpenError> {
+        kept: Duration,
+    ) -> Result<Arc<Self>, OpenError> {
         let family = way.family.name();
-        let thread = |source| OpenError::Thread { family, source };
+        let failed = |source| OpenError::Receive { family, source };
         let answers = port.answers().map(|answers| answers.try_clone_to_owned());
         let answers: Result<_, _> = answers.collect();
-        let lane: &'static Self = Box::leak(Box::new(Self {
+        Ok(Arc::new(Self {
             way,
             mode: port.mode(),
             queue: Mutex::default(),
+            attended: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
-            wake: sys::event().map_err(thread)?,
-            answers: answers.map_err(thread)?,
+            wake: sys::event().map_err(failed)?,
+            answers: answers.map_err(failed)?,
             core: Mutex::new(Core {
                 port,
                 engine,
@@ -95,13 +123,10 @@ impl Lane {
                 spacing: Spacing::default(),
                 traffic: Traffic::default(),
                 rest: Rest::Nap(Stamp::default()),
+                idle: Some(Stamp::now()),
             }),
-        }));
-        std::thread::Builder::new()
-            .name(format!("{}-{family}", way.protocol.name()))
-            .spawn(|| lane.run())
-            .map_err(thread)?;
-        Ok(lane)
+            kept,
+        }))
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -121,8 +146,10 @@ impl Lane {
             engine,
             inboxes,
             spacing,
+            idle,
             ..
         } = &mut *core;
+        *idle = None;
         let peer = port.admit(engine, destination, options);
         inboxes.resize(inboxes.len().max(peer.index() + 1), None);
         inboxes[peer.index()] = Some(inbox);
@@ -143,6 +170,9 @@ impl Lane {
         }
         core.engine.forget(peer);
         core.inboxes[peer.index()] = None;
+        if core.engine.peers() == 0 {
+            core.idle = Some(Stamp::now());
+        }
     }
 
     /// Has a request sent by whoever next calls [`Lane::flush`].
@@ -151,12 +181,56 @@ impl Lane {
     }
 
     /// Has the thread look, unless it naps.
-    pub(crate) fn hasten(&self) {
-        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+    pub(crate) fn hasten(self: &Arc<Self>) {
+        if !self.attended.load(Ordering::Acquire) {
+            self.attend();
+        } else if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             // It cannot be full: it is read before the thread sleeps again.
             let written = (&self.wake).write(&1_u64.to_ne_bytes());
             debug_assert!(written.is_ok(), "{written:?}");
         }
+    }
+
+    /// Starts the thread, unless there is one. Where the system has none, all that was asked ends:
+    /// nobody would hear what comes of it.
+    fn attend(self: &Arc<Self>) {
+        if self.attended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let its_own = Arc::clone(self);
+        let (protocol, family) = (self.way.protocol.name(), self.way.family.name());
+        let started = std::thread::Builder::new()
+            .name(format!("{protocol}-{family}"))
+            .spawn(move || its_own.run());
+        if let Err(error) = started {
+            self.attended.store(false, Ordering::Release);
+            self.give_up(&error);
+        }
+    }
+
+    /// Ends all that was asked.
+    fn give_up(&self, why: &io::Error) {
+        let refusal = Refusal::Unheard(why.raw_os_error().unwrap_or_default());
+        let mut woken = Vec::new();
+        {
+            let mut core = lock(&self.core);
+            self.tick(&mut core, &mut woken);
+            let Core {
+                engine,
+                inboxes,
+                taken,
+                ..
+            } = &mut *core;
+            let mut out = |peer: PeerKey, heard| {
+                let inbox = inboxes[peer.index()].as_ref();
+                woken.extend(inbox.and_then(|inbox| inbox.put(heard)));
+            };
+            for Ask { peer, sequence, .. } in taken.drain(..) {
+                out(peer, Heard::NotSent(NotSent { sequence, refusal }));
+            }
+            engine.give_up(refusal, &mut out);
+        }
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Whether requests wait to be sent.
@@ -165,58 +239,89 @@ impl Lane {
     }
 
     /// Sends what was asked, and reads what has come, on the caller's thread.
-    pub(crate) fn flush(&self) {
-        let mut woken = Vec::new();
-        {
-            let mut core = lock(&self.core);
-            // Somebody else may have sent it meanwhile.
-            if !self.is_asked() {
-                return;
-            }
-            self.tick(&mut core, &mut woken);
-            if core.next_rest().is_less_than(core.rest) {
-                self.hasten();
-            }
-        }
-        woken.into_iter().for_each(Waker::wake);
+    pub(crate) fn flush(self: &Arc<Self>) {
+        self.work(|| self.is_asked());
     }
 
     /// Does what the thread would do now, on the caller's.
-    pub(crate) fn settle(&self) {
+    pub(crate) fn settle(self: &Arc<Self>) {
+        self.work(|| true);
+    }
+
+    fn work(self: &Arc<Self>, is_wanted: impl FnOnce() -> bool) {
         let mut woken = Vec::new();
-        self.tick(&mut lock(&self.core), &mut woken);
+        let is_thread_needed = {
+            let mut core = lock(&self.core);
+            // Somebody else may have done it meanwhile.
+            if !is_wanted() {
+                return;
+            }
+            self.tick(&mut core, &mut woken);
+            if self.attended.load(Ordering::Acquire) {
+                core.next_rest(self.kept).is_less_than(core.rest)
+            } else {
+                core.has_work()
+            }
+        };
+        if is_thread_needed {
+            self.hasten();
+        }
         woken.into_iter().for_each(Waker::wake);
     }
 
-    fn run(&self) -> ! {
+    /// Works until the lane is closed.
+    fn run(self: Arc<Self>) {
         let mut woken = Vec::new();
         loop {
-            let rest = {
+            let (rest, is_deserted) = {
                 let mut core = lock(&self.core);
                 self.tick(&mut core, &mut woken);
-                core.rest = core.next_rest();
+                core.rest = core.next_rest(self.kept);
                 let naps = matches!(core.rest, Rest::Nap(_));
                 // Before the lock is released, so that whoever then adds to the work finds it.
                 self.asleep.store(!naps, Ordering::SeqCst);
-                core.rest
+                (core.rest, core.is_deserted(self.kept))
             };
             woken.drain(..).for_each(Waker::wake);
+            if is_deserted && self.has_closed() {
+                tracing::debug!(way = ?self.way, "sockets are closed, for no flow has gone this way for long");
+                return;
+            }
             match rest {
                 Rest::Nap(until) => std::thread::sleep(until.since(Stamp::now())),
                 Rest::Listen(until) => self.sleep(&self.answers, until),
-                Rest::Sleep(until) => self.sleep(&[], Some(until)),
+                Rest::Sleep(until) => self.sleep(&[], until),
             }
         }
     }
 
+    /// Sees to it that nobody gets this lane any more, unless somebody just did.
+    fn has_closed(self: &Arc<Self>) -> bool {
+        let mut lanes = lock(&LANES);
+        // One is this thread's, and one in there.
+        if Arc::strong_count(self) > 2 {
+            lock(&self.core).idle = Some(Stamp::now());
+            return false;
+        }
+        lanes.retain(|lane| !Arc::ptr_eq(lane, self));
+        true
+    }
+
+    /// Whether nobody has used it for long, nor is there a thread that would close it.
+    fn is_left_behind(self: &Arc<Self>) -> bool {
+        !self.attended.load(Ordering::Acquire)
+            && Arc::strong_count(self) == 1
+            && lock(&self.core).is_deserted(self.kept)
+    }
+
     /// Sleeps until there are `answers`, somebody hastens it or the time has come.
-    fn sleep(&self, answers: &[OwnedFd], until: Option<Stamp>) {
+    fn sleep(&self, answers: &[OwnedFd], until: Stamp) {
         // What was asked before anybody could know that this thread sleeps.
         if self.is_asked() {
             self.asleep.store(false, Ordering::SeqCst);
             return;
         }
-        let most = until.map(|until| until.since(Stamp::now()));
+        let most = Some(until.since(Stamp::now()));
         let answers = answers.iter().map(OwnedFd::as_fd);
         let woken = sys::wait([self.wake.as_fd()].into_iter().chain(answers), most).unwrap_or_else(
             |error| {
@@ -299,8 +404,19 @@ impl Lane {
 }
 
 impl Core {
+    /// Whether there was no flow for as long as the lane is `kept`.
+    fn is_deserted(&self, kept: Duration) -> bool {
+        let idle = self.idle.map(|since| Stamp::now().since(since));
+        idle.is_some_and(|idle| idle >= kept)
+    }
+
+    /// Whether there is something to wait for.
+    fn has_work(&self) -> bool {
+        self.engine.in_flight() > 0 || self.port.holds() || !self.taken.is_empty()
+    }
+
     /// How long there is nothing to do, unless something happens.
-    fn next_rest(&mut self) -> Rest {
+    fn next_rest(&mut self, kept: Duration) -> Rest {
         let now = Stamp::now();
         if self.port.holds() || !self.taken.is_empty() {
             return Rest::Nap(now.after(TICK));
@@ -313,60 +429,8 @@ impl Core {
                 return Rest::Nap(now.after(NAP));
             }
         }
-        Rest::Listen(self.engine.next_deadline())
-    }
-}
-
-/// How a thread rests, and until when at most.
-#[derive(Debug, Clone, Copy)]
-enum Rest {
-    /// Nothing is to end it.
-    Nap(Stamp),
-    /// Packets and requests end it.
-    Listen(Option<Stamp>),
-    /// Requests end it: what comes late or again is in no haste.
-    Sleep(Stamp),
-}
-
-impl Rest {
-    /// Whether something ends this rest that does not end `other`.
-    fn is_less_than(self, other: Self) -> bool {
-        let sooner = |end| other.end().is_none_or(|other| end < other);
-        match (self, other) {
-            (Self::Sleep(_), _) => false,
-            (Self::Listen(_), Self::Sleep(_)) => true,
-            _ => self.end().is_some_and(sooner),
-        }
-    }
-
-    fn end(self) -> Option<Stamp> {
-        match self {
-            Self::Listen(until) => until,
-            Self::Nap(until) | Self::Sleep(until) => Some(until),
-        }
-    }
-}
-
-/// How much comes.
-#[derive(Debug, Default)]
-struct Traffic {
-    packets: usize,
-    since: Stamp,
-    is_heavy: bool,
-}
-
-impl Traffic {
-    fn saw(&mut self, packets: usize, now: Stamp) {
-        self.packets += packets;
-        let time = now.since(self.since);
-        if time >= SEEN {
-            let each = time.checked_div(self.packets as u32);
-            *self = Self {
-                packets: 0,
-                since: now,
-                is_heavy: each.is_some_and(|each| each < HEAVY),
-            };
-        }
+        let end = self.engine.next_deadline();
+        Rest::Listen(end.unwrap_or_else(|| self.idle.unwrap_or(now).after(kept)))
     }
 }
 
@@ -375,15 +439,15 @@ impl Traffic {
 /// naps of 1, 2 and 4 ms; from 50,000/s on it makes no difference. Requests leave late by as much.
 const NAP: Duration = Duration::from_millis(4);
 
-/// Traffic is heavy while packets come faster than this, over [`SEEN`].
-const HEAVY: Duration = Duration::from_millis(2);
-const SEEN: Duration = Duration::from_millis(20);
-
 /// How soon is read what comes while nothing is in flight, and nobody waits for.
 const UNASKED: Duration = Duration::from_millis(100);
 
 /// Flows from which on nobody waits for one answer to ask for the next.
 const MANY: usize = 64;
+
+/// How long a lane stays open without a flow: longer than it is until who probes now and then does
+/// so again, for opening takes a millisecond.
+const KEPT: Duration = Duration::from_mins(5);
 
 /// When requests are tried again that there was no room for, or that came too fast.
 const TICK: Duration = Duration::from_millis(1);
@@ -425,7 +489,8 @@ mod tests {
         let Ok(port) = Port::open(way) else {
             return;
         };
-        let lane = Lane::start(way, port).unwrap();
+        let lane = Lane::start(way, port, KEPT).unwrap();
+        lane.attend();
         (&lane.wake).write_all(&1_u64.to_ne_bytes()).unwrap();
         let wakes = || sys::wait([lane.wake.as_fd()].into_iter(), Some(Duration::ZERO)).unwrap();
         let begin = Stamp::now();

@@ -79,15 +79,27 @@ impl Discovered {
         self.0.last().is_none_or(|hop| hop.ttl + 1 == ttl)
     }
 
-    /// Up to the target, or to the farthest that was heard of and the first of the silence after.
+    /// Up to the target, or to who turns packets away, or to the farthest that was heard of and the
+    /// first of the silence after.
     fn shown(&self) -> &[Asked] {
         let arrived = |hop: &Asked| hop.heard.as_ref().is_some_and(|hop| hop.arrived);
         let heard = self.0.iter().rposition(|hop| hop.heard.is_some());
-        let end = match self.0.iter().position(arrived) {
+        let end = self.0.iter().position(arrived);
+        let end = match end.or_else(|| self.turned_away()) {
             Some(at) => at + 1,
             None => heard.map_or(1, |at| at + 2),
         };
         &self.0[..end.min(self.0.len())]
+    }
+
+    /// The first place of whoever answers for all that is farther: further TTLs are no further hops.
+    fn turned_away(&self) -> Option<usize> {
+        let heard = self.0.iter().enumerate().rev();
+        let mut heard = heard.filter_map(|(at, hop)| Some((at, hop.heard.as_ref()?)));
+        let (at, last) = heard.next().filter(|(_, hop)| hop.what.is_some())?;
+        let same = |hop: &Hop| (hop.from, &hop.what) == (last.from, &last.what);
+        let before = heard.take_while(|(_, hop)| same(hop)).last();
+        Some(before.map_or(at, |(at, _)| at))
     }
 }
 

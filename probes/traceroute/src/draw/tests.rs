@@ -89,6 +89,31 @@ TRACE example.com (203.0.113.9), 44 bytes of ICMP
     assert_eq!(drawing.table().unwrap(), expected);
 }
 
+#[test]
+fn who_turns_packets_away_is_the_last_that_is_shown() {
+    let mut drawing = drawing();
+    for ttl in 1..=5 {
+        said(&mut *drawing, "sent", sent(ttl));
+    }
+    for ttl in [1, 2] {
+        said(&mut *drawing, "hop", hop(ttl, json!({})));
+    }
+    let refusal = json!({ "from": "10.0.0.3", "what": "Packet filtered" });
+    said(&mut *drawing, "hop", hop(3, refusal.clone()));
+    said(&mut *drawing, "hop", hop(5, refusal));
+    let expected = "\
+TRACE example.com (203.0.113.9), 44 bytes of ICMP
+  1  10.0.0.1     3.25 ms
+  2  10.0.0.2     3.25 ms
+  3  10.0.0.3     3.25 ms  Packet filtered
+";
+    assert_eq!(drawing.table().unwrap(), expected);
+    // It was not for all.
+    said(&mut *drawing, "sent", sent(6));
+    said(&mut *drawing, "hop", hop(6, json!({})));
+    assert_eq!(drawing.table().unwrap().lines().count(), 1 + 6);
+}
+
 fn drawing() -> Box<dyn Draw> {
     on(80)
 }

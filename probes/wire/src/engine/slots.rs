@@ -128,6 +128,17 @@ impl Slots {
         ring.get(usize::from(key.sequence()))
     }
 
+    /// The keys of those slots of which this is so.
+    pub(super) fn keys(&self, is_so: impl Fn(&Slot) -> bool) -> Vec<Key> {
+        let rings = self.rings.iter().enumerate();
+        let slots = rings.flat_map(|(page, ring)| {
+            let slots = ring.pages.iter().flatten().enumerate();
+            slots.map(move |(at, slot)| (Key::new(page as u16, at as u16), slot))
+        });
+        let those = slots.filter(|(_, slot)| is_so(slot));
+        those.map(|(key, _)| key).collect()
+    }
+
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Slot> {
         let ring = self.rings.get_mut(usize::from(key.page()))?;
         ring.get_mut(usize::from(key.sequence()))

@@ -178,6 +178,25 @@ fn whats(heard: &[Heard]) -> Vec<(u64, What, Arrived)> {
 const GOOD: What = What::Reply { bytes: 64 };
 
 #[test]
+fn requests_whose_answers_nobody_can_hear_end_at_once_and_others_are_asked_after_them() {
+    let mut bench = Bench::new();
+    for at in 0..100 {
+        bench.ask(at);
+    }
+    let refusal = Refusal::Unheard(11);
+    let heard = &mut bench.heard;
+    let mut out = |peer, what| heard.push((peer, what));
+    bench.engine.give_up(refusal, &mut out);
+    let ended = bench.heard.drain(..);
+    let ended: Vec<_> = ended.map(|(_, heard)| heard).collect();
+    let expected = (0..100).map(|sequence| Heard::NotSent(NotSent { sequence, refusal }));
+    assert_eq!(ended, expected.collect::<Vec<_>>());
+    assert_eq!(bench.engine.in_flight(), 0);
+    bench.ask(100);
+    assert_eq!(bench.engine.in_flight(), 1);
+}
+
+#[test]
 fn each_request_ends_with_its_own_answer_in_any_order() {
     let mut bench = Bench::new();
     let requests: Vec<_> = (0..4).map(|n| bench.ask(n)).collect();

@@ -1,5 +1,6 @@
 //! Real sockets on loopback. What takes a network is in `routed`.
 
+mod closing;
 mod namespace;
 mod ports;
 mod routed;
@@ -224,9 +225,9 @@ async fn an_interface_and_a_mark_are_a_way_of_their_own() {
             }
             flow => flow.unwrap(),
         };
-        assert!(plain.is_none_or(|plain| !std::ptr::eq(plain.lane, flow.lane)));
+        assert!(plain.is_none_or(|plain| !Arc::ptr_eq(&plain.lane, &flow.lane)));
         let again = Flow::open(address, options).unwrap();
-        assert!(std::ptr::eq(again.lane, flow.lane));
+        assert!(Arc::ptr_eq(&again.lane, &flow.lane));
         flow.send(WAIT);
         assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
     }

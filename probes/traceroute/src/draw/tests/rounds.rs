@@ -26,6 +26,26 @@ TRACE example.com (203.0.113.9), 44 bytes of ICMP, round 4
 }
 
 #[test]
+fn the_round_that_is_under_way_is_told_and_in_the_end_how_many_there_were() {
+    for (rounds, expected) in [(1, ["round 1", "1 round"]), (4, ["round 4", "4 rounds"])] {
+        let mut drawing = on(80);
+        said(&mut *drawing, "sent", sent(1));
+        for round in 1..=rounds {
+            let begun = json!({ "round": round, "reach": 1 });
+            said(&mut *drawing, "round", begun);
+        }
+        let head = |drawing: &dyn Draw| {
+            let table = drawing.table().unwrap();
+            let head = table.lines().next().unwrap();
+            head.rsplit(", ").next().unwrap().to_owned()
+        };
+        let under_way = head(&*drawing);
+        drawing.finished(0, &run(Ok(())), &mut String::new());
+        assert_eq!([under_way, head(&*drawing)], expected);
+    }
+}
+
+#[test]
 fn a_hundred_and_sixty_columns_have_more_and_nothing_is_wider() {
     let mut drawing = on(160);
     tell(&mut *drawing);
@@ -65,7 +85,7 @@ fn the_end_of_a_path_that_was_not_reached_is_a_star_and_the_reason_stands_below(
     let fault = Fault::target(Cause::Timeout, "203.0.113.9 did not answer");
     drawing.finished(0, &run(Err(fault)), &mut String::new());
     let expected = "\
-TRACE example.com (203.0.113.9), 44 bytes of ICMP, round 3
+TRACE example.com (203.0.113.9), 44 bytes of ICMP, 3 rounds
                       loss  sent  last   avg  best  wrst  sdev   jit
   1  10.0.0.1           0%     3  3.25  3.25  3.25  3.25 0.000 0.000
   2  *                100%     2     -     -     -     -     -     -

@@ -14,13 +14,14 @@ use std::net::SocketAddr;
 
 use super::namespace::Namespace;
 use super::*;
+use crate::engine::Engine;
 use crate::lane::Lane;
 use crate::port::socket::{self, Sockets};
 use crate::port::{Port, Way, stamping};
 
 async fn refused(
     host: &Namespace,
-    lane: &'static Lane,
+    lane: &Arc<Lane>,
     destination: &str,
     options: EchoOptions,
     expected: &str,
@@ -90,7 +91,7 @@ fn network() -> Option<(Namespace, Namespace)> {
     Some((host, router))
 }
 
-fn lane(host: &Namespace, family: Family, mode: Mode) -> &'static Lane {
+fn lane(host: &Namespace, family: Family, mode: Mode) -> Arc<Lane> {
     lane_with(host, family, mode, |_| {})
 }
 
@@ -99,20 +100,32 @@ fn lane_with(
     family: Family,
     mode: Mode,
     change: impl FnOnce(&mut Sockets) + Send + 'static,
-) -> &'static Lane {
+) -> Arc<Lane> {
     host.run(move || {
         let mut sockets = socket::open_as(way(family), mode).unwrap();
         change(&mut sockets);
-        Lane::start(way(family), Port::with(way(family), sockets)).unwrap()
+        started(way(family), Port::with(way(family), sockets))
     })
+}
+
+/// With its thread, which opens sockets too, where it is called.
+fn started(way: Way, opened: (Port, Engine)) -> Arc<Lane> {
+    let lane = Lane::start(way, opened, Duration::MAX).unwrap();
+    lane.hasten();
+    lane
 }
 
 fn way(family: Family) -> Way {
     Way::new(family, &PLAIN)
 }
 
-fn flow(lane: &'static Lane, destination: &str, options: EchoOptions) -> Flow {
-    Flow::on(|_| Ok(lane), destination.parse().unwrap(), options).unwrap()
+fn flow(lane: &Arc<Lane>, destination: &str, options: EchoOptions) -> Flow {
+    Flow::on(
+        |_| Ok(Arc::clone(lane)),
+        destination.parse().unwrap(),
+        options,
+    )
+    .unwrap()
 }
 
 const ROUTERS: [(Family, &str); 2] = [(Family::V4, "192.0.2.254"), (Family::V6, "2001:db8::fe")];

@@ -21,21 +21,21 @@ async fn a_routers_errors_are_heard() {
         let v6 = lane(&host, Family::V6, mode);
         let too_big = What::TooBig { mtu: Some(1_400) };
         let exceeded = What::TimeExceeded { code: 0 };
-        check(v4, "198.51.100.1", first_hop, exceeded).await;
-        check(v6, "2001:db8:1::1", first_hop, exceeded).await;
-        check(v4, "203.0.113.1", PLAIN, What::Unreachable { code: 1 }).await;
-        check(v4, "203.0.113.13", PLAIN, What::Unreachable { code: 13 }).await;
-        check(v6, "2001:db8:2::3", PLAIN, What::Unreachable { code: 0 }).await;
-        check(v6, "2001:db8:2::1", PLAIN, What::Unreachable { code: 1 }).await;
-        check(v4, "198.51.100.1", large, too_big).await;
-        check(v4, "198.51.100.1", large, too_big).await;
+        check(&v4, "198.51.100.1", first_hop, exceeded).await;
+        check(&v6, "2001:db8:1::1", first_hop, exceeded).await;
+        check(&v4, "203.0.113.1", PLAIN, What::Unreachable { code: 1 }).await;
+        check(&v4, "203.0.113.13", PLAIN, What::Unreachable { code: 13 }).await;
+        check(&v6, "2001:db8:2::3", PLAIN, What::Unreachable { code: 0 }).await;
+        check(&v6, "2001:db8:2::1", PLAIN, What::Unreachable { code: 1 }).await;
+        check(&v4, "198.51.100.1", large, too_big).await;
+        check(&v4, "198.51.100.1", large, too_big).await;
         // What this host has learnt of the path does not answer for it.
-        check(v6, "2001:db8:1::2", large, too_big).await;
-        check(v6, "2001:db8:1::2", large, too_big).await;
+        check(&v6, "2001:db8:1::2", large, too_big).await;
+        check(&v6, "2001:db8:1::2", large, too_big).await;
     }
 }
 
-async fn check(lane: &'static Lane, destination: &str, options: EchoOptions, expected: What) {
+async fn check(lane: &Arc<Lane>, destination: &str, options: EchoOptions, expected: What) {
     let flow = flow(lane, destination, options);
     flow.send(WAIT);
     let answer = answer(&flow).await;
@@ -63,8 +63,8 @@ async fn errors_about_one_target_do_not_hinder_another() {
     };
     for mode in MODES {
         let lane = lane(&host, Family::V4, mode);
-        let good = flow(lane, "192.0.2.254", PLAIN);
-        let bad = flow(lane, "198.51.100.1", first_hop);
+        let good = flow(&lane, "192.0.2.254", PLAIN);
+        let bad = flow(&lane, "198.51.100.1", first_hop);
         for _ in 0..200 {
             bad.send(WAIT);
             good.send(WAIT);
@@ -88,14 +88,14 @@ async fn neighbours_that_are_silent_do_not_hinder_another() {
     };
     let lane = lane(&host, Family::V4, Mode::Raw);
     let silent: Vec<_> = (2..=252)
-        .map(|n| flow(lane, &format!("192.0.2.{n}"), PLAIN))
+        .map(|n| flow(&lane, &format!("192.0.2.{n}"), PLAIN))
         .collect();
     for _ in 0..4 {
         for flow in &silent {
             flow.send(WAIT);
         }
     }
-    let other = flow(lane, "192.0.2.254", PLAIN);
+    let other = flow(&lane, "192.0.2.254", PLAIN);
     for _ in 0..4 {
         other.send(WAIT);
         assert_eq!(answer(&other).await.what, What::Reply { bytes: 64 });

@@ -28,14 +28,14 @@ async fn what_this_host_refuses_is_said_in_words() {
         let v4 = lane(&host, Family::V4, mode);
         let v6 = lane(&host, Family::V6, mode);
         for (lane, target, options, expected) in [
-            (v4, "203.0.113.20", PLAIN, "this host forbids it"),
-            (v6, "2001:db8:3::20", PLAIN, "this host forbids it"),
-            (v4, "203.0.113.21", PLAIN, "no route"),
-            (v6, "2001:db8:3::21", PLAIN, "no route"),
-            (v4, "203.0.113.22", PLAIN, "no route"),
-            (v6, "2001:db8:3::22", PLAIN, "no route"),
-            (v4, "192.0.2.254", large, "message too long (mtu = 1300)"),
-            (v6, "2001:db8::fe", large, "message too long (mtu = 1300)"),
+            (&v4, "203.0.113.20", PLAIN, "this host forbids it"),
+            (&v6, "2001:db8:3::20", PLAIN, "this host forbids it"),
+            (&v4, "203.0.113.21", PLAIN, "no route"),
+            (&v6, "2001:db8:3::21", PLAIN, "no route"),
+            (&v4, "203.0.113.22", PLAIN, "no route"),
+            (&v6, "2001:db8:3::22", PLAIN, "no route"),
+            (&v4, "192.0.2.254", large, "message too long (mtu = 1300)"),
+            (&v6, "2001:db8::fe", large, "message too long (mtu = 1300)"),
         ] {
             refused(&host, lane, target, options, expected).await;
         }
@@ -53,10 +53,10 @@ async fn an_interface_that_was_made_anew_is_used() {
     };
     let lanes = [Family::V4, Family::V6].map(|family| {
         let way = Way::new(family, &options);
-        host.run(move || Lane::start(way, Port::open(way).unwrap()).unwrap())
+        host.run(move || started(way, Port::open(way).unwrap()))
     });
     let targets = ["192.0.2.254", "2001:db8::fe"];
-    for (lane, target) in lanes.into_iter().zip(targets) {
+    for (lane, target) in lanes.iter().zip(targets) {
         let flow = flow(lane, target, options);
         flow.send(WAIT);
         assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
@@ -79,7 +79,7 @@ async fn an_interface_that_was_made_anew_is_used() {
         link set v1 up
     ",
     );
-    for (lane, target) in lanes.into_iter().zip(targets) {
+    for (lane, target) in lanes.iter().zip(targets) {
         let flow = flow(lane, target, options);
         flow.send(WAIT);
         assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });

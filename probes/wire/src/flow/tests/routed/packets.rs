@@ -22,7 +22,7 @@ async fn all_requests_of_a_flow_arrive_with_one_checksum() {
                 Socket::new(family.domain(), Type::RAW, Some(protocol)).unwrap()
             });
             let lane = lane(&host, family, mode);
-            let flow = flow(lane, target, PLAIN);
+            let flow = flow(&lane, target, PLAIN);
             let mut requests = Vec::new();
             for _ in 0..300 {
                 flow.send(WAIT);
@@ -84,7 +84,7 @@ async fn requests_leave_with_what_was_asked_for() {
                 let protocol = i32::from((protocol as u16).to_be());
                 Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol.into())).unwrap()
             });
-            let flow = flow(lane(&host, family, mode), target, options);
+            let flow = flow(&lane(&host, family, mode), target, options);
             flow.send(WAIT);
             answer(&flow).await;
             capture.set_read_timeout(Some(WAIT)).unwrap();
@@ -170,7 +170,7 @@ async fn what_is_too_large_for_the_link_is_fragmented_unless_that_is_forbidden()
                     payload_size,
                     ..PLAIN
                 };
-                let flow = flow(lane, target, options);
+                let flow = flow(&lane, target, options);
                 for sequence in 0..3 {
                     flow.send(WAIT);
                     let answer = answer(&flow).await;

@@ -14,7 +14,7 @@ async fn what_is_dropped_for_want_of_room_is_suspect() {
             let receive = &sockets.receive[0].socket;
             receive.set_recv_buffer_size(1).unwrap();
         });
-        let flow = flow(lane, "192.0.2.254", PLAIN);
+        let flow = flow(&lane, "192.0.2.254", PLAIN);
         let (mut answers, mut suspects) = (0, 0);
         while suspects == 0 {
             for _ in 0..200 {
@@ -42,12 +42,12 @@ async fn what_a_full_queue_refuses_is_not_called_loss() {
         return;
     };
     let lane = lane(&host, Family::V4, Mode::Raw);
-    let first = flow(lane, "192.0.2.254", PLAIN);
+    let first = flow(&lane, "192.0.2.254", PLAIN);
     first.send(WAIT);
     answer(&first).await;
     host.tc("qdisc add dev v0 root tbf rate 400kbit burst 2000 limit 1000");
     let (mut answers, mut refused) = (0, 0);
-    let flow = flow(lane, "192.0.2.254", PLAIN);
+    let flow = flow(&lane, "192.0.2.254", PLAIN);
     for _ in 0..1_000 {
         flow.send(Duration::from_secs(2));
     }

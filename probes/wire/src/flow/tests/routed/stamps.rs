@@ -21,7 +21,7 @@ async fn replies_come_over_either_kind_of_socket() {
                         sockets.departures = stamping::counted(&sockets.transmit[0], others);
                     }
                 });
-                let open = |target: &str| flow(lane, target, PLAIN);
+                let open = |target: &str| flow(&lane, target, PLAIN);
                 let flows = [open(target), open(target)];
                 // What is refused in between must not upset the count.
                 let forbidden = (family == Family::V4).then(|| open("203.0.113.20"));
@@ -64,9 +64,9 @@ async fn a_round_trip_says_whose_stamps_it_is_taken_from() {
                     ..way(Family::V4)
                 };
                 let sockets = socket::open_as(way, mode).unwrap();
-                Lane::start(way, Port::with(way, sockets)).unwrap()
+                started(way, Port::with(way, sockets))
             });
-            let flow = flow(lane, "192.0.2.254", PLAIN);
+            let flow = flow(&lane, "192.0.2.254", PLAIN);
             for _ in 0..3 {
                 flow.send(WAIT);
                 let answer = answer(&flow).await;
