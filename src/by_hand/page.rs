@@ -376,11 +376,7 @@ mod tests {
         );
         let (notes, inbox) = channel();
         for _ in 0..expected {
-            let event = Event {
-                at: SystemTime::UNIX_EPOCH,
-                name: "said",
-                fields: Map::new(),
-            };
+            let event = Event::new(SystemTime::UNIX_EPOCH, "said", &());
             notes.send(Note::Event(0, event)).unwrap();
         }
         drop(notes);
