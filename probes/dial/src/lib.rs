@@ -41,6 +41,7 @@ mod step;
 mod stream;
 mod template;
 mod tls;
+mod together;
 mod verdict;
 
 pub use bars::bars;
@@ -66,4 +67,5 @@ pub use tls::{
     Certificate, Distrust, Handshake, Protocol, Shown, Tls, TlsCache, TlsError, TlsOptions,
     TlsStream, TlsVersion, failure,
 };
+pub use together::Together;
 pub use verdict::hyper_failure;
