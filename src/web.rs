@@ -93,7 +93,7 @@ impl Surface {
     }
 
     /// Answers one request, if it may be.
-    async fn receive(&self, caller: &Caller, head: &Parts) -> Response<Body> {
+    async fn receive(&self, caller: &Caller, head: Parts) -> Response<Body> {
         let rules = self.access.rules();
         let admitted = gate::admit(&self.access, &rules, &self.limits, &head.headers).await;
         let mut reply = match admitted {
@@ -107,7 +107,7 @@ impl Surface {
     }
 
     /// Answers one request; what its body may hold is of no interest to any path.
-    async fn answer(&self, caller: &Caller, head: &Parts) -> Response<Body> {
+    async fn answer(&self, caller: &Caller, head: Parts) -> Response<Body> {
         let path = match self.prefix.strip(head.uri.path()) {
             Ok(path) => path,
             Err(Elsewhere::Home) => return moved(self.prefix.home()),
