@@ -14,6 +14,7 @@ mod page;
 mod patience;
 mod prefix;
 mod probe;
+mod pulse;
 mod query;
 mod reply;
 mod scrape;
@@ -33,6 +34,7 @@ pub(crate) use self::gate::credentials;
 use self::limits::Limits;
 use self::prefix::Elsewhere;
 pub(crate) use self::prefix::Prefix;
+use self::pulse::Pulse;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::query::query_value;
 use self::reply::{Body, moved, not_allowed, text};
@@ -61,7 +63,11 @@ pub(crate) async fn serve(
             MOST_CONNECTIONS,
         ));
     }
-    while doors.join_next().await.is_some() {}
+    let answered = async { while doors.join_next().await.is_some() {} };
+    tokio::select! {
+        () = answered => {}
+        () = surface.pulse.beat() => {}
+    }
 }
 
 /// Everything that can be asked for.
@@ -72,6 +78,7 @@ struct Surface {
     prefix: Prefix,
     readers: Readers,
     limits: Limits,
+    pulse: Pulse,
     /// Ends the runs under way.
     hurry: Stopper,
     hurried: Stop,
@@ -87,6 +94,7 @@ impl Surface {
             prefix: Prefix::default(),
             readers: Readers::default(),
             limits: Limits::default(),
+            pulse: Pulse::default(),
             hurry,
             hurried,
         }

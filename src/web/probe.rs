@@ -65,6 +65,7 @@ struct Asked {
 pub(super) async fn answer(surface: &Surface, caller: &Caller, head: Parts) -> Response<Body> {
     let asked = Asked::read(surface, caller, &head);
     drop(head);
+    surface.pulse.asked();
     let carried_out = match asked {
         Ok(asked) => {
             let (debug, gzip) = (asked.debug, asked.gzip);
