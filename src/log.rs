@@ -30,7 +30,7 @@ pub(crate) fn said(level: LogLevel, module: &str, target: &str, event: &Event) {
 
 /// Logs what a scheduled run noted.
 pub(crate) fn noted(probe: &str, target: &str, event: &Event) {
-    let details = Value::Object(event.fields.clone());
+    let details = Value::Object(event.fields());
     info!(probe, target, %details, "{}", event.name);
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn followed(probe: &str, target: &str, module: &str, entry: &Entry) {
         Err(fault) => fault.to_string(),
     };
     let last = entry.events.last();
-    let details = Value::Object(last.map(|event| event.fields.clone()).unwrap_or_default());
+    let details = Value::Object(last.map(Event::fields).unwrap_or_default());
     let logs = format!("/logs?id={}", entry.id);
     info!(probe, target, module, result, %details, logs, "traced because it fails");
 }
@@ -213,13 +213,8 @@ mod tests {
 
     #[test]
     fn line_of_json_has_what_a_run_noted_as_it_is() {
-        let event = Event {
-            at: SystemTime::UNIX_EPOCH,
-            name: "path_changed",
-            fields: [("old".to_owned(), json!(["192.0.2.1", null]))]
-                .into_iter()
-                .collect(),
-        };
+        let old = json!({ "old": ["192.0.2.1", null] });
+        let event = Event::new(SystemTime::UNIX_EPOCH, "path_changed", &old);
         let text = logged(Json, || {
             noted("paths", "example.com", &event);
             info!(runs = 7, late = 0.5, is_new = true, "a \"line\"");

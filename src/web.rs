@@ -14,6 +14,7 @@ mod page;
 mod patience;
 mod prefix;
 mod probe;
+mod pulse;
 mod query;
 mod reply;
 mod scrape;
@@ -33,6 +34,7 @@ pub(crate) use self::gate::credentials;
 use self::limits::Limits;
 use self::prefix::Elsewhere;
 pub(crate) use self::prefix::Prefix;
+use self::pulse::Pulse;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::query::query_value;
 use self::reply::{Body, moved, not_allowed, text};
@@ -61,7 +63,11 @@ pub(crate) async fn serve(
             MOST_CONNECTIONS,
         ));
     }
-    while doors.join_next().await.is_some() {}
+    let answered = async { while doors.join_next().await.is_some() {} };
+    tokio::select! {
+        () = answered => {}
+        () = surface.pulse.beat() => {}
+    }
 }
 
 /// Everything that can be asked for.
@@ -72,6 +78,7 @@ struct Surface {
     prefix: Prefix,
     readers: Readers,
     limits: Limits,
+    pulse: Pulse,
     /// Ends the runs under way.
     hurry: Stopper,
     hurried: Stop,
@@ -87,13 +94,14 @@ impl Surface {
             prefix: Prefix::default(),
             readers: Readers::default(),
             limits: Limits::default(),
+            pulse: Pulse::default(),
             hurry,
             hurried,
         }
     }
 
     /// Answers one request, if it may be.
-    async fn receive(&self, caller: &Caller, head: &Parts) -> Response<Body> {
+    async fn receive(&self, caller: &Caller, head: Parts) -> Response<Body> {
         let rules = self.access.rules();
         let admitted = gate::admit(&self.access, &rules, &self.limits, &head.headers).await;
         let mut reply = match admitted {
@@ -107,7 +115,7 @@ impl Surface {
     }
 
     /// Answers one request; what its body may hold is of no interest to any path.
-    async fn answer(&self, caller: &Caller, head: &Parts) -> Response<Body> {
+    async fn answer(&self, caller: &Caller, head: Parts) -> Response<Body> {
         let path = match self.prefix.strip(head.uri.path()) {
             Ok(path) => path,
             Err(Elsewhere::Home) => return moved(self.prefix.home()),

@@ -4,11 +4,14 @@
 //! `target` are left out, for whoever asks adds their own. So are counters and histograms: they
 //! would start anew with each request, and every rate over them would be a lie.
 
+use std::sync::LazyLock;
+
 use leadsman_core::metric::{Declared, Metric, MetricKind};
 use leadsman_core::{Gauge, Place, Recording, Run};
 
 use crate::Format;
-use crate::text::{push_head, push_sample};
+use crate::form::Form;
+use crate::text::{push_head, push_number, push_sample};
 use crate::totals::{DURATION, SUCCESS};
 
 /// Shows one run: whether it succeeded and how long it took, on failure the reason, and then the
@@ -19,53 +22,70 @@ use crate::totals::{DURATION, SUCCESS};
 pub fn render_run(run: &Run) -> String {
     let mut out = String::with_capacity(USUAL);
     let success = f64::from(u8::from(run.result.is_ok()));
-    push_gauge(&mut out, SUCCESS.metric(), success);
-    push_gauge(&mut out, DURATION.metric(), run.duration.as_secs_f64());
-    push_gauge(&mut out, TIMEOUT.metric(), run.timeout.as_secs_f64());
+    let seconds = [run.duration, run.timeout].map(|time| time.as_secs_f64());
+    for (lead, value) in LEADS.iter().zip([success, seconds[0], seconds[1]]) {
+        push_line(&mut out, lead, value);
+    }
     if let Err(fault) = &run.result {
         let help = "In which phase the run failed, and why.";
         push_head(&mut out, Format::Text, FAILURE, help, MetricKind::Info);
         let labels = [("phase", run.recording.phase()), ("reason", fault.reason())];
         push_sample(&mut out, FAILURE, labels, 1.0);
     }
-    for place in run.recording.layout().places() {
-        push_place(&mut out, &run.recording, place);
+    let layout = run.recording.layout();
+    let form = Form::of(layout);
+    for (index, place) in layout.places().iter().enumerate() {
+        push_place(&mut out, &run.recording, place, form.family(index));
     }
     out
 }
 
-fn push_gauge(out: &mut String, metric: &Metric, value: f64) {
-    push_head(out, Format::Text, metric.name, metric.help, metric.kind);
-    push_sample(out, metric.name, [], value);
+/// Appends a sample whose line begins so.
+fn push_line(out: &mut String, begin: &str, value: f64) {
+    out.push_str(begin);
+    push_number(out, value);
+    out.push('\n');
 }
 
-fn push_place(out: &mut String, recording: &Recording, place: &Place) {
-    let metric = place.metric;
-    let head = |out: &mut String| {
-        push_head(out, Format::Text, metric.name, metric.help, metric.kind);
-    };
-    match metric.kind {
+fn push_place<'a>(
+    out: &mut String,
+    recording: &Recording,
+    place: &Place,
+    (head, samples): (&str, impl Iterator<Item = &'a str>),
+) {
+    match place.metric.kind {
         MetricKind::Counter | MetricKind::Histogram => {}
         MetricKind::Gauge => {
-            let values = recording.values(place).enumerate();
-            let set = values.filter_map(|(index, value)| value.map(|value| (index, value)));
-            for (number, (index, value)) in set.enumerate() {
+            let values = recording.values(place).zip(samples);
+            let set = values.filter_map(|(value, sample)| Some((value?, sample)));
+            for (number, (value, sample)) in set.enumerate() {
                 if number == 0 {
-                    head(out);
+                    out.push_str(head);
                 }
-                let label = metric.labels.first().copied();
-                let label = label.zip(metric.values.get(index).copied());
-                push_sample(out, metric.name, label, value);
+                push_line(out, sample, value);
             }
         }
         MetricKind::Info => {
             if let Some(labels) = recording.labels(place) {
-                head(out);
-                push_sample(out, metric.name, labels, 1.0);
+                out.push_str(head);
+                push_sample(out, place.metric.name, labels, 1.0);
             }
         }
     }
 }
+
+/// What comes before each of the numbers that every answer begins with.
+static LEADS: LazyLock<[String; 3]> = LazyLock::new(|| {
+    [&SUCCESS, &DURATION, &TIMEOUT].map(|gauge| {
+        let Metric {
+            name, help, kind, ..
+        } = *gauge.metric();
+        let mut lead = String::new();
+        push_head(&mut lead, Format::Text, name, help, kind);
+        lead.extend([name, " "]);
+        lead
+    })
+});
 
 /// Only in answers: on a schedule, it is what the configuration says.
 static TIMEOUT: Gauge = Gauge::new(

@@ -24,6 +24,7 @@ mod column;
 mod family;
 #[cfg(test)]
 mod fixture;
+mod form;
 mod format;
 mod gzip;
 mod own;

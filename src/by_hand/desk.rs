@@ -116,7 +116,6 @@ mod tests {
 
     use leadsman_core::draw::Draw;
     use leadsman_core::{Event, Run, Stopper};
-    use serde_json::Map;
 
     use super::*;
     use crate::terminal::{Size, Terminal};
@@ -182,11 +181,7 @@ mod tests {
         let page = Page::new(Box::new(sheet), |_| String::new(), "", terminal, runs);
         let desk = Desk::new(page);
         for _ in 0..3 {
-            let event = Event {
-                at: SystemTime::UNIX_EPOCH,
-                name: "said",
-                fields: Map::new(),
-            };
+            let event = Event::new(SystemTime::UNIX_EPOCH, "said", &());
             desk.tell(Note::Event(0, event));
         }
         desk.close().await.unwrap().unwrap();

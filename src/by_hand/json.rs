@@ -54,7 +54,7 @@ impl Draw for Json {
         if let Some(reader) = &mut self.reader {
             reader.event(target, event, &mut String::new());
         }
-        self.line(event.at, target, event.name, event.fields.clone(), page);
+        self.line(event.at, target, event.name, event.fields(), page);
     }
 
     fn finished(&mut self, target: usize, run: &Run, page: &mut String) {

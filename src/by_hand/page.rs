@@ -317,8 +317,6 @@ mod tests {
     use std::sync::mpsc::{Sender, channel};
     use std::time::SystemTime;
 
-    use serde_json::Map;
-
     use super::*;
     use crate::terminal::Size;
 
@@ -437,11 +435,7 @@ mod tests {
             Arc::new(Stopper::new().0),
         );
         let (notes, inbox) = channel();
-        let event = Event {
-            at: SystemTime::UNIX_EPOCH,
-            name: "said",
-            fields: Map::new(),
-        };
+        let event = Event::new(SystemTime::UNIX_EPOCH, "said", &());
         notes.send(Note::Event(0, event)).unwrap();
         let kept = thread::spawn(move || page.keep(&inbox));
         // Once a table was drawn that had to fit.
@@ -479,11 +473,7 @@ mod tests {
         );
         let (notes, inbox) = channel();
         for _ in 0..expected {
-            let event = Event {
-                at: SystemTime::UNIX_EPOCH,
-                name: "said",
-                fields: Map::new(),
-            };
+            let event = Event::new(SystemTime::UNIX_EPOCH, "said", &());
             notes.send(Note::Event(0, event)).unwrap();
         }
         drop(notes);

@@ -9,11 +9,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use leadsman_core::Stop;
-use leadsman_dial::{Accepted, alpn};
+use leadsman_dial::{Accepted, ServerTls, alpn};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -23,6 +25,7 @@ use tracing::{debug, warn};
 use super::Surface;
 use super::caller::Caller;
 use super::patience::Patient;
+use super::reply::Body;
 
 /// Lets peers in, at most so many at a time, until the end is asked for; then waits a while for
 /// what they are being answered.
@@ -78,94 +81,111 @@ async fn converse(stream: TcpStream, caller: Caller, surface: Arc<Surface>, stop
     // Without it, the last piece of an answer may wait for an acknowledgement. It works as well.
     _ = stream.set_nodelay(true);
     let stream = Patient::new(stream);
-    let Some(tls) = surface.access.rules().tls.clone() else {
-        return speak(stream, Version::Http1, caller, surface, stop).await;
-    };
-    let agreed = tokio::select! {
-        agreed = timeout(HANDSHAKE, tls.accept(stream)) => agreed,
-        () = stop.requested() => return,
-    };
-    match agreed {
-        Ok(Ok(Accepted {
-            stream,
-            alpn: chosen,
-        })) => {
-            let version = match chosen.as_deref() {
-                Some(alpn::H2) => Version::Http2,
-                _ => Version::Http1,
-            };
-            speak(stream, version, caller, surface, stop).await;
-        }
-        Ok(Err(error)) => debug!(%error, peer = %caller.address, "TLS was not agreed on"),
-        Err(_) => debug!(peer = %caller.address, "TLS was not agreed on within {HANDSHAKE:?}"),
-    }
-}
-
-/// What is spoken on a connection.
-#[derive(Clone, Copy)]
-enum Version {
-    Http1,
-    Http2,
-}
-
-/// Speaks HTTP until the connection ends, or is told to.
-async fn speak<S>(stream: S, version: Version, caller: Caller, surface: Arc<Surface>, stop: Stop)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let leave = Arc::clone(&caller.leave);
-    let service = service_fn(move |request| {
-        let (surface, caller) = (Arc::clone(&surface), caller.clone());
-        async move {
-            let (head, _) = hyper::Request::into_parts(request);
-            Ok::<_, Infallible>(surface.receive(&caller, &head).await)
-        }
-    });
-    let stream = TokioIo::new(stream);
-    let ended = match version {
-        Version::Http1 => {
-            let mut connection = pin!(
-                http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(IDLE)
-                    .max_buf_size(BUFFER)
-                    .serve_connection(stream, service)
-            );
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = leave.notified() => return left(),
-                () = stop.requested() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
-        }
-        Version::Http2 => {
-            let mut connection = pin!(
-                http2::Builder::new(TokioExecutor::new())
-                    .timer(TokioTimer::new())
-                    .max_concurrent_streams(MOST_STREAMS)
-                    .max_header_list_size(BUFFER as u32)
-                    .keep_alive_interval(IDLE)
-                    .serve_connection(stream, service)
-            );
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = leave.notified() => return left(),
-                () = stop.requested() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
-        }
+    let ended = match surface.access.rules().tls.clone() {
+        None => speak_http1(stream, caller, surface, stop).await,
+        // In a box, for it is far larger than what most connections need.
+        Some(tls) => Box::pin(converse_over_tls(stream, tls, caller, surface, stop)).await,
     };
     if let Err(error) = ended {
         debug!(%error, "a connection ended early");
     }
 }
 
-fn left() {
+/// Agrees on TLS, and then answers.
+async fn converse_over_tls(
+    stream: Patient<TcpStream>,
+    tls: ServerTls,
+    caller: Caller,
+    surface: Arc<Surface>,
+    stop: Stop,
+) -> hyper::Result<()> {
+    let agreed = tokio::select! {
+        agreed = timeout(HANDSHAKE, tls.accept(stream)) => agreed,
+        () = stop.requested() => return Ok(()),
+    };
+    match agreed {
+        Ok(Ok(Accepted {
+            stream,
+            alpn: chosen,
+        })) => match chosen.as_deref() {
+            Some(alpn::H2) => return speak_http2(stream, caller, surface, stop).await,
+            _ => return speak_http1(stream, caller, surface, stop).await,
+        },
+        Ok(Err(error)) => debug!(%error, peer = %caller.address, "TLS was not agreed on"),
+        Err(_) => debug!(peer = %caller.address, "TLS was not agreed on within {HANDSHAKE:?}"),
+    }
+    Ok(())
+}
+
+/// Speaks HTTP/1.1 until the connection ends, or is told to.
+async fn speak_http1(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    caller: Caller,
+    surface: Arc<Surface>,
+    stop: Stop,
+) -> hyper::Result<()> {
+    let leave = Arc::clone(&caller.leave);
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE)
+            .max_buf_size(BUFFER)
+            .serve_connection(TokioIo::new(stream), service(caller, surface))
+    );
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = leave.notified() => left(),
+        () = stop.requested() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
+}
+
+/// The same for HTTP/2.
+async fn speak_http2(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    caller: Caller,
+    surface: Arc<Surface>,
+    stop: Stop,
+) -> hyper::Result<()> {
+    let leave = Arc::clone(&caller.leave);
+    let mut connection = pin!(
+        http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MOST_STREAMS)
+            .max_header_list_size(BUFFER as u32)
+            .keep_alive_interval(IDLE)
+            .serve_connection(TokioIo::new(stream), service(caller, surface))
+    );
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = leave.notified() => left(),
+        () = stop.requested() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
+}
+
+/// Answers each request that `caller` sends.
+fn service(
+    caller: Caller,
+    surface: Arc<Surface>,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
+{
+    service_fn(move |request: Request<Incoming>| {
+        let (surface, caller) = (Arc::clone(&surface), caller.clone());
+        async move {
+            let (head, _) = request.into_parts();
+            Ok::<_, Infallible>(surface.receive(&caller, head).await)
+        }
+    })
+}
+
+fn left() -> hyper::Result<()> {
     debug!("a scrape was cut in favour of a newer one");
+    Ok(())
 }
 
 /// How long a peer may take to agree on TLS.

@@ -25,7 +25,7 @@ use super::reply::{Body, text};
 use super::transcript::transcript;
 use super::{Surface, scrape};
 use crate::cli::LogLevel;
-use crate::config::Compatibility;
+use crate::config::{Compatibility, Config, Module};
 use crate::drive::Crowd;
 use crate::history::Entry;
 use crate::log;
@@ -47,93 +47,131 @@ enum Refusal {
     Hostname(OptionsError),
 }
 
+/// What a request asks for. It is read before the run begins, for as long as the head of a request
+/// lives so does the memory that it came in.
+struct Asked {
+    config: Arc<Config>,
+    module: Arc<Module>,
+    target: Arc<Target>,
+    timeout: Duration,
+    debug: bool,
+    gzip: bool,
+}
+
 /// Carries out one run and answers with what it measured.
 ///
 /// The run ends when this future is dropped, as it is when the scraper goes away. It ends with an
 /// answer when the surface is in a hurry.
-pub(super) async fn answer(surface: &Surface, caller: &Caller, head: &Parts) -> Response<Body> {
-    let query = Query::of(&head.uri);
-    let entry = match carry_out(surface, caller, head, &query).await {
-        Ok(entry) => entry,
-        Err(refusal) => return refusal.answer(),
+pub(super) async fn answer(surface: &Surface, caller: &Caller, head: Parts) -> Response<Body> {
+    let asked = Asked::read(surface, caller, &head);
+    drop(head);
+    surface.pulse.asked();
+    let carried_out = match asked {
+        Ok(asked) => {
+            let (debug, gzip) = (asked.debug, asked.gzip);
+            let entry = asked.carry_out(surface).await;
+            entry.map(|entry| (entry, debug, gzip))
+        }
+        Err(refusal) => Err(refusal),
     };
-    if query.value("debug") == Some("true") {
-        return text(StatusCode::OK, transcript(&entry));
+    match carried_out {
+        Ok((entry, true, _)) => text(StatusCode::OK, transcript(&entry)),
+        Ok((entry, false, gzip)) => scrape::one(&entry.run, gzip),
+        Err(refusal) => refusal.answer(),
     }
-    scrape::one(&entry.run, &head.headers)
 }
 
-async fn carry_out(
-    surface: &Surface,
-    caller: &Caller,
-    head: &Parts,
-    query: &Query<'_>,
-) -> Result<Arc<Entry>, Refusal> {
-    let (host, limits) = (&surface.host, &surface.limits);
-    let config = host.config.load_full();
-    let rules = &config.web.probe;
-    if let Some(rate) = rules.per_client_rate {
-        let asked = limits.ask(caller.address, rate, Instant::now());
-        asked.map_err(|wait| {
-            host.services.own.too_often();
-            Refusal::TooOften(wait)
-        })?;
-    }
-    let name = query.value("module").unwrap_or(DEFAULT_MODULE);
-    let Some(module) = config.modules.get(name) else {
-        host.services.own.module_unknown();
-        return Err(Refusal::UnknownModule(name.to_owned()));
-    };
-    let timeout = budget(&head.headers, module.timeout, *config.web.timeout_offset)?;
-    let address = query.value("target").ok_or(Refusal::NoTarget)?;
-    let (plugin, options) = (module.plugin, &module.options);
-    let mut target = Arc::new(Target {
-        hostname: query.value("hostname").map(Box::from),
-        foreign: true,
-        ..Target::new(address)
-    });
-    let place = rules.concurrency.map(|most| limits.begin(most.get()));
-    if matches!(place, Some(None)) {
-        host.services.own.too_busy();
-        return Err(Refusal::Busy);
-    }
-    let ear = Ear {
-        heard: Mutex::default(),
-        log: host.services.log_prober.map(|level| (level, name, address)),
-    };
-    let run = match aimed(options, &mut target) {
-        Ok(mut probe) => {
-            let order = Order {
-                plugin,
-                target: &target,
-                layout: plugin.layout(),
-                timeout,
-                stop: &surface.hurried,
-                resolver: &*host.services.resolver,
-                sink: &ear,
-                compatible: config.web.compatibility == Compatibility::Blackbox,
-                fence: rules.allow.as_ref().map(|allow| allow as &dyn Fence),
-            };
-            let mut alone = Crowd::new();
-            alone.add(perform(&mut *probe, order));
-            let mut ended = poll_fn(|cx| alone.poll_some(cx)).await;
-            ended.pop().expect("it was the one that has ended")
+impl Asked {
+    fn read(surface: &Surface, caller: &Caller, head: &Parts) -> Result<Self, Refusal> {
+        let (host, limits) = (&surface.host, &surface.limits);
+        let config = host.config.load_full();
+        let rules = &config.web.probe;
+        if let Some(rate) = rules.per_client_rate {
+            let asked = limits.ask(caller.address, rate, Instant::now());
+            asked.map_err(|wait| {
+                host.services.own.too_often();
+                Refusal::TooOften(wait)
+            })?;
         }
-        // The module would do for the target under the name that it has there.
-        Err(why) if target.hostname.is_some() && options.aim(&Target::new(address)).is_ok() => {
-            return Err(Refusal::Hostname(why));
-        }
-        Err(why) => Run {
-            plugin,
-            target,
-            started: SystemTime::now(),
-            duration: Duration::ZERO,
+        let query = Query::of(&head.uri);
+        let name = query.value("module").unwrap_or(DEFAULT_MODULE);
+        let Some(module) = config.modules.get(name) else {
+            host.services.own.module_unknown();
+            return Err(Refusal::UnknownModule(name.to_owned()));
+        };
+        let offset = *config.web.timeout_offset;
+        let timeout = budget(&head.headers, module.timeout, offset)?;
+        let address = query.value("target").ok_or(Refusal::NoTarget)?;
+        let target = Target {
+            hostname: query.value("hostname").map(Box::from),
+            foreign: true,
+            ..Target::new(address)
+        };
+        Ok(Self {
+            module: Arc::clone(module),
+            target: Arc::new(target),
             timeout,
-            result: Err(Fault::own(why)),
-            recording: Recording::new(plugin.layout()),
-        },
-    };
-    Ok(host.services.history.asked(module, run, ear.heard()))
+            debug: query.value("debug") == Some("true"),
+            gzip: scrape::is_gzip_accepted(&head.headers),
+            config,
+        })
+    }
+
+    async fn carry_out(self, surface: &Surface) -> Result<Arc<Entry>, Refusal> {
+        let (services, rules) = (&surface.host.services, &self.config.web.probe);
+        let Self {
+            module, timeout, ..
+        } = self;
+        let (plugin, options) = (module.plugin, &module.options);
+        let most = rules.concurrency;
+        let place = most.map(|most| surface.limits.begin(most.get()));
+        if matches!(place, Some(None)) {
+            services.own.too_busy();
+            return Err(Refusal::Busy);
+        }
+        let log = services.log_prober;
+        let ear = Ear {
+            heard: Mutex::default(),
+            log: log.map(|level| (level, &*module.name, &*self.target.address)),
+        };
+        let mut target = Arc::clone(&self.target);
+        let run = match aimed(options, &mut target) {
+            Ok(mut probe) => {
+                let order = Order {
+                    plugin,
+                    target: &target,
+                    layout: plugin.layout(),
+                    timeout,
+                    stop: &surface.hurried,
+                    resolver: &*services.resolver,
+                    sink: &ear,
+                    compatible: self.config.web.compatibility == Compatibility::Blackbox,
+                    fence: rules.allow.as_ref().map(|allow| allow as &dyn Fence),
+                };
+                let mut alone = Crowd::new();
+                alone.add(perform(&mut *probe, order));
+                let mut ended = poll_fn(|cx| alone.poll_some(cx)).await;
+                ended.pop().expect("it was the one that has ended")
+            }
+            // The module would do for the target under the name that it has there.
+            Err(why)
+                if target.hostname.is_some()
+                    && options.aim(&Target::new(&*target.address)).is_ok() =>
+            {
+                return Err(Refusal::Hostname(why));
+            }
+            Err(why) => Run {
+                plugin,
+                target,
+                started: SystemTime::now(),
+                duration: Duration::ZERO,
+                timeout,
+                result: Err(Fault::own(why)),
+                recording: Recording::new(plugin.layout()),
+            },
+        };
+        Ok(services.history.asked(&module, run, ear.heard()))
+    }
 }
 
 /// Aims at `target`, or at what it stands for once it is decoded again: some write a target into a

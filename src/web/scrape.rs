@@ -49,32 +49,33 @@ pub(super) async fn all(
         chunks: scrape.expect("taking the numbers does not panic"),
         _place: place,
     };
-    let chunks: Box<dyn Iterator<Item = Vec<u8>> + Send> = if is_gzip_accepted(headers) {
+    let gzip = is_gzip_accepted(headers);
+    let chunks: Box<dyn Iterator<Item = Vec<u8>> + Send> = if gzip {
         Box::new(Gzip::new(held))
     } else {
         Box::new(held)
     };
     let rests = false;
-    exposed(headers, format, Body::Chunks { chunks, rests })
+    exposed(gzip, format, Body::Chunks { chunks, rests })
 }
 
-/// Answers with what one run measured.
-pub(super) fn one(run: &Run, headers: &HeaderMap) -> Response<Body> {
+/// Answers with what one run measured, compressed if so wanted.
+pub(super) fn one(run: &Run, gzip: bool) -> Response<Body> {
     let mut text = render_run(run).into_bytes();
-    if is_gzip_accepted(headers) {
+    if gzip {
         text = Gzip::new(std::iter::once(text)).flatten().collect();
     }
     // Whole, for the end of chunks would be a write of its own.
-    exposed(headers, Format::Text, Body::Whole(text.into()))
+    exposed(gzip, Format::Text, Body::Whole(text.into()))
 }
 
-fn is_gzip_accepted(headers: &HeaderMap) -> bool {
+/// Whether a request with these headers accepts an answer that is compressed.
+pub(super) fn is_gzip_accepted(headers: &HeaderMap) -> bool {
     gzip_accepted(&joined(headers, &ACCEPT_ENCODING))
 }
 
-/// An answer to a request with these headers; its body is compressed if they accept that.
-fn exposed(headers: &HeaderMap, format: Format, body: Body) -> Response<Body> {
-    let gzip = is_gzip_accepted(headers);
+/// An answer whose body is in this format, and compressed or not.
+fn exposed(gzip: bool, format: Format, body: Body) -> Response<Body> {
     let mut reply = typed(StatusCode::OK, format.content_type(), body);
     let headers = reply.headers_mut();
     if gzip {

@@ -120,7 +120,7 @@ async fn begin(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Respo
         request = request.header(*name, *value);
     }
     let (head, ()) = request.body(()).unwrap().into_parts();
-    surface.receive(&Caller::default(), &head).await
+    surface.receive(&Caller::default(), head).await
 }
 
 async fn ask(surface: &Surface, line: &str, headers: &[(&str, &str)]) -> Answer {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use leadsman_core::{Event, Run};
 use leadsman_metrics::render_run;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::history::{Asked, Entry};
 
@@ -62,14 +62,7 @@ fn ending(run: &Run) -> Event {
             }),
         ),
     };
-    let Value::Object(fields) = fields else {
-        unreachable!("both are objects");
-    };
-    Event {
-        at: run.started + run.duration,
-        name,
-        fields,
-    }
+    Event::new(run.started + run.duration, name, &fields)
 }
 
 /// Writes an event as one line of logfmt.

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::fence::{Fence, Fenced};
@@ -184,17 +183,7 @@ impl<'a> Context<'a> {
     }
 
     fn told<T: Serialize>(name: &'static str, fields: T) -> Event {
-        let fields = match serde_json::to_value(fields) {
-            Ok(Value::Object(fields)) => fields,
-            Ok(Value::Null) => serde_json::Map::new(),
-            Ok(other) => std::iter::once(("value".to_owned(), other)).collect(),
-            Err(error) => std::iter::once(("error".to_owned(), json!(error.to_string()))).collect(),
-        };
-        Event {
-            at: SystemTime::now(),
-            name,
-            fields,
-        }
+        Event::new(SystemTime::now(), name, &fields)
     }
 
     /// Finds the address of a host, and records how long that took and what came of it.
@@ -214,8 +203,7 @@ impl<'a> Context<'a> {
                 self.looked_up(host, Duration::ZERO, found.as_deref().ok());
                 found
             }
-            // In a box, for it is large and most targets are addresses.
-            None => Box::pin(self.resolve_all(host, preference)).await,
+            None => self.resolve_all(host, preference).await,
         };
         Ok(found?[0])
     }
@@ -228,8 +216,15 @@ impl<'a> Context<'a> {
         preference: Preference,
     ) -> Result<Vec<IpAddr>, Fault> {
         self.looks_up();
+        if let Some(Ok(address @ IpAddr::V4(_))) = preference.take_literally(host)
+            && self.fenced.is_none()
+        {
+            self.looked_up_as(host, Duration::ZERO, address, host);
+            return Ok(vec![address]);
+        }
         let begin = Instant::now();
-        let found = self.addresses(host, preference).await;
+        // In a box, for it is large and most targets are addresses.
+        let found = Box::pin(self.addresses(host, preference)).await;
         self.looked_up(host, begin.elapsed(), found.as_deref().ok());
         found
     }
@@ -326,7 +321,7 @@ impl<'a> Context<'a> {
     fn looked_up_as(&self, host: &str, took: Duration, address: IpAddr, text: &str) {
         self.set(&common::LOOKUP, took.as_secs_f64());
         self.address_as(address, text);
-        self.event("resolved", || json!({ "host": host, "address": address }));
+        self.event("resolved", || Resolved { host, address });
     }
 
     /// Records the address at which the target is asked.
@@ -377,6 +372,13 @@ impl fmt::Debug for Context<'_> {
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
+}
+
+/// The event of a name that was looked up.
+#[derive(Serialize)]
+struct Resolved<'a> {
+    host: &'a str,
+    address: IpAddr,
 }
 
 /// FNV-1a, 32 bits, over the 4 or 16 bytes of the address.

@@ -7,8 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{Blocker, Fault, Plugin, Recording, Target};
 
@@ -19,15 +20,37 @@ pub struct Event {
     pub at: SystemTime,
     /// What happened, in lower case: `reply`, `timeout`, `resolved`.
     pub name: &'static str,
-    /// Its details.
-    pub fields: Map<String, Value>,
+    /// Its details as an object of JSON: one piece of memory, for far more events are kept for a
+    /// while than are ever looked at.
+    details: Box<str>,
 }
 
 impl Event {
+    /// Something that happens at this moment. `fields` are its details, which serialize to a map;
+    /// anything else becomes the one detail `value`.
+    pub fn new<T: Serialize>(at: SystemTime, name: &'static str, fields: &T) -> Self {
+        let mut details = Vec::with_capacity(USUAL_DETAILS);
+        let written = serde_json::to_writer(&mut details, fields);
+        let details = written.map(|()| String::from_utf8(details).expect("JSON is text"));
+        let details = match details {
+            Ok(details) if details.starts_with('{') => details,
+            Ok(details) if details == "null" => "{}".to_owned(),
+            Ok(value) => format!("{{\"value\":{value}}}"),
+            Err(error) => json!({ "error": error.to_string() }).to_string(),
+        };
+        let details = details.into_boxed_str();
+        Self { at, name, details }
+    }
+
+    /// Its details.
+    pub fn fields(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.details).expect("it was written as an object of JSON")
+    }
+
     /// Reads the details back into the type that the probe wrote them from; `None` if it is
     /// another event's type.
     pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        T::deserialize(&Value::Object(self.fields.clone())).ok()
+        T::deserialize(&Value::Object(self.fields())).ok()
     }
 }
 
@@ -36,7 +59,8 @@ impl fmt::Display for Event {
     /// `key.inner=value` for those that are inside another.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
-        let mut fields = self.fields.iter();
+        let fields = self.fields();
+        let mut fields = fields.iter();
         fields.try_for_each(|(key, value)| write_pairs(f, key, value))
     }
 }
@@ -125,20 +149,40 @@ pub trait Sink: Send + Sync {
     fn finished(&self, run: &Run);
 }
 
+/// Bytes of the details of most events, at the most.
+const USUAL_DETAILS: usize = 256;
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn whatever_is_told_becomes_details_that_read_back_the_same() {
+        fn check(told: impl Serialize, expected: &Value) {
+            let event = Event::new(SystemTime::UNIX_EPOCH, "reply", &told);
+            assert_eq!(Value::Object(event.fields()), *expected);
+        }
+        check((), &json!({}));
+        check(None::<u8>, &json!({}));
+        check(7, &json!({ "value": 7 }));
+        check("a\"b", &json!({ "value": "a\"b" }));
+        check(
+            json!({ "b": null, "a": [1, "x"] }),
+            &json!({ "b": null, "a": [1, "x"] }),
+        );
+        check(f64::NAN, &json!({}));
+        let unfit = std::collections::HashMap::from([((1, 2), 3)]);
+        check(unfit, &json!({ "error": "key must be a string" }));
+        for number in [0.1 + 0.2, 1e-7, 123_456.789_012_345_67, 5e-324, f64::MAX] {
+            check(json!({ "seconds": number }), &json!({ "seconds": number }));
+        }
+    }
 
     #[test]
     fn event_stays_one_line_whatever_the_target_said() {
         fn check(value: Value, expected: &str) {
-            let event = Event {
-                at: SystemTime::UNIX_EPOCH,
-                name: "reply",
-                fields: [("said".to_owned(), value)].into_iter().collect(),
-            };
+            let at = SystemTime::UNIX_EPOCH;
+            let event = Event::new(at, "reply", &json!({ "said": value }));
             assert_eq!(event.to_string(), format!("reply said={expected}"));
         }
         check(json!("220"), "220");
@@ -159,14 +203,7 @@ mod tests {
     fn details_inside_another_are_pairs_of_their_own() {
         let fields =
             json!({ "seconds": { "connect": 0.25, "tls": { "hello": "a b" } }, "tries": 1 });
-        let Value::Object(fields) = fields else {
-            unreachable!()
-        };
-        let event = Event {
-            at: SystemTime::UNIX_EPOCH,
-            name: "hop",
-            fields,
-        };
+        let event = Event::new(SystemTime::UNIX_EPOCH, "hop", &fields);
         assert_eq!(
             event.to_string(),
             r#"hop seconds.connect=0.25 seconds.tls.hello="a b" tries=1"#

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use hyper::rt::Executor;
 
 /// Everything that a connection needs done, until it is dropped.
 pub struct Driver {
-    tasks: FuturesUnordered<Task>,
+    /// Few, so that all are looked at whenever one may go on.
+    tasks: Vec<Task>,
     spawner: Spawner,
     bell: Arc<Bell>,
 }
@@ -28,10 +28,8 @@ pub struct Spawner(Arc<Mutex<Vec<Task>>>);
 impl Driver {
     /// Drives a connection, and what it has spawned through `spawner`.
     pub fn new(spawner: Spawner, connection: impl Future + Send + 'static) -> Self {
-        let tasks = FuturesUnordered::new();
-        tasks.push(Box::pin(async { drop(connection.await) }) as Task);
         Self {
-            tasks,
+            tasks: vec![Box::pin(async { drop(connection.await) })],
             spawner,
             bell: Arc::default(),
         }
@@ -72,18 +70,21 @@ impl Driver {
     }
 
     fn drive(&mut self, cx: &mut Context<'_>) {
+        let mut next = 0;
         loop {
-            let mut spawned = self
-                .spawner
-                .0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let idle = spawned.is_empty();
-            self.tasks.extend(spawned.drain(..));
+            let spawned = self.spawner.0.lock();
+            let mut spawned = spawned.unwrap_or_else(PoisonError::into_inner);
+            self.tasks.append(&mut spawned);
             drop(spawned);
-            let ended = self.tasks.poll_next_unpin(cx);
-            if idle && !matches!(ended, Poll::Ready(Some(()))) {
+            if next == self.tasks.len() {
                 return;
+            }
+            while let Some(task) = self.tasks.get_mut(next) {
+                match task.as_mut().poll(cx) {
+                    // The last one comes to its place, and has not had its turn.
+                    Poll::Ready(()) => drop(self.tasks.swap_remove(next)),
+                    Poll::Pending => next += 1,
+                }
             }
         }
     }

@@ -44,6 +44,7 @@ mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tls;
+mod together;
 mod verdict;
 
 pub use bars::bars;
@@ -69,4 +70,5 @@ pub use tls::{
     Certificate, Distrust, Handshake, Protocol, Shown, Tls, TlsCache, TlsError, TlsOptions,
     TlsStream, TlsVersion, failure,
 };
+pub use together::Together;
 pub use verdict::hyper_failure;

@@ -51,7 +51,8 @@ fn tell(_: &Stage, event: &Event, text: &mut String) {
             );
         }),
         "not_connected" => {
-            let detail = event.fields.get("detail");
+            let fields = event.fields();
+            let detail = fields.get("detail");
             let detail = detail.and_then(|detail| detail.as_str());
             line(text, &format!("  {}", detail.unwrap_or_default()));
         }

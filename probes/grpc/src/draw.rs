@@ -15,7 +15,8 @@ pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
 
 /// What is shown of an event.
 fn told(event: &Event, width: usize) -> Option<String> {
-    let field = |name: &str| event.fields.get(name)?.as_str();
+    let fields = event.fields();
+    let field = |name: &str| fields.get(name)?.as_str();
     Some(match event.name {
         "not_connected" => format!("  {}\n", field("detail")?),
         "answer" => {
@@ -28,8 +29,7 @@ fn told(event: &Event, width: usize) -> Option<String> {
             )
         }
         "phases" => {
-            let seconds =
-                |phase: &&'static str| Some((*phase, event.fields.get(*phase)?.as_f64()?));
+            let seconds = |phase: &&'static str| Some((*phase, fields.get(*phase)?.as_f64()?));
             bars(
                 &PHASES.iter().filter_map(seconds).collect::<Vec<_>>(),
                 width,
@@ -53,11 +53,7 @@ mod tests {
     #[test]
     fn the_health_is_told_with_who_says_so() {
         fn check(name: &'static str, fields: &Value, expected: &str) {
-            let event = Event {
-                at: SystemTime::UNIX_EPOCH,
-                name,
-                fields: fields.as_object().unwrap().clone(),
-            };
+            let event = Event::new(SystemTime::UNIX_EPOCH, name, fields);
             assert_eq!(told(&event, 40).unwrap_or_default(), expected);
         }
         let peer = "127.0.0.1:50051";

@@ -1,23 +1,23 @@
 //! How is a server asked for its health?
 //!
-//! The steps of `leadsman-dial`, then hyper's part of HTTP/2 and one call over it. What the answer is
-//! worth is decided in [`super::verdict`].
+//! The steps of `leadsman-dial`, then one call over HTTP/2 as h2 speaks it: hyper's layer above it is
+//! for many calls, and would send this one in three pieces. What the answer is worth is decided in
+//! [`super::verdict`].
 
-use std::error::Error as _;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http2;
+use h2::RecvStream;
+use h2::client::Builder;
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE, USER_AGENT};
 use hyper::http::response::Parts;
 use hyper::{Method, Request};
-use hyper_util::rt::TokioIo;
 use leadsman_core::{Cause, Context, Fault, Preference, Probe, async_trait};
 use leadsman_dial::{
-    Driver, Protocol, Shown, Spawner, Stream, Tls, connect, hyper_failure, metrics,
+    Driver, Protocol, Shown, Spawner, Stream, Tls, Together, connect, failure, metrics,
 };
 use serde::Serialize;
 use tokio::time::Instant;
@@ -188,22 +188,27 @@ impl GrpcProbe {
         peer: SocketAddr,
     ) -> Result<Answer, Fault> {
         let request = self.request(course.cx)?;
-        let io = TokioIo::new(course.witness.watch(stream));
-        let spawner = Spawner::default();
-        let handshake = http2::Builder::new(spawner.clone())
-            .max_header_list_size(MOST_HEADER)
-            .handshake(io)
-            .await;
+        let stream = Together::new(course.witness.watch(stream));
+        let mut builder = Builder::new();
+        let builder = builder.max_header_list_size(MOST_HEADER).enable_push(false);
         let doing = format!("no answer from {peer} to a health check");
-        let (mut sender, connection) =
+        let handshake = builder.handshake::<_, Bytes>(stream).await;
+        let (mut caller, connection) =
             handshake.map_err(|why| broken(course, peer, &doing, &why))?;
-        let mut driver = Driver::new(spawner, connection);
-        let response = driver.beside(sender.send_request(request)).await;
-        let (head, mut incoming) = response
+        let called = caller.send_request(request, false);
+        let sent = called.and_then(|(response, mut call)| {
+            let question = health::question(&self.options.written.service);
+            call.send_data(Bytes::from(question), true)?;
+            Ok(response)
+        });
+        let response = sent.map_err(|why| broken(course, peer, &doing, &why))?;
+        let mut driver = Driver::new(Spawner::default(), connection);
+        let response = driver.beside(response).await;
+        let (head, mut coming) = response
             .map_err(|why| broken(course, peer, &doing, &why))?
             .into_parts();
         course.enter(Phase::Transfer);
-        let (body, trailers) = read(course, &mut driver, &mut incoming, peer).await?;
+        let (body, trailers) = read(course, &mut driver, &mut coming, peer).await?;
         driver.nudge();
         Ok(Answer {
             head,
@@ -212,12 +217,12 @@ impl GrpcProbe {
         })
     }
 
-    /// The call: of one message, and with an answer that is not compressed.
-    fn request(&self, cx: &Context<'_>) -> Result<Request<Full<Bytes>>, Fault> {
+    /// The head of the call, which is of one message, and with an answer that is not compressed.
+    fn request(&self, cx: &Context<'_>) -> Result<Request<()>, Fault> {
         let written = &self.options.written;
         let scheme = if written.tls { "https" } else { "http" };
         let uri = format!("{scheme}://{}{METHOD}", self.authority);
-        let mut request = Request::new(Full::new(health::question(&written.service).into()));
+        let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.parse().map_err(Fault::own)?;
         let fields = request.headers_mut();
@@ -247,49 +252,45 @@ impl Probe for GrpcProbe {
     }
 }
 
-/// Reads an answer to its end.
+/// Reads an answer to its end. What came is not given back to the window of flow control, which is
+/// larger than all that is read.
 async fn read(
     course: &mut Course<'_, '_>,
     driver: &mut Driver,
-    incoming: &mut Incoming,
+    coming: &mut RecvStream,
     peer: SocketAddr,
 ) -> Result<(Vec<u8>, Option<HeaderMap>), Fault> {
-    let (mut body, mut trailers) = (Vec::new(), None);
-    while let Some(frame) = driver.beside(incoming.frame()).await {
-        let frame = frame.map_err(|why| {
-            let doing = format!("the answer from {peer} broke off");
-            broken(course, peer, &doing, &why)
-        })?;
-        match frame.into_data() {
-            Ok(data) => body.extend_from_slice(&data),
-            Err(frame) => trailers = frame.into_trailers().ok(),
-        }
+    let doing = || format!("the answer from {peer} broke off");
+    let mut body = Vec::new();
+    while let Some(data) = driver.beside(coming.data()).await {
+        let data: Bytes = data.map_err(|why| broken(course, peer, &doing(), &why))?;
+        body.extend_from_slice(&data);
         if body.len() > LARGEST {
             course.answered(Code::RESOURCE_EXHAUSTED, None);
             let detail = format!("the answer from {peer} is larger than {LARGEST} bytes");
             return Err(Fault::target(Cause::Protocol, detail));
         }
     }
+    let trailers = driver.beside(coming.trailers()).await;
+    let trailers = trailers.map_err(|why| broken(course, peer, &doing(), &why))?;
     Ok((body, trailers))
 }
 
-/// Judges an error of hyper's; where the server gave a reason, that has a status of its own.
-fn broken(course: &mut Course<'_, '_>, peer: SocketAddr, doing: &str, why: &hyper::Error) -> Fault {
-    let mut source = why.source();
-    while let Some(inner) = source {
-        let inner_h2 = inner.downcast_ref::<h2::Error>();
-        if let Some(error) = inner_h2.filter(|error| error.is_reset() && error.is_remote())
-            && let Some(reason) = error.reason()
-        {
-            let code = Code::of_reset(reason);
-            course.answered(code, None);
-            let detail =
-                format!("{doing}: the server ended the call, which means {code}: {reason}");
-            return Fault::target(Cause::Closed, detail);
-        }
-        source = inner.source();
+/// Judges an error of h2's: what broke beneath it decides, or else what it makes of the bytes that
+/// came. Where the server gave a reason, that has a status of its own.
+fn broken(course: &mut Course<'_, '_>, peer: SocketAddr, doing: &str, why: &h2::Error) -> Fault {
+    if let Some(reason) = why.reason().filter(|_| why.is_reset() && why.is_remote()) {
+        let code = Code::of_reset(reason);
+        course.answered(code, None);
+        let detail = format!("{doing}: the server ended the call, which means {code}: {reason}");
+        return Fault::target(Cause::Closed, detail);
     }
-    hyper_failure(peer, doing, why)
+    // What h2 cannot decode it may call so, which to the system would be ours.
+    let decoding = [io::ErrorKind::InvalidInput, io::ErrorKind::Other];
+    match why.get_io() {
+        Some(beneath) if !decoding.contains(&beneath.kind()) => failure(peer, doing, beneath),
+        _ => Fault::target(Cause::Protocol, format!("{doing}: {why}")),
+    }
 }
 
 /// How long the server may take, in at most eight digits (gRPC over HTTP2, "Timeout").

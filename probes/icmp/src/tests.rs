@@ -197,7 +197,7 @@ async fn the_last_icmp_error_is_told_with_its_numbers() {
     assert_eq!(found.text(&ERROR), Some(&expected[..]));
     let mtu = f64::from(talker::MTU);
     assert_eq!(found.gauge(&NEXT_HOP_MTU, None), Some(mtu));
-    let event = &found.said("icmp_error").next().unwrap().fields;
+    let event = found.said("icmp_error").next().unwrap().fields();
     assert_eq!((&event["type"], &event["code"]), (&3.into(), &4.into()));
     assert_eq!(event["mtu"], talker::MTU);
 }
@@ -328,7 +328,7 @@ fn sum_of_outcomes(found: &Finished) -> u64 {
 fn sequences(found: &Finished) -> Vec<u64> {
     let replies = found
         .said("sent")
-        .map(|event| event.fields["sequence"].as_u64());
+        .map(|event| event.fields()["sequence"].as_u64());
     replies.map(Option::unwrap).collect()
 }
 

@@ -26,8 +26,8 @@ fn told(event: &Event, width: usize) -> Option<String> {
             format!("connected to {peer} in {:.2} ms\n", took * 1e3)
         }
         "not_connected" => {
-            let detail = event.fields.get("detail")?.as_str()?;
-            format!("{detail}\n")
+            let fields = event.fields();
+            format!("{}\n", fields.get("detail")?.as_str()?)
         }
         Secured::NAME => {
             let Secured {
@@ -70,11 +70,12 @@ fn said(at: f64, step: Option<usize>, sign: char, text: &str) -> String {
 }
 
 fn certificate(event: &Event) -> Option<String> {
-    let field = |name: &str| event.fields.get(name)?.as_str();
+    let fields = event.fields();
+    let field = |name: &str| fields.get(name)?.as_str();
     let escaped = |name: &str| Some(field(name)?.escape_debug().to_string());
     let (subject, issuer) = (escaped("subject")?, escaped("issuer")?);
     let names = escaped("dns_names")?.replace(',', ", ");
-    let until = event.fields.get("not_after")?.as_i64()?;
+    let until = fields.get("not_after")?.as_i64()?;
     let now = event.at.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let days = (until - now.cast_signed()) / (24 * 60 * 60);
     let valid = match days {
@@ -103,11 +104,8 @@ mod tests {
     use super::*;
 
     fn check(name: &'static str, fields: &Value, expected: &str) {
-        let event = Event {
-            at: UNIX_EPOCH + Duration::from_secs(1_780_000_000),
-            name,
-            fields: fields.as_object().unwrap().clone(),
-        };
+        let at = UNIX_EPOCH + Duration::from_secs(1_780_000_000);
+        let event = Event::new(at, name, fields);
         assert_eq!(told(&event, 60).unwrap_or_default(), expected);
     }
 

@@ -46,7 +46,7 @@ async fn loopback_is_one_hop_away_over_both_families() {
         assert_eq!(found.counter(&PATH_CHANGES, None), 0);
         assert_eq!(found.gauge(&LAST_CHANGE, None), None);
         assert_eq!(found.counter(&HOP_PROBES, Some("2")), 0);
-        let ended = &found.said("ended").next().unwrap().fields;
+        let ended = found.said("ended").next().unwrap().fields();
         assert_eq!(ended["packets"], found.counter(&SENT, None));
     }
 }

@@ -16,20 +16,20 @@ pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
 
 /// What is shown of an event.
 fn told(event: &Event, width: usize) -> Option<String> {
-    let field = |name: &str| event.fields.get(name)?.as_str();
+    let fields = event.fields();
+    let field = |name: &str| fields.get(name)?.as_str();
     let message = |sign: char| Some(format!("  {sign} {}\n", field("message")?.escape_debug()));
     Some(match event.name {
         "not_connected" => format!("  {}\n", field("detail")?),
         "response" => {
-            let status = event.fields.get("status")?.as_u64()?;
+            let status = fields.get("status")?.as_u64()?;
             let over = field("tls").map_or_else(String::new, |tls| format!(" over {tls}"));
             format!("{status} from {}{over}\n", field("peer")?)
         }
         "received" => message('<')?,
         "sent" => message('>')?,
         "phases" => {
-            let seconds =
-                |phase: &&'static str| Some((*phase, event.fields.get(*phase)?.as_f64()?));
+            let seconds = |phase: &&'static str| Some((*phase, fields.get(*phase)?.as_f64()?));
             bars(
                 &PHASES.iter().filter_map(seconds).collect::<Vec<_>>(),
                 width,
@@ -60,11 +60,7 @@ mod tests {
     #[test]
     fn what_is_said_goes_each_way_and_cannot_steer_the_terminal() {
         fn check(name: &'static str, fields: &Value, expected: &str) {
-            let event = Event {
-                at: SystemTime::UNIX_EPOCH,
-                name,
-                fields: fields.as_object().unwrap().clone(),
-            };
+            let event = Event::new(SystemTime::UNIX_EPOCH, name, fields);
             assert_eq!(told(&event, 40).unwrap_or_default(), expected);
         }
         let response = json!({ "status": 101, "peer": "127.0.0.1:80", "tls": null });

@@ -84,7 +84,7 @@ async fn a_dialogue_goes_step_by_step_and_pings_are_answered() {
     }
     assert_eq!(found.gauge(&DURATION, Some("tls")), None);
     assert_eq!(
-        found.said("closed").next().unwrap().fields["politely"],
+        found.said("closed").next().unwrap().fields()["politely"],
         true
     );
     let calls = calls.lock().unwrap();
@@ -120,7 +120,7 @@ async fn a_request_says_who_asks_for_what() {
     // The server never closes, which has no part in the result.
     assert_eq!(found.ending(), "good", "{:?}", found.run.result);
     assert_eq!(
-        found.said("closed").next().unwrap().fields["politely"],
+        found.said("closed").next().unwrap().fields()["politely"],
         false
     );
     let calls = calls.lock().unwrap();

@@ -14,7 +14,7 @@ async fn limited(probe: &str) -> Surface {
 async fn ask_from(surface: &Surface, client: [u8; 4], target: &str) -> (u16, String, String) {
     let uri = format!("/probe?module=well&target={target}");
     let (head, ()) = Request::get(uri).body(()).unwrap().into_parts();
-    let answer = surface.answer(&Caller::from(client.into()), &head).await;
+    let answer = surface.answer(&Caller::from(client.into()), head).await;
     let (head, body) = answer.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let again = head.headers.get("retry-after");

@@ -91,7 +91,7 @@ async fn a_finished_run_shows_all_that_was_recorded_and_said() {
         assert_eq!(finished.text(&common::TARGET_INFO).unwrap(), [address]);
         let words = finished
             .said("word")
-            .map(|event| event.fields["word"].clone());
+            .map(|event| event.fields()["word"].clone());
         assert_eq!(words.collect::<Vec<_>>(), [json!("a"), json!("b")]);
     }
     let finished = bench.run("none.test").await;

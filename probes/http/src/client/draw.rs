@@ -34,7 +34,8 @@ fn tell(stage: &Stage, event: &Event, text: &mut String) {
             }
         }
         "not_connected" => {
-            let detail = event.fields.get("detail");
+            let fields = event.fields();
+            let detail = fields.get("detail");
             let detail = detail.and_then(|detail| detail.as_str());
             line(text, &format!("  {}", detail.unwrap_or_default()));
         }
@@ -42,7 +43,7 @@ fn tell(stage: &Stage, event: &Event, text: &mut String) {
     }
 }
 
-fn asked(request: &Request, text: &mut String) {
+fn asked(request: &Request<'_>, text: &mut String) {
     let through = request
         .proxy
         .as_ref()

@@ -13,9 +13,9 @@ use super::watch::Phase;
 
 /// A request is about to be made.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) url: String,
+pub(crate) struct Request<'a> {
+    pub(crate) method: Cow<'a, str>,
+    pub(crate) url: Cow<'a, str>,
     /// The proxy it goes through, if it does.
     pub(crate) proxy: Option<String>,
 }
@@ -39,8 +39,8 @@ pub(crate) struct Hop {
     pub(crate) seconds: BTreeMap<Cow<'static, str>, f64>,
 }
 
-impl Request {
-    pub(crate) const NAME: &str = "request";
+impl Request<'_> {
+    pub(crate) const NAME: &'static str = "request";
 }
 
 impl Response {

@@ -3,6 +3,7 @@
 //! The steps of `leadsman-dial`, then hyper's part of HTTP/1.1 or, where the server chose it in the
 //! TLS handshake, HTTP/2. Where a redirect leads, and what is sent to whom, is decided elsewhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,8 +18,8 @@ use hyper_util::rt::TokioIo;
 use leadsman_core::options::Secret;
 use leadsman_core::{Fault, Preference};
 use leadsman_dial::{
-    Connected, Driver, Protocol, Proxy, Shown, Spawner, Stream, Tls, connect, hyper_failure,
-    metrics,
+    Connected, Driver, Protocol, Proxy, Shown, Spawner, Stream, Tls, Together, connect,
+    hyper_failure, metrics,
 };
 use tokio::net::TcpStream;
 use url::Url;
@@ -136,11 +137,8 @@ impl Trip<'_, '_> {
         let http2 = tls
             .as_ref()
             .is_some_and(|(_, agreed)| agreed.alpn.as_deref() == Some(H2));
-        let doing = format!(
-            "no answer from {peer} to {} {}",
-            asked.method,
-            shown(&asked.url)
-        );
+        let (method, url) = (asked.method.clone(), asked.url.clone());
+        let doing = || format!("no answer from {peer} to {method} {}", shown(&url));
         let mut request = request(asked, proxied, http2)?;
         if let Some(proxy) = proxy {
             authorize(proxy, request.headers_mut());
@@ -150,7 +148,7 @@ impl Trip<'_, '_> {
         let stream = Watched::new(stream, self.watch.clone());
         let (response, driver) = self.sent(request, stream, http2).await;
         let (head, body) = response
-            .map_err(|why| hyper_failure(peer, &doing, &why))?
+            .map_err(|why| hyper_failure(peer, &doing(), &why))?
             .into_parts();
         self.watch.answered();
         Ok(Answer {
@@ -239,10 +237,10 @@ impl Trip<'_, '_> {
         stream: Watched,
         over_http2: bool,
     ) -> (hyper::Result<Response<Incoming>>, Driver) {
-        let io = TokioIo::new(stream);
         let spawner = Spawner::default();
         let empty = hyper::body::Body::is_end_stream(request.body());
         if over_http2 {
+            let io = TokioIo::new(Together::new(stream));
             let connection = http2::Builder::new(spawner.clone()).handshake(io).await;
             let (mut sender, connection) = match connection {
                 Ok(connection) => connection,
@@ -255,7 +253,7 @@ impl Trip<'_, '_> {
         }
         let mut builder = http1::Builder::new();
         let builder = builder.title_case_headers(true).max_headers(MOST_FIELDS);
-        let (mut sender, connection) = match builder.handshake(io).await {
+        let (mut sender, connection) = match builder.handshake(TokioIo::new(stream)).await {
             Ok(connection) => connection,
             Err(why) => return (Err(why), Driver::new(spawner, async {})),
         };
@@ -332,11 +330,14 @@ async fn proxied(
 }
 
 /// A URL for people, without the password that it may contain.
-pub(crate) fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> Cow<'_, str> {
+    if url.password().is_none() {
+        return url.as_str().into();
+    }
     let mut url = url.clone();
     // Only a URL without a host has no room for one.
     url.set_password(None).ok();
-    url.to_string()
+    String::from(url).into()
 }
 
 fn request(

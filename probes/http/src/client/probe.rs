@@ -135,7 +135,7 @@ impl HttpProbe {
             url: url.clone(),
         };
         trip.cx.event(Request::NAME, || Request {
-            method: asked.method.to_string(),
+            method: asked.method.as_str().into(),
             url: shown(url),
             proxy: way.proxy.as_ref().map(|proxy| proxy.host().to_owned()),
         });

@@ -21,9 +21,9 @@ pub(crate) fn url(address: &str) -> Result<Url, OptionsError> {
 pub(crate) fn host(url: &Url) -> String {
     match url.host() {
         Some(Host::Domain(name)) => name.to_owned(),
-        Some(Host::Ipv4(address)) => address.to_string(),
         Some(Host::Ipv6(address)) => address.to_string(),
-        None => String::new(),
+        // Written in the one way that there is.
+        Some(Host::Ipv4(_)) | None => url.host_str().unwrap_or_default().to_owned(),
     }
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn authority(url: &Url) -> String {
 /// Whether a request goes to the same server, so that what is meant for it may be sent.
 pub(crate) fn is_same(first: &Url, other: &Url) -> bool {
     let secure_once = first.scheme() == "https" && other.scheme() != "https";
-    authority(first) == authority(other) && !secure_once
+    first.host_str() == other.host_str() && first.port() == other.port() && !secure_once
 }
 
 fn is_http(scheme: &str) -> bool {

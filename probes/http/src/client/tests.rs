@@ -69,7 +69,8 @@ fn ending(found: &Finished) -> &'static str {
 /// In which phase a run was when it ended.
 fn last_phase(found: &Finished) -> Option<String> {
     let hop = found.said("hop").last()?;
-    let seconds = hop.fields["seconds"].as_object()?;
+    let fields = hop.fields();
+    let seconds = fields["seconds"].as_object()?;
     let order = [
         "resolve",
         "connect",

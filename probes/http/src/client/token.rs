@@ -96,7 +96,7 @@ impl Token {
         let asked = asked(oauth2, url.clone(), &client_secret.unwrap_or_default())?;
         trip.hop(Phase::Resolve);
         trip.cx.event(Request::NAME, || Request {
-            method: asked.method.to_string(),
+            method: asked.method.as_str().into(),
             url: shown(&url),
             proxy: way.proxy.as_ref().map(|proxy| proxy.host().to_owned()),
         });

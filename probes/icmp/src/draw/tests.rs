@@ -272,14 +272,7 @@ fn run(host: &str, result: Result<(), Fault>) -> Run {
 }
 
 fn event(name: &'static str, fields: impl Serialize) -> Event {
-    let Value::Object(fields) = to_value(fields).unwrap() else {
-        panic!("{name} is not a map");
-    };
-    Event {
-        at: SystemTime::UNIX_EPOCH,
-        name,
-        fields,
-    }
+    Event::new(SystemTime::UNIX_EPOCH, name, &fields)
 }
 
 fn sent(sequence: u64) -> Event {

@@ -41,7 +41,8 @@ fn tell(stage: &Stage, event: &Event, text: &mut String) {
             }
         }),
         "not_connected" => {
-            let detail = event.fields.get("detail").and_then(|d| d.as_str());
+            let fields = event.fields();
+            let detail = fields.get("detail").and_then(|detail| detail.as_str());
             let detail = detail.unwrap_or_default();
             writeln!(text, "{:>10}  *** {detail}", "").expect(TAKES);
         }

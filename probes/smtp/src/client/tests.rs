@@ -103,6 +103,6 @@ fn outcome(found: &Finished) -> String {
         .said("phases")
         .last()
         .expect("each run says how it ended");
-    let outcome = ended.fields["outcome"].as_str();
-    outcome.unwrap_or("none").to_owned()
+    let fields = ended.fields();
+    fields["outcome"].as_str().unwrap_or("none").to_owned()
 }

@@ -181,7 +181,7 @@ async fn a_whole_dialogue_is_told_line_by_line() {
         .events
         .iter()
         .filter(|event| matches!(event.name, "heard" | "sent"))
-        .map(|event| (event.name, event.fields["step"].as_u64().unwrap()))
+        .map(|event| (event.name, event.fields()["step"].as_u64().unwrap()))
         .collect();
     let expected = [
         ("sent", 1),

@@ -133,11 +133,7 @@ fn said(drawing: &mut dyn Draw, name: &'static str, fields: Value) {
 }
 
 fn said_at(after: Duration, drawing: &mut dyn Draw, name: &'static str, fields: Value) {
-    let Value::Object(fields) = fields else {
-        panic!("{fields}");
-    };
-    let at = SystemTime::UNIX_EPOCH + after;
-    let event = Event { at, name, fields };
+    let event = Event::new(SystemTime::UNIX_EPOCH + after, name, &fields);
     drawing.event(0, &event, &mut String::new());
 }
 

@@ -100,9 +100,9 @@ fn said(finished: &Finished) -> BTreeSet<String> {
     let values = finished
         .events
         .iter()
-        .flat_map(|event| event.fields.values());
-    let values = values.map(|value| match value {
-        Value::String(text) => text.clone(),
+        .flat_map(|event| event.fields().into_iter());
+    let values = values.map(|(_, value)| match value {
+        Value::String(text) => text,
         value => value.to_string(),
     });
     texts.chain(values).collect()

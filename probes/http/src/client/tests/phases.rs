@@ -84,7 +84,7 @@ async fn phases_are_summed_over_redirects_and_told_hop_by_hop() {
     assert_eq!(ending(&found), "good", "{:?}", found.run.result);
     let waits: Vec<f64> = found
         .said("hop")
-        .filter_map(|hop| hop.fields["seconds"]["wait"].as_f64())
+        .filter_map(|hop| hop.fields()["seconds"]["wait"].as_f64())
         .collect();
     assert!(
         waits.len() == 2 && waits.iter().all(|wait| *wait >= 0.03),

@@ -249,7 +249,7 @@ async fn a_dry_run_tells_who_would_be_asked_and_asks_nobody() {
     assert_eq!(outcome(&found), "ok");
     let hosts = found
         .said("exchanger")
-        .map(|event| event.fields["host"].clone());
+        .map(|event| event.fields()["host"].clone());
     assert!(hosts.eq(["here.test", "none.test"]));
     let found = bench
         .option("allow_private", false)
