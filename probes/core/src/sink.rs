@@ -180,23 +180,23 @@ mod tests {
 
     #[test]
     fn event_stays_one_line_whatever_the_target_said() {
-        fn check(value: Value, expected: &str) {
+        fn check(value: &Value, expected: &str) {
             let at = SystemTime::UNIX_EPOCH;
             let event = Event::new(at, "reply", &json!({ "said": value }));
             assert_eq!(event.to_string(), format!("reply said={expected}"));
         }
-        check(json!("220"), "220");
-        check(json!(0.25), "0.25");
-        check(json!(null), "null");
-        check(json!(""), r#""""#);
-        check(json!("220 ready"), r#""220 ready""#);
-        check(json!("a\r\nb"), r#""a\r\nb""#);
-        check(json!("\u{1b}[2J"), r#""\u{1b}[2J""#);
-        check(json!("\u{9b}2J"), r#""\u{9b}2J""#);
-        check(json!(r#"say "hi""#), r#""say \"hi\"""#);
-        check(json!([1, "a b"]), r#""[1,\"a b\"]""#);
-        check(json!({}), "{}");
-        check(json!({ "a\nb": 1 }), r#""{\"a\\nb\":1}""#);
+        check(&json!("220"), "220");
+        check(&json!(0.25), "0.25");
+        check(&json!(null), "null");
+        check(&json!(""), r#""""#);
+        check(&json!("220 ready"), r#""220 ready""#);
+        check(&json!("a\r\nb"), r#""a\r\nb""#);
+        check(&json!("\u{1b}[2J"), r#""\u{1b}[2J""#);
+        check(&json!("\u{9b}2J"), r#""\u{9b}2J""#);
+        check(&json!(r#"say "hi""#), r#""say \"hi\"""#);
+        check(&json!([1, "a b"]), r#""[1,\"a b\"]""#);
+        check(&json!({}), "{}");
+        check(&json!({ "a\nb": 1 }), r#""{\"a\\nb\":1}""#);
     }
 
     #[test]
