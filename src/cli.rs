@@ -82,9 +82,16 @@ pub(crate) fn ask(
     let arguments: Vec<_> = arguments.into_iter().collect();
     let (mut tree, properties) = match branch(registry, arguments.get(1)) {
         Some((branch, properties)) => (branch, Some(properties)),
-        None => (tree(registry), None),
+        None => (trunk(), None),
     };
-    let matches = tree.try_get_matches_from_mut(arguments)?;
+    let matches = match tree.try_get_matches_from_mut(&arguments) {
+        // It may be for one of the others, or wants to know which there are.
+        Err(_) if properties.is_none() => {
+            tree = self::tree(registry);
+            tree.try_get_matches_from_mut(&arguments)?
+        }
+        matches => matches?,
+    };
     let Some((name, given)) = matches.subcommand() else {
         return run::read(&mut tree, &matches);
     };
@@ -117,7 +124,7 @@ pub(crate) fn ask(
 
 /// Of all that can be asked for the command of a plugin alone, with its options, if the first
 /// argument names one: to make the flags of all plugins from their schemas takes longer than many a
-/// probe.
+/// probe, and brings much of the program into memory that a daemon never needs again.
 fn branch(registry: &Registry, first: Option<&OsString>) -> Option<(Command, Properties)> {
     let (plugin, offer) =
         offered(registry).find(|(_, offer)| first.is_some_and(|first| first == offer.name))?;
@@ -126,24 +133,27 @@ fn branch(registry: &Registry, first: Option<&OsString>) -> Option<(Command, Pro
     Some((root().subcommand(command), properties))
 }
 
-/// All that can be asked for.
-fn tree(registry: &Registry) -> Command {
-    let root = root()
+/// Of all that can be asked for the daemon alone.
+fn trunk() -> Command {
+    let run = Command::new("run")
+        .about("Probe on a schedule and serve the results")
+        .args(run::flags());
+    root()
         .version(env!("CARGO_PKG_VERSION"))
         .about("Sounds networks: probes on a schedule, measures every phase, exports to Prometheus")
         .after_help("Without a command, `run` is meant.")
         .args_conflicts_with_subcommands(true)
         .infer_long_args(false)
-        .args(run::flags());
-    let daemon = [
-        Command::new("run")
-            .about("Probe on a schedule and serve the results")
-            .args(run::flags()),
-        Command::new("check")
-            .about("Report every error of a configuration, else what it will cost")
-            .arg(file())
-            .arg(explain()),
-    ];
+        .args(run::flags())
+        .subcommand(run)
+}
+
+/// All that can be asked for.
+fn tree(registry: &Registry) -> Command {
+    let check = Command::new("check")
+        .about("Report every error of a configuration, else what it will cost")
+        .arg(file())
+        .arg(explain());
     let by_hand = offered(registry).map(|(plugin, offer)| {
         let properties = Properties::new(plugin, offer);
         flags::command(plugin, offer, &properties)
@@ -169,7 +179,8 @@ fn tree(registry: &Registry) -> Command {
             .about("Print the manual page, or write those of all commands into a directory")
             .arg(path("directory", "DIR")),
     ];
-    root.subcommands(daemon)
+    trunk()
+        .subcommand(check)
         .subcommands(by_hand)
         .subcommands(served)
         .subcommands(about)
