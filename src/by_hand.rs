@@ -142,7 +142,7 @@ async fn carry_out(
     };
     let drawing = drawing(&request, &terminal);
     let keys = listen(&request, &*drawing, &terminal, &stopper);
-    let hint = keys.as_ref().map_or("", |_| "q quits\n");
+    let hint = keys.as_ref().map_or("", |_| "q quits");
     let page = Page::new(drawing, apology, hint, terminal, stopper);
     let desk = Arc::new(Desk::new(page));
     let mut runs = JoinSet::new();

@@ -136,9 +136,10 @@ impl Terminal {
         self.out.flush()
     }
 
-    /// Writes whole lines above `table`, which takes the place of the one before. Lines of the
-    /// table that do not fit are cut. Where there is no screen, the table is not shown.
-    pub(crate) fn frame(&mut self, text: &str, table: &str) -> io::Result<()> {
+    /// Writes whole lines above `table`, which takes the place of the one before, with `hint` below
+    /// if that is not empty. Lines of the table that do not fit are cut. Where there is no screen,
+    /// the table is not shown.
+    pub(crate) fn frame(&mut self, text: &str, table: &str, hint: &str) -> io::Result<()> {
         let size = match &self.screen {
             Some(screen) if !(self.drawn.is_empty() && table.is_empty()) => screen.size(),
             _ => return self.print(text),
@@ -151,9 +152,18 @@ impl Terminal {
         self.drawn.clear();
         let lines = table.lines().count();
         let room = size.rows.saturating_sub(1).max(1);
-        let fitting = if lines > room { room - 1 } else { lines };
-        for line in table.lines().take(fitting) {
-            let line = clip(line, size.columns);
+        let below = usize::from(!hint.is_empty());
+        let (fitting, last) = if lines + below > room {
+            let comma = if hint.is_empty() { "" } else { ", " };
+            let left = (room - 1).min(lines);
+            let more = format!("… and {} more{comma}{hint}", lines - left);
+            (left, Some(more))
+        } else {
+            (lines, Some(hint.to_owned()).filter(|hint| !hint.is_empty()))
+        };
+        let shown = table.lines().take(fitting).map(ToOwned::to_owned);
+        for line in shown.chain(last) {
+            let line = clip(&line, size.columns);
             let width = visible_width(&line);
             self.drawn.push(width);
             frame.push_str(&line);
@@ -163,13 +173,6 @@ impl Terminal {
             } else {
                 ""
             });
-            frame.push('\n');
-        }
-        if fitting < lines {
-            let more = clip(&format!("… and {} more", lines - fitting), size.columns);
-            self.drawn.push(visible_width(&more));
-            frame.push_str(&more);
-            frame.push_str(ERASE_TO_END);
             frame.push('\n');
         }
         frame.push_str(ERASE_BELOW);

@@ -65,6 +65,8 @@ struct Writer {
 struct Frame {
     text: String,
     table: String,
+    /// What stands below the table.
+    hint: &'static str,
 }
 
 impl Frame {
@@ -80,7 +82,7 @@ impl Writer {
         let thread = thread::Builder::new().spawn(move || {
             let _end = end;
             for frame in drawn {
-                terminal.frame(&frame.text, &frame.table)?;
+                terminal.frame(&frame.text, &frame.table, frame.hint)?;
             }
             Ok(terminal)
         })?;
@@ -164,7 +166,7 @@ impl Page {
                 };
                 let has_table = !frame.table.is_empty();
                 if has_table {
-                    frame.table.push_str(self.hint);
+                    frame.hint = self.hint;
                 }
                 next_frame = has_table.then(|| Instant::now() + FRAME);
                 let sent = writer.frames.try_send(frame);
@@ -218,6 +220,7 @@ impl Page {
         Frame {
             text: mem::take(&mut self.text),
             table: table.unwrap_or_default(),
+            hint: "",
         }
     }
 
@@ -273,7 +276,7 @@ impl Parting {
     fn write_all(self) -> io::Result<()> {
         let mut terminal = match self.output {
             Output::Unused(mut terminal) => {
-                terminal.frame(&self.last.text, &self.last.table)?;
+                terminal.frame(&self.last.text, &self.last.table, self.last.hint)?;
                 terminal
             }
             Output::Writer(writer) => writer.finish(self.last)?,

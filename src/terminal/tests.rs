@@ -47,7 +47,7 @@ fn a_table_takes_the_place_of_the_one_before() {
         ("", "", "\r\x1b[1A\x1b[J"),
         ("", "0123456789abc\n", "\r0123456789\n\x1b[J"),
     ] {
-        terminal.frame(text, table).unwrap();
+        terminal.frame(text, table, "").unwrap();
         assert_eq!(paper.take(), expected, "{text:?} {table:?}");
     }
     terminal.last("end\n").unwrap();
@@ -58,28 +58,34 @@ fn a_table_takes_the_place_of_the_one_before() {
 fn a_window_made_narrower_has_wrapped_what_was_drawn() {
     let columns = Arc::new(AtomicUsize::new(10));
     let (paper, mut terminal) = screen(&columns);
-    terminal.frame("", "01234567\nx\n").unwrap();
+    terminal.frame("", "01234567\nx\n", "").unwrap();
     columns.store(4, Ordering::Relaxed);
     paper.take();
-    terminal.frame("", "ab\n").unwrap();
+    terminal.frame("", "ab\n", "").unwrap();
     assert_eq!(paper.take(), "\r\x1b[3Aab\x1b[K\n\x1b[J");
 }
 
 #[test]
 fn a_table_higher_than_the_window_says_what_is_missing() {
-    let (paper, mut terminal) = screen(&Arc::new(AtomicUsize::new(20)));
-    terminal.frame("", "1\n2\n3\n4\n5\n").unwrap();
+    let (paper, mut terminal) = screen(&Arc::new(AtomicUsize::new(30)));
+    terminal.frame("", "1\n2\n3\n4\n5\n", "").unwrap();
     assert_eq!(
         paper.take(),
         "\r1\x1b[K\n2\x1b[K\n… and 3 more\x1b[K\n\x1b[J"
     );
+    terminal.frame("", "1\n2\n", "q quits").unwrap();
+    let expected = "\r\x1b[3A1\x1b[K\n2\x1b[K\nq quits\x1b[K\n\x1b[J";
+    assert_eq!(paper.take(), expected);
+    terminal.frame("", "1\n2\n3\n", "q quits").unwrap();
+    let expected = "\r\x1b[3A1\x1b[K\n2\x1b[K\n… and 1 more, q quits\x1b[K\n\x1b[J";
+    assert_eq!(paper.take(), expected);
 }
 
 #[test]
 fn a_file_gets_plain_text_and_no_table() {
     let paper = Paper::default();
     let mut terminal = Terminal::test(paper.clone(), None::<fn() -> Size>);
-    terminal.frame("text\n", "table\n").unwrap();
+    terminal.frame("text\n", "table\n", "").unwrap();
     terminal.last("end\n").unwrap();
     assert_eq!(paper.take(), "text\nend\n");
     assert_eq!(terminal.width(), 80);

@@ -105,10 +105,10 @@ impl Scribe {
         for note in self.inbox {
             // Where standard error is closed there is nobody left to tell.
             if !note.found.is_empty() {
-                _ = self.err.frame("", "");
+                _ = self.err.frame("", "", "");
                 self.out.print(&note.found)?;
             }
-            _ = self.err.frame(&note.told, &note.progress);
+            _ = self.err.frame(&note.told, &note.progress, "");
         }
         Ok(())
     }
