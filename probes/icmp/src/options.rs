@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use leadsman_core::options::{OptionsError, Period};
 use leadsman_core::{Blocker, Fault, Options, Preference, Sweep, Target};
-use leadsman_wire::{EchoOptions, Ttl};
+use leadsman_wire::{RequestOptions, Ttl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -116,8 +116,8 @@ impl Options for PingOptions {
 
 impl PingOptions {
     /// What these options mean for the packets.
-    pub(crate) fn echo(&self) -> EchoOptions {
-        EchoOptions {
+    pub(crate) fn echo(&self) -> RequestOptions {
+        RequestOptions {
             source: self.source_ip_address,
             interface: self.interface.map(|interface| interface.0),
             mark: self.mark,
@@ -131,7 +131,7 @@ impl PingOptions {
             },
             pattern: self.pattern.map(|pattern| pattern.0),
             stamps: self.timestamps.into(),
-            ..EchoOptions::default()
+            ..RequestOptions::default()
         }
     }
 
@@ -285,9 +285,9 @@ mod tests {
         };
         assert_eq!(
             options.echo(),
-            EchoOptions {
+            RequestOptions {
                 payload_size: 28,
-                ..EchoOptions::default()
+                ..RequestOptions::default()
             }
         );
     }

@@ -13,7 +13,7 @@ use leadsman_core::metric::common::TARGET_INFO;
 use leadsman_core::testing::conformance::Kit;
 use leadsman_core::testing::{Bench, Finished, assert_manual};
 use leadsman_core::{Plugin, Stopper, Target};
-use leadsman_wire::{EchoOptions, Flow, OpenError};
+use leadsman_wire::{Flow, OpenError, RequestOptions};
 
 use crate::exchange::Outcome;
 use crate::metrics::{
@@ -289,7 +289,7 @@ fn several() -> Bench {
 
 /// Whether there is no way to send echo requests here, which is said loudly.
 pub(crate) fn skips(address: &str) -> bool {
-    let opened = Flow::open(address.parse().unwrap(), EchoOptions::default());
+    let opened = Flow::open(address.parse().unwrap(), RequestOptions::default());
     let Err(error @ (OpenError::NotPermitted { .. } | OpenError::Socket { .. })) = opened else {
         return false;
     };

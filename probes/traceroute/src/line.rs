@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use leadsman_core::Fault;
-use leadsman_wire::{EchoOptions, FlowLabel, Heard, Protocol, Refusal, SendError};
+use leadsman_wire::{FlowLabel, Heard, Protocol, Refusal, RequestOptions, SendError};
 
 use crate::step::{Flow, Probe};
 use crate::trace::{not_opened, not_sent};
@@ -21,7 +21,7 @@ use crate::trace::{not_opened, not_sent};
 #[derive(Debug)]
 pub(crate) struct Line {
     address: IpAddr,
-    options: EchoOptions,
+    options: RequestOptions,
     flows: BTreeMap<Flow, Strand>,
     /// Whether no run has begun yet.
     is_new: bool,
@@ -42,7 +42,7 @@ struct Strand {
 impl Line {
     /// Prepares to trace the way to `address`; the sockets are opened with the first flow, which
     /// is one of its own here, so that what is missing shows at once.
-    pub(crate) fn open(address: IpAddr, options: EchoOptions) -> Result<Self, Fault> {
+    pub(crate) fn open(address: IpAddr, options: RequestOptions) -> Result<Self, Fault> {
         let mut line = Self {
             address,
             options,
@@ -264,7 +264,11 @@ impl Strand {
 }
 
 /// Opens a flow that differs from those that use these ports, where there is nothing else to differ in.
-fn open(address: IpAddr, options: EchoOptions, used: &[u16]) -> Result<leadsman_wire::Flow, Fault> {
+fn open(
+    address: IpAddr,
+    options: RequestOptions,
+    used: &[u16],
+) -> Result<leadsman_wire::Flow, Fault> {
     let open = || leadsman_wire::Flow::open(address, options).map_err(not_opened);
     // Until the end, so that each has another port than those before it.
     let mut others = vec![open()?];
@@ -280,12 +284,12 @@ fn open(address: IpAddr, options: EchoOptions, used: &[u16]) -> Result<leadsman_
 
 /// The options of one flow: each has a flow label of its own. What else differs between flows,
 /// the identifier and the checksum, `leadsman-wire` sees to.
-fn of_flow(options: EchoOptions, flow: Flow) -> EchoOptions {
+fn of_flow(options: RequestOptions, flow: Flow) -> RequestOptions {
     let label = options.flow_label.map(|label| {
         let label = (label.number() + u32::from(flow.0)) & 0xf_ffff;
         FlowLabel::new(label.max(1)).expect("20 bits, and not 0")
     });
-    EchoOptions {
+    RequestOptions {
         flow_label: label,
         ..options
     }
@@ -307,7 +311,7 @@ mod tests {
         if skips("127.0.0.1") {
             return;
         }
-        let mut line = Line::open([127, 0, 0, 1].into(), EchoOptions::default()).unwrap();
+        let mut line = Line::open([127, 0, 0, 1].into(), RequestOptions::default()).unwrap();
         let ttl = Ttl::new(1).unwrap();
         line.begin();
         for round in 0..MOST_REMEMBERED as u32 + 9 {

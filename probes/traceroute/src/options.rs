@@ -11,7 +11,7 @@ use std::time::Duration;
 use leadsman_core::metric::{Declared as _, Metric};
 use leadsman_core::options::{OptionsError, Period};
 use leadsman_core::{Options, Preference, Target};
-use leadsman_wire::{EchoOptions, FlowLabel, Interface, Protocol, Ttl};
+use leadsman_wire::{FlowLabel, Interface, Protocol, RequestOptions, Ttl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +138,7 @@ impl Options for TraceOptions {
 
     fn aim(self: &Arc<Self>, target: &Target) -> Result<Trace, OptionsError> {
         target.host()?;
-        let most = EchoOptions::MAX_PAYLOAD_SIZE;
+        let most = RequestOptions::MAX_PAYLOAD_SIZE;
         if !(LEAST_PAYLOAD..=most).contains(&usize::from(self.payload_size)) {
             let message = format!("must be from {LEAST_PAYLOAD} to {most}");
             return Err(OptionsError::field("payload_size", message));
@@ -234,7 +234,7 @@ impl TraceOptions {
     }
 
     /// What these options mean for the packets to a target.
-    fn echo(&self, target: &str) -> Result<EchoOptions, OptionsError> {
+    fn echo(&self, target: &str) -> Result<RequestOptions, OptionsError> {
         let interface = self.interface.as_deref().map(|name| {
             let message = format!("`{name}` cannot be the name of an interface, such as eth0");
             Interface::new(name).ok_or_else(|| OptionsError::field("interface", message))
@@ -254,7 +254,7 @@ impl TraceOptions {
         if self.port == Some(0) {
             return Err(OptionsError::field("port", "must be from 1 to 65535"));
         }
-        Ok(EchoOptions {
+        Ok(RequestOptions {
             protocol,
             port,
             source: self.source_ip_address,
@@ -265,7 +265,7 @@ impl TraceOptions {
             dont_fragment: self.mtu,
             payload_size: self.payload_size.into(),
             remarks: true,
-            ..EchoOptions::default()
+            ..RequestOptions::default()
         })
     }
 }

@@ -14,7 +14,7 @@ use leadsman_core::testing::{Bench, assert_manual};
 use leadsman_core::{
     Family, Order, Plugin, Resolve, ResolveError, Run, Sink, Stop, Target, async_trait, perform,
 };
-use leadsman_wire::{EchoOptions, Flow, OpenError};
+use leadsman_wire::{Flow, OpenError, RequestOptions};
 
 use crate::metrics::{
     ASYMMETRY, HOP_LOSS, HOP_PROBES, HOP_RELUCTANCE, HOP_REPLIES, HOP_RESPONDERS, HOP_RTT, HOPS,
@@ -205,7 +205,7 @@ impl Sink for Deaf {
 
 /// Whether there is no way to send echo requests here, which is said loudly.
 pub(crate) fn skips(address: &str) -> bool {
-    let opened = Flow::open(address.parse().unwrap(), EchoOptions::default());
+    let opened = Flow::open(address.parse().unwrap(), RequestOptions::default());
     let Err(error @ (OpenError::NotPermitted { .. } | OpenError::Socket { .. })) = opened else {
         return false;
     };

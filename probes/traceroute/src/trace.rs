@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use leadsman_core::{Blocker, Context, Fault, Probe, async_trait};
-use leadsman_wire::{EchoOptions, OpenError, SendError};
+use leadsman_wire::{OpenError, RequestOptions, SendError};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 
@@ -42,7 +42,7 @@ pub(crate) struct Wanted {
 #[derive(Debug)]
 pub(crate) struct Trace {
     options: Arc<TraceOptions>,
-    echo: EchoOptions,
+    echo: RequestOptions,
     limits: Limits,
     wanted: Wanted,
     /// That of the next run.
@@ -55,7 +55,7 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn new(
         options: Arc<TraceOptions>,
-        echo: EchoOptions,
+        echo: RequestOptions,
         limits: Limits,
         wanted: Wanted,
     ) -> Self {

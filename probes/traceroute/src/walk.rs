@@ -240,7 +240,7 @@ mod tests {
     use leadsman_core::options::OptionsError;
     use leadsman_core::testing::Bench;
     use leadsman_core::{Options, Plugin, Target, async_trait};
-    use leadsman_wire::EchoOptions;
+    use leadsman_wire::RequestOptions;
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
 
@@ -265,7 +265,7 @@ mod tests {
     impl leadsman_core::Probe for Spoilt {
         async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
             let address = SILENT.parse().expect("it is an address");
-            let mut line = Line::open(address, EchoOptions::default())?;
+            let mut line = Line::open(address, RequestOptions::default())?;
             let limits = Limits {
                 wait: Duration::from_millis(50),
                 ..Limits::default()

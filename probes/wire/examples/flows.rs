@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use leadsman_wire::engine::Stamp;
-use leadsman_wire::{EchoOptions, Flow, Heard};
+use leadsman_wire::{Flow, Heard, RequestOptions};
 
 #[expect(clippy::print_stdout, reason = "its whole purpose")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for address in std::fs::read_to_string(file)?.lines() {
         flows.push(Flow::open(
             address.parse::<IpAddr>()?,
-            EchoOptions::default(),
+            RequestOptions::default(),
         )?);
     }
     let begin = Stamp::now();

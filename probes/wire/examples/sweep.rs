@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use leadsman_wire::{EchoOptions, Heard, Plan, Stamps, Sweep};
+use leadsman_wire::{Heard, Plan, RequestOptions, Stamps, Sweep};
 
 #[expect(clippy::print_stdout, reason = "its whole purpose")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,9 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [] => Stamps::Both,
         _ => Stamps::Arrivals,
     };
-    let options = EchoOptions {
+    let options = RequestOptions {
         stamps,
-        ..EchoOptions::default()
+        ..RequestOptions::default()
     };
     let plan = Plan {
         count: count.parse()?,

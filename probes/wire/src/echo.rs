@@ -34,7 +34,7 @@ use crate::clock::Stamp;
 use crate::engine::{Framing, PeerKey};
 use crate::header::{self, IDENTIFICATION, IP_HEADER};
 use crate::remarks::Sent;
-use crate::{EchoOptions, Family};
+use crate::{Family, RequestOptions};
 
 /// ICMP header of an echo request or reply, in bytes.
 pub(crate) const HEADER: usize = 8;
@@ -95,7 +95,7 @@ pub(crate) struct Template {
     /// Bytes of payload in the head, so far as they fit: a value without its complement would
     /// change the checksum.
     start: u8,
-    options: EchoOptions,
+    options: RequestOptions,
 }
 
 impl Template {
@@ -106,7 +106,7 @@ impl Template {
         framing: Framing,
         id: u16,
         destination: IpAddr,
-        options: &EchoOptions,
+        options: &RequestOptions,
     ) -> Self {
         let start = match options.payload_size {
             size @ ..COOKIE => size,

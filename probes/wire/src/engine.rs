@@ -22,7 +22,7 @@ use crate::heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence};
 use crate::packet::{self, Message};
 use crate::template::Template;
 use crate::trip::{Departure, round_trip, tolerance};
-use crate::{EchoOptions, Family, Remarks, Ttl, header};
+use crate::{Family, Remarks, RequestOptions, Ttl, header};
 
 pub use crate::clock::{KernelStamp, Reading, Stamp};
 pub use crate::packet::{Received, Reported};
@@ -72,7 +72,7 @@ impl Engine {
     /// Takes a destination in. It keeps one identifier or source port, by which some routers choose
     /// the way and some firewalls know it. UDP and TCP over IPv4 need the source address, if the
     /// engine writes the IPv4 header, for their checksum.
-    pub fn admit(&mut self, destination: IpAddr, options: &EchoOptions) -> PeerKey {
+    pub fn admit(&mut self, destination: IpAddr, options: &RequestOptions) -> PeerKey {
         let (cookies, framing) = (&self.cookies, self.framing);
         let (first, identifiers) = (self.first, self.slots.identifiers());
         self.peers.insert(|key| {
@@ -395,7 +395,7 @@ pub struct Ask {
     /// writes them only where it writes the IPv4 header.
     pub ttl: Option<Ttl>,
     /// Bytes by which its payload is larger than that of the others of its flow; together at most
-    /// [`EchoOptions::MAX_PAYLOAD_SIZE`].
+    /// [`RequestOptions::MAX_PAYLOAD_SIZE`].
     pub padding: u16,
 }
 

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::heard::Refusal;
 use crate::port::{is_local, path_mtu};
-use crate::{EchoOptions, Interface, template};
+use crate::{Interface, RequestOptions, template};
 
 /// Why a flow could not be opened. Not remembered: the next attempt tries afresh.
 #[derive(Debug, Error)]
@@ -95,7 +95,7 @@ pub enum OpenError {
     /// The requests would not fit into an IP packet.
     #[error(
         "cannot send {size} bytes of payload: an echo request holds at most {} bytes",
-        crate::EchoOptions::MAX_PAYLOAD_SIZE
+        crate::RequestOptions::MAX_PAYLOAD_SIZE
     )]
     PayloadTooLarge {
         /// Bytes asked for.
@@ -213,7 +213,7 @@ pub enum SendError {
 
 impl SendError {
     /// Tells what a refusal to send means.
-    pub(crate) fn of(refusal: Refusal, destination: IpAddr, options: &EchoOptions) -> Self {
+    pub(crate) fn of(refusal: Refusal, destination: IpAddr, options: &RequestOptions) -> Self {
         let errno = match refusal {
             Refusal::Kernel(errno) => errno,
             Refusal::OutOfSequenceNumbers => return Self::OutOfSequenceNumbers { destination },

@@ -16,7 +16,7 @@ use crate::inbox::Inbox;
 use crate::lane::Lane;
 use crate::port::{self, Way};
 use crate::{
-    EchoOptions, Family, Heard, Mode, OpenError, Protocol, Refusal, SendError, Ttl, template,
+    Family, Heard, Mode, OpenError, Protocol, Refusal, RequestOptions, SendError, Ttl, template,
 };
 
 /// One target's use of the sockets that go its way.
@@ -29,7 +29,7 @@ pub struct Flow {
     peer: PeerKey,
     inbox: Arc<Inbox>,
     destination: IpAddr,
-    options: EchoOptions,
+    options: RequestOptions,
     /// Where its requests come from, if that matters.
     source: Option<IpAddr>,
     next_sequence: AtomicU64,
@@ -43,17 +43,17 @@ impl Flow {
     /// The first flow with its source, interface and mark opens their sockets and starts their
     /// thread, which live until there was none for five minutes. An IPv4-mapped IPv6 address is
     /// taken for the IPv4 address it holds.
-    pub fn open(destination: IpAddr, options: EchoOptions) -> Result<Self, OpenError> {
+    pub fn open(destination: IpAddr, options: RequestOptions) -> Result<Self, OpenError> {
         Self::on(Lane::of, destination, options)
     }
 
     fn on(
         lane: impl FnOnce(Way) -> Result<Arc<Lane>, OpenError>,
         destination: IpAddr,
-        options: EchoOptions,
+        options: RequestOptions,
     ) -> Result<Self, OpenError> {
         let destination = destination.to_canonical();
-        let options = EchoOptions {
+        let options = RequestOptions {
             source: options.source.map(|source| source.to_canonical()),
             ..options
         };
@@ -66,7 +66,7 @@ impl Flow {
             options.source
         };
         let inbox = Arc::new(Inbox::default());
-        let admitted = EchoOptions { source, ..options };
+        let admitted = RequestOptions { source, ..options };
         Ok(Self {
             peer: lane.admit(destination, &admitted, Arc::clone(&inbox)),
             lane,
@@ -132,9 +132,9 @@ impl Flow {
 
     /// As [`Flow::ask_hop`], with a payload of this request's own size, and the same checksum: at
     /// least the flow's, which is extended by zeros, and at most
-    /// [`EchoOptions::MAX_PAYLOAD_SIZE`].
+    /// [`RequestOptions::MAX_PAYLOAD_SIZE`].
     pub fn ask_hop_sized(&self, ttl: Ttl, payload_size: usize, wait: Duration) -> u64 {
-        let size = payload_size.min(EchoOptions::MAX_PAYLOAD_SIZE);
+        let size = payload_size.min(RequestOptions::MAX_PAYLOAD_SIZE);
         let padding = size.saturating_sub(self.options.payload_size) as u16;
         let sequence = self.enqueue(wait, Some(ttl), padding);
         self.asks.store(true, Ordering::Relaxed);
@@ -186,7 +186,7 @@ impl Flow {
 }
 
 /// Whether it matters from which address requests leave.
-fn needs_source(options: &EchoOptions) -> bool {
+fn needs_source(options: &RequestOptions) -> bool {
     options.remarks || options.protocol != Protocol::Icmp
 }
 

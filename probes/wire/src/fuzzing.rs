@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::{Arrival, Ask, Engine, Framing, Reading, Received, Stamp};
 use crate::extension::Extension;
 use crate::port::control;
-use crate::{EchoOptions, Family, Heard, Protocol, Remarks, Sent, packet};
+use crate::{Family, Heard, Protocol, Remarks, RequestOptions, Sent, packet};
 
 /// Whole IPv4 datagrams, as a raw socket delivers them.
 pub fn datagram_v4(bytes: &[u8]) {
@@ -124,10 +124,10 @@ fn ends_once(
 /// An engine with one request in flight, and that request's packet.
 fn asked(protocol: Protocol, family: Family, framing: Framing) -> (Engine, Vec<u8>) {
     let mut engine = Engine::new(family, framing, 0, 1);
-    let options = EchoOptions {
+    let options = RequestOptions {
         protocol,
         remarks: true,
-        ..EchoOptions::default()
+        ..RequestOptions::default()
     };
     let peer = engine.admit(target(family), &options);
     let ask = Ask {

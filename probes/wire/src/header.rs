@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use etherparse::checksum::Sum16BitWords;
 
 use crate::engine::Framing;
-use crate::{EchoOptions, Family, Ttl};
+use crate::{Family, RequestOptions, Ttl};
 
 /// IPv4 header without options, in bytes.
 pub(crate) const IP_HEADER: usize = 20;
@@ -20,7 +20,7 @@ pub(crate) const TTL: usize = 8;
 /// writes it.
 pub(crate) fn v4(
     framing: Framing,
-    options: &EchoOptions,
+    options: &RequestOptions,
     destination: IpAddr,
     length: usize,
 ) -> Option<[u8; IP_HEADER]> {

@@ -59,7 +59,7 @@ pub struct Answer {
     /// What the answer says.
     pub what: What,
     /// What an ICMP error tells beside, for flows that ask for it with
-    /// [`EchoOptions::remarks`](crate::EchoOptions::remarks); never on ping sockets.
+    /// [`RequestOptions::remarks`](crate::RequestOptions::remarks); never on ping sockets.
     pub remarks: Option<Box<Remarks>>,
 }
 

@@ -1,12 +1,13 @@
 //! How do all flows that go the same way share one pair of sockets?
 //!
-//! Requests are put into a queue. One plain thread per lane, started when there is first something to
-//! wait for, sends them, reads what comes and says whose time is over; so an answer is read in time however busy the runtimes are, and whichever
-//! runtime a flow is used from. Being woken is what costs: whoever is about to wait for an answer
-//! does the thread's work first, for all that were asked by then, and wakes it only if something is
-//! in flight then and it does not listen, or is to look sooner than it would; and while much comes
-//! for many flows, the thread looks every [`NAP`] rather than be woken by each packet and request. The kernel's stamps make good for it.
-//! Once no flow has gone this way for a while, the thread closes the sockets and ends.
+//! Requests are put into a queue. One plain thread per lane, started when there is first something
+//! to wait for, sends them, reads what comes and says whose time is over; so an answer is read in
+//! time however busy the runtimes are, and whichever runtime a flow is used from. Being woken is
+//! what costs: whoever is about to wait for an answer does the thread's work first, for all that
+//! were asked by then, and wakes it only if something is in flight then and it does not listen, or
+//! is to look sooner than it would; and while much comes for many flows, the thread looks every
+//! `NAP` rather than be woken by each packet and request. The kernel's stamps make good for it. Once
+//! no flow has gone this way for a while, the thread closes the sockets and ends.
 
 mod rest;
 
@@ -28,7 +29,7 @@ use crate::inbox::Inbox;
 use crate::pace::Pace;
 use crate::port::{Drained, Port, Way};
 use crate::spacing::Spacing;
-use crate::{EchoOptions, Heard, Mode, NotSent, OpenError, Refusal, sys};
+use crate::{Heard, Mode, NotSent, OpenError, Refusal, RequestOptions, sys};
 
 /// The sockets of one way, and who waits for what on them.
 pub(crate) struct Lane {
@@ -137,7 +138,7 @@ impl Lane {
     pub(crate) fn admit(
         &self,
         destination: IpAddr,
-        options: &EchoOptions,
+        options: &RequestOptions,
         inbox: Arc<Inbox>,
     ) -> PeerKey {
         let mut core = lock(&self.core);
@@ -484,7 +485,7 @@ mod tests {
     fn a_wake_that_comes_too_late_is_for_nothing_but_once() {
         let way = Way::new(
             Family::of(Ipv4Addr::LOCALHOST.into()),
-            &EchoOptions::default(),
+            &RequestOptions::default(),
         );
         let Ok(port) = Port::open(way) else {
             return;

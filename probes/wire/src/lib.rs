@@ -14,11 +14,11 @@
 //! ```
 //!
 //! ```no_run
-//! use leadsman_wire::{EchoOptions, Flow, Heard};
+//! use leadsman_wire::{RequestOptions, Flow, Heard};
 //! use std::time::Duration;
 //!
 //! # async fn ask() -> Result<(), leadsman_wire::OpenError> {
-//! let flow = Flow::open([192, 0, 2, 1].into(), EchoOptions::default())?;
+//! let flow = Flow::open([192, 0, 2, 1].into(), RequestOptions::default())?;
 //! flow.send(Duration::from_secs(1));
 //! match flow.heard().await {
 //!     Heard::Answer(answer) => println!("{answer} from {} after {:?}", answer.from, answer.rtt),
@@ -63,7 +63,7 @@ pub use error::{OpenError, SendError};
 pub use family::Family;
 pub use flow::Flow;
 pub use heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence, What};
-pub use options::{EchoOptions, FlowLabel, Interface, Pattern, Stamps, Ttl};
+pub use options::{FlowLabel, Interface, Pattern, RequestOptions, Stamps, Ttl};
 pub use port::stamping::begin_stamping;
 pub use protocol::Protocol;
 pub use remarks::{Quoted, Remarks, Sent};

@@ -13,7 +13,7 @@ use crate::{OpenError, Protocol};
 /// How one flow's requests look on the wire, and which way they leave: echo requests, if not told
 /// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EchoOptions {
+pub struct RequestOptions {
     /// What the requests are.
     pub protocol: Protocol,
     /// The port that UDP and TCP requests go to; echo requests have none.
@@ -35,7 +35,7 @@ pub struct EchoOptions {
     /// Over IPv4 the DF bit is set, over IPv6 no fragments are made; and a path MTU learnt earlier
     /// is ignored, so that every request asks the path anew.
     pub dont_fragment: bool,
-    /// Bytes after the header of ICMP or UDP, at most [`EchoOptions::MAX_PAYLOAD_SIZE`]. A SYN has
+    /// Bytes after the header of ICMP or UDP, at most [`RequestOptions::MAX_PAYLOAD_SIZE`]. A SYN has
     /// none.
     ///
     /// From 20 bytes on, a request carries a cookie by which its answers are told from those to
@@ -52,7 +52,7 @@ pub struct EchoOptions {
     pub remarks: bool,
 }
 
-impl EchoOptions {
+impl RequestOptions {
     /// The largest payload of an IPv4 echo request: 65,535 less 20 (IP) and 8 (ICMP) bytes.
     pub const MAX_PAYLOAD_SIZE: usize = 65_507;
 
@@ -83,7 +83,7 @@ impl EchoOptions {
     }
 }
 
-impl Default for EchoOptions {
+impl Default for RequestOptions {
     /// What ping(8) sends: 56 bytes of payload, everything else left to the system.
     fn default() -> Self {
         Self {

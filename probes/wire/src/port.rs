@@ -22,7 +22,7 @@ use crate::engine::{Ask, Engine, PeerKey, Received};
 use crate::heard::Heard;
 use crate::sys::batch::Incoming;
 use crate::trip::Arrival;
-use crate::{EchoOptions, Family, Mode, OpenError, Protocol, sys};
+use crate::{Family, Mode, OpenError, Protocol, RequestOptions, sys};
 
 use outgoing::Outgoing;
 pub(crate) use route::{is_local, path_mtu, source};
@@ -86,7 +86,7 @@ impl Port {
         &mut self,
         engine: &mut Engine,
         destination: IpAddr,
-        options: &EchoOptions,
+        options: &RequestOptions,
     ) -> PeerKey {
         let peer = engine.admit(destination, options);
         let longest = options.payload_size + BEFORE_PAYLOAD;

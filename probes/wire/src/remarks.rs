@@ -3,7 +3,7 @@
 //! A router returns the start of the request as it arrived there, so whatever differs from what
 //! was [`Sent`] was changed on the way, and it may add extensions of its own. Who only pings has no
 //! use for either, so this is read for flows that ask for it
-//! ([`EchoOptions::remarks`](crate::EchoOptions::remarks)). What a difference means is for the
+//! ([`RequestOptions::remarks`](crate::RequestOptions::remarks)). What a difference means is for the
 //! reader to say.
 
 use std::net::IpAddr;

@@ -63,7 +63,7 @@ const APART: Duration = Duration::from_millis(1);
 mod tests {
     use super::*;
     use crate::engine::{Engine, Framing};
-    use crate::{EchoOptions, Family};
+    use crate::{Family, RequestOptions};
 
     #[test]
     fn two_flows_to_one_destination_are_kept_apart() {
@@ -72,7 +72,7 @@ mod tests {
         let mut spacing = Spacing::default();
         let [a, b, c] = [one, one, other].map(|destination| {
             spacing.admit(destination);
-            engine.admit(destination, &EchoOptions::default())
+            engine.admit(destination, &RequestOptions::default())
         });
         let us = |us: u64| Stamp(us * 1_000);
         for (destination, flow, at, expected) in [
@@ -99,7 +99,7 @@ mod tests {
         let mut spacing = Spacing::default();
         for _ in 0..2 {
             spacing.admit(here);
-            let flow = engine.admit(here, &EchoOptions::default());
+            let flow = engine.admit(here, &RequestOptions::default());
             assert!(spacing.take(here, flow, Stamp(7)));
         }
     }

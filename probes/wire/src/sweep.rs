@@ -15,12 +15,12 @@ use crate::clock::Stamp;
 use crate::engine::{Ask, Engine, PeerKey};
 use crate::pace::Pace;
 use crate::port::{Port, Way};
-use crate::{EchoOptions, Family, Heard, OpenError, Refusal, SendError, What, sys};
+use crate::{Family, Heard, OpenError, Refusal, RequestOptions, SendError, What, sys};
 
 /// Asks many addresses; keeps its sockets from one run to the next.
 #[derive(Debug)]
 pub struct Sweep {
-    options: EchoOptions,
+    options: RequestOptions,
     v4: Option<Side>,
     v6: Option<Side>,
 }
@@ -42,10 +42,10 @@ pub struct Plan {
 
 impl Sweep {
     /// Prepares to ask with these options; opens nothing yet.
-    pub fn new(options: EchoOptions) -> Self {
+    pub fn new(options: RequestOptions) -> Self {
         let source = options.source.map(|source| source.to_canonical());
         Self {
-            options: EchoOptions { source, ..options },
+            options: RequestOptions { source, ..options },
             v4: None,
             v6: None,
         }
@@ -132,7 +132,7 @@ impl Side {
 
 /// One run under way.
 struct Run<'a> {
-    options: EchoOptions,
+    options: RequestOptions,
     plan: &'a Plan,
     sides: [Option<&'a mut Side>; 2],
     addresses: &'a [IpAddr],

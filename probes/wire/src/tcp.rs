@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use crate::engine::Framing;
 use crate::header::{self, IDENTIFICATION, IP_HEADER};
 use crate::remarks::Sent;
-use crate::{EchoOptions, Family, Protocol};
+use crate::{Family, Protocol, RequestOptions};
 
 /// Length of a SYN, in bytes.
 pub(crate) const BYTES: usize = 24;
@@ -43,7 +43,7 @@ impl Template {
         from_port: u16,
         secret: u16,
         destination: IpAddr,
-        options: &EchoOptions,
+        options: &RequestOptions,
     ) -> Self {
         let family = Family::of(destination);
         let mut template = Self {

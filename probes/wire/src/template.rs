@@ -6,7 +6,7 @@ use crate::clock::Stamp;
 use crate::echo::{Cookie, Cookies};
 use crate::engine::{Framing, PeerKey};
 use crate::remarks::Sent;
-use crate::{EchoOptions, Protocol, echo, tcp, udp};
+use crate::{Protocol, RequestOptions, echo, tcp, udp};
 
 /// All of a flow's requests but for what differs between them.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Template {
         framing: Framing,
         id: u16,
         destination: IpAddr,
-        options: &EchoOptions,
+        options: &RequestOptions,
     ) -> Self {
         match options.protocol {
             Protocol::Icmp => Self::Echo(echo::Template::new(
@@ -77,7 +77,7 @@ impl Template {
 }
 
 /// Length of requests after the IP header, in bytes.
-pub(crate) fn bytes(options: &EchoOptions) -> usize {
+pub(crate) fn bytes(options: &RequestOptions) -> usize {
     match options.protocol {
         Protocol::Icmp => echo::HEADER + options.payload_size,
         Protocol::Udp => udp::bytes(options),

@@ -25,13 +25,13 @@ use crate::echo::Cookie;
 use crate::engine::Framing;
 use crate::header::{self, IDENTIFICATION, IP_HEADER};
 use crate::remarks::Sent;
-use crate::{EchoOptions, Family, Protocol};
+use crate::{Family, Protocol, RequestOptions};
 
 /// UDP header, in bytes.
 pub(crate) const HEADER: usize = 8;
 
 /// Length of a datagram with its header, in bytes.
-pub(crate) fn bytes(options: &EchoOptions) -> usize {
+pub(crate) fn bytes(options: &RequestOptions) -> usize {
     HEADER + options.payload_size.max(LEAST_PAYLOAD)
 }
 
@@ -52,7 +52,7 @@ impl Template {
         framing: Framing,
         from_port: u16,
         destination: IpAddr,
-        options: &EchoOptions,
+        options: &RequestOptions,
     ) -> Self {
         let bytes = bytes(options);
         let mut template = Self {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use leadsman_wire::{EchoOptions, Flow, Heard, OpenError, Plan, Sweep};
+use leadsman_wire::{Flow, Heard, OpenError, Plan, RequestOptions, Sweep};
 
 struct Counting;
 
@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
 /// One after the other, for the count is the whole process's.
 #[test]
 fn no_echo_costs_an_allocation() {
-    match Flow::open(Ipv4Addr::LOCALHOST.into(), EchoOptions::default()) {
+    match Flow::open(Ipv4Addr::LOCALHOST.into(), RequestOptions::default()) {
         Err(OpenError::NotPermitted { .. }) => {
             let must_not = std::env::var_os("LEADSMAN_TEST_MUST_NOT_SKIP").is_some();
             assert!(!must_not, "may not be skipped: no ICMP sockets here");
@@ -109,7 +109,7 @@ fn of_a_sweep() {
             before = now;
         }
     };
-    let swept = Sweep::new(EchoOptions::default()).run(&addresses, &plan, || false, &mut on);
+    let swept = Sweep::new(RequestOptions::default()).run(&addresses, &plan, || false, &mut on);
     swept.expect("what a flow may, a sweep may");
     assert_eq!(ended, ECHOES * ROUNDS);
     assert!(

@@ -11,7 +11,7 @@ use leadsman_lab::{Asked, Load, Network, Outcome, Scenario, Tunnel, tally};
 use leadsman_wire::engine::{
     Arrival, Ask, Engine, Framing, KernelStamp, PeerKey, Reading, Received, Stamp,
 };
-use leadsman_wire::{EchoOptions, Family, Protocol, Ttl};
+use leadsman_wire::{Family, Protocol, RequestOptions, Ttl};
 
 use crate::ended::Told;
 use crate::scenarios::{check, load, scenarios};
@@ -31,10 +31,10 @@ struct Host {
 impl Host {
     fn new(scenario: &Scenario) -> Self {
         let load = load(scenario);
-        let options = EchoOptions {
+        let options = RequestOptions {
             ttl: Ttl::new(load.ttl),
             payload_size: load.size,
-            ..EchoOptions::default()
+            ..RequestOptions::default()
         };
         let header = Framing::Header { ttl: 64 };
         let mut engines = [

@@ -6,7 +6,7 @@ use std::time::Duration;
 use leadsman_lab::packet::{Header, Packet};
 use leadsman_lab::{Network, Scenario};
 use leadsman_wire::engine::{Arrival, Ask, Engine, Framing, PeerKey, Reading, Received, Stamp};
-use leadsman_wire::{Answer, EchoOptions, Family, Heard, Protocol, Ttl, What};
+use leadsman_wire::{Answer, Family, Heard, Protocol, RequestOptions, Ttl, What};
 
 /// The first router quotes no more than it must; the second translates addresses and ports, and
 /// does not mend the checksum that errors quote.
@@ -76,12 +76,12 @@ fn trace(
         IpAddr::V6(_) => (Family::V6, Framing::Message),
     };
     let mut engine = Engine::new(family, framing, 0x8000, 16);
-    let options = EchoOptions {
+    let options = RequestOptions {
         protocol,
         port: 33_434,
         source: Some(source),
         remarks: true,
-        ..EchoOptions::default()
+        ..RequestOptions::default()
     };
     let peer = engine.admit(target, &options);
     let mut answers = Vec::new();

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use leadsman_lab::{Network, Record, Scenario, Tunnel, or_skip};
-use leadsman_wire::{EchoOptions, Plan, Sweep, Ttl};
+use leadsman_wire::{Plan, RequestOptions, Sweep, Ttl};
 
 use crate::ended::Told;
 use crate::scenarios::{check, load, scenarios};
@@ -22,10 +22,10 @@ fn run(name: &str, scenario: &Scenario) -> Option<(Vec<f64>, Network)> {
     let addresses = load.addresses();
     let network = Network::new(scenario).expect("it is a network");
     let tunnel = or_skip(Tunnel::open(network))?;
-    let options = EchoOptions {
+    let options = RequestOptions {
         ttl: Ttl::new(load.ttl),
         payload_size: load.size,
-        ..EchoOptions::default()
+        ..RequestOptions::default()
     };
     let rate = addresses.len() as f64 / load.every.as_secs_f64();
     let plan = Plan {

@@ -3,7 +3,7 @@
 //! Each is read from its text once, so that an option that exists can be used. Whether there is
 //! such an interface shows only when it is used.
 
-use leadsman_wire::{EchoOptions, FlowLabel, Interface, Pattern, Stamps};
+use leadsman_wire::{FlowLabel, Interface, Pattern, RequestOptions, Stamps};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +71,7 @@ impl TryFrom<u64> for PayloadSize {
     type Error = String;
 
     fn try_from(bytes: u64) -> Result<Self, String> {
-        let most = EchoOptions::MAX_PAYLOAD_SIZE;
+        let most = RequestOptions::MAX_PAYLOAD_SIZE;
         let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= most);
         let size = bytes.map(Self);
         size.ok_or_else(|| format!("an echo request holds at most {most} bytes"))

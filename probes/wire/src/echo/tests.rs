@@ -27,7 +27,7 @@ fn a_request_has_the_size_asked_for_and_a_right_checksum() {
 
 #[test]
 fn a_header_of_ours_says_what_was_asked_for() {
-    let options = EchoOptions {
+    let options = RequestOptions {
         ttl: Ttl::new(9),
         tos: 0xb8,
         dont_fragment: true,
@@ -135,7 +135,7 @@ fn flows_differ_in_their_checksum() {
 #[test]
 fn a_reply_is_told_from_a_foreign_and_from_a_damaged_one() {
     for pattern in [None, Pattern::new(b"pat")] {
-        let options = EchoOptions {
+        let options = RequestOptions {
             pattern,
             ..sized(56)
         };
@@ -217,14 +217,14 @@ fn a_quote_may_end_anywhere() {
     }
 }
 
-fn sized(payload_size: usize) -> EchoOptions {
-    EchoOptions {
+fn sized(payload_size: usize) -> RequestOptions {
+    RequestOptions {
         payload_size,
-        ..EchoOptions::default()
+        ..RequestOptions::default()
     }
 }
 
-fn request(framing: Framing, target: IpAddr, options: EchoOptions) -> Vec<u8> {
+fn request(framing: Framing, target: IpAddr, options: RequestOptions) -> Vec<u8> {
     let cookies = Cookies::default();
     written(&template(
         &cookies,
@@ -240,7 +240,7 @@ fn template(
     whose: PeerKey,
     framing: Framing,
     target: IpAddr,
-    options: EchoOptions,
+    options: RequestOptions,
 ) -> Template {
     Template::new(cookies, whose, framing, ID, target, &options)
 }

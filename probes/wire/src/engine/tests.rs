@@ -33,9 +33,9 @@ impl Bench {
     fn of(target: Ipv4Addr, payload_size: usize) -> Self {
         // The block of identifiers wraps around.
         let mut engine = Engine::new(Family::V4, Framing::Header { ttl: 64 }, FIRST, 16);
-        let options = EchoOptions {
+        let options = RequestOptions {
             payload_size,
-            ..EchoOptions::default()
+            ..RequestOptions::default()
         };
         let peer = engine.admit(target.into(), &options);
         Self {
@@ -483,7 +483,7 @@ fn a_refused_request_ends_as_not_sent_and_frees_its_number() {
 #[test]
 fn numbers_run_out_and_are_reused_after_that() {
     let mut engine = Engine::new(Family::V4, Framing::Header { ttl: 64 }, FIRST, 1);
-    let peer = engine.admit(TARGET.into(), &EchoOptions::default());
+    let peer = engine.admit(TARGET.into(), &RequestOptions::default());
     let mut packet = Vec::new();
     let mut refused = Vec::new();
     for sequence in 0..=u64::from(u16::MAX) + 1 {
@@ -524,7 +524,7 @@ fn numbers_run_out_and_are_reused_after_that() {
 #[test]
 fn two_hundred_thousand_are_in_flight_and_each_is_answered() {
     let mut engine = Engine::new(Family::V4, Framing::Header { ttl: 64 }, FIRST, 16);
-    let options = EchoOptions::default();
+    let options = RequestOptions::default();
     let peers = (0..2_000).map(|_| engine.admit(TARGET.into(), &options));
     let peers: Vec<_> = peers.collect();
     let mut packets = Vec::new();
@@ -583,7 +583,7 @@ fn a_stamp_from_before_the_request_is_another_ones() {
 fn a_peer_that_was_let_go_is_heard_no_more() {
     let mut bench = Bench::new();
     let (key, request) = bench.ask(0);
-    let (old, options) = (bench.peer, EchoOptions::default());
+    let (old, options) = (bench.peer, RequestOptions::default());
     bench.engine.forget(old);
     bench.engine.forget(old);
     assert_eq!((bench.engine.in_flight(), bench.engine.peers()), (0, 0));

@@ -19,7 +19,7 @@ async fn an_echo_to_loopback_is_answered() {
         for payload_size in [0, 7, 16, 56, 1_472, 20_000] {
             let Some(flow) = open(
                 address,
-                EchoOptions {
+                RequestOptions {
                     payload_size,
                     ..PLAIN
                 },
@@ -40,8 +40,8 @@ async fn an_echo_to_loopback_is_answered() {
 
 #[tokio::test]
 async fn the_largest_echo_is_answered() {
-    let largest = EchoOptions {
-        payload_size: EchoOptions::MAX_PAYLOAD_SIZE,
+    let largest = RequestOptions {
+        payload_size: RequestOptions::MAX_PAYLOAD_SIZE,
         ..PLAIN
     };
     for address in LOOPBACKS {
@@ -56,7 +56,7 @@ async fn the_largest_echo_is_answered() {
 #[tokio::test]
 async fn requests_leave_with_what_was_asked_for() {
     let source = IpAddr::from([127, 9, 8, 7]);
-    let options = EchoOptions {
+    let options = RequestOptions {
         source: Some(source),
         ttl: Ttl::new(9),
         tos: 0xb8,
@@ -70,7 +70,7 @@ async fn requests_leave_with_what_was_asked_for() {
     };
     flow.send(WAIT);
     assert_eq!(answer(&flow).await.what, What::Reply { bytes: 64 });
-    let options = EchoOptions {
+    let options = RequestOptions {
         source: Some(LOOPBACKS[1]),
         ..options
     };
@@ -192,14 +192,14 @@ fn what_this_host_does_not_have_is_named() {
         assert!(error.to_string().contains(expected), "{error}");
     };
     for (destination, source) in [("127.0.0.1", "192.0.2.77"), ("::1", "2001:db8::77")] {
-        let options = EchoOptions {
+        let options = RequestOptions {
             source: Some(source.parse().unwrap()),
             ..PLAIN
         };
         check(destination, options, "this host has no such address");
         check(destination, options, source);
     }
-    let options = EchoOptions {
+    let options = RequestOptions {
         interface: Interface::new("no-such-thing"),
         ..PLAIN
     };
@@ -214,7 +214,7 @@ fn what_this_host_does_not_have_is_named() {
 async fn an_interface_and_a_mark_are_a_way_of_their_own() {
     for address in LOOPBACKS {
         let plain = open(address, PLAIN);
-        let options = EchoOptions {
+        let options = RequestOptions {
             interface: Interface::new("lo"),
             mark: Some(7),
             ..PLAIN
@@ -236,7 +236,7 @@ async fn an_interface_and_a_mark_are_a_way_of_their_own() {
 #[test]
 fn impossible_options_are_refused_before_a_socket_is_opened() {
     let lane = |_| -> Result<_, OpenError> { unreachable!("refused earlier") };
-    let options = EchoOptions {
+    let options = RequestOptions {
         payload_size: 65_508,
         ..PLAIN
     };
@@ -245,7 +245,7 @@ fn impossible_options_are_refused_before_a_socket_is_opened() {
         matches!(error, OpenError::PayloadTooLarge { size: 65_508 }),
         "{error}"
     );
-    let options = EchoOptions {
+    let options = RequestOptions {
         source: Some(LOOPBACKS[1]),
         ..PLAIN
     };
@@ -259,7 +259,7 @@ fn flows_are_shared_among_threads() {
     check::<Flow>();
 }
 
-const PLAIN: EchoOptions = EchoOptions {
+const PLAIN: RequestOptions = RequestOptions {
     protocol: Protocol::Icmp,
     port: 0,
     source: None,
@@ -284,7 +284,7 @@ const LOOPBACKS: [IpAddr; 2] = [
 ];
 
 /// Opens a flow, or says loudly that the test is skipped because this process may not.
-fn open(destination: IpAddr, options: EchoOptions) -> Option<Flow> {
+fn open(destination: IpAddr, options: RequestOptions) -> Option<Flow> {
     match Flow::open(destination, options) {
         Err(OpenError::NotPermitted { .. }) => {
             skipped("neither raw nor ping sockets are allowed here");

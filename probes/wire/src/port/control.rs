@@ -8,11 +8,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::clock::KernelStamp;
 use crate::engine::Key;
 use crate::packet::{Reported, error_v4, error_v6};
-use crate::{EchoOptions, Family, Ttl};
+use crate::{Family, RequestOptions, Ttl};
 
 /// What the kernel is told with every packet of a flow whose IP header it writes; empty if nothing
 /// is out of the ordinary.
-pub(crate) fn for_packets(family: Family, options: &EchoOptions) -> Box<[u8]> {
+pub(crate) fn for_packets(family: Family, options: &RequestOptions) -> Box<[u8]> {
     let (level, tos_type) = match family {
         Family::V4 => (libc::IPPROTO_IP, libc::IP_TOS),
         Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
@@ -159,17 +159,17 @@ mod tests {
     #[test]
     fn ordinary_packets_need_no_control() {
         for family in [Family::V4, Family::V6] {
-            assert!(for_packets(family, &EchoOptions::default()).is_empty());
+            assert!(for_packets(family, &RequestOptions::default()).is_empty());
         }
     }
 
     #[test]
     fn every_option_travels_in_its_own_message() {
-        let options = EchoOptions {
+        let options = RequestOptions {
             ttl: Ttl::new(3),
             tos: 0xb8,
             dont_fragment: true,
-            ..EchoOptions::default()
+            ..RequestOptions::default()
         };
         let (hops, tos, one) = (3_i32, 0xb8_i32, 1_i32);
         check(

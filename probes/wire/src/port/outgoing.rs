@@ -19,7 +19,7 @@ use crate::engine::{Ask, Engine, Framing, Key, PeerKey};
 use crate::header::{IP_HEADER, TTL};
 use crate::heard::{Heard, Refusal};
 use crate::sys::batch::{self, MOST_SENT, Parcel};
-use crate::{EchoOptions, Family, Mode, Ttl, udp};
+use crate::{Family, Mode, RequestOptions, Ttl, udp};
 
 /// Requests that wait to be sent.
 pub(super) struct Outgoing {
@@ -129,7 +129,7 @@ impl Outgoing {
         peer: PeerKey,
         mode: Mode,
         family: Family,
-        options: &EchoOptions,
+        options: &RequestOptions,
     ) {
         if self.told.len() <= peer.index() {
             self.told.resize_with(peer.index() + 1, ToldFor::default);

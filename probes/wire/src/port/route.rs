@@ -42,15 +42,15 @@ pub(crate) fn is_local(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EchoOptions, Interface};
+    use crate::{Interface, RequestOptions};
 
     #[test]
     fn that_the_routing_table_cannot_be_asked_is_no_missing_route() {
         let loopback = IpAddr::from([127, 0, 0, 1]);
         let source = |interface| {
-            let options = EchoOptions {
+            let options = RequestOptions {
                 interface,
-                ..EchoOptions::default()
+                ..RequestOptions::default()
             };
             source(Way::new(Family::V4, &options), loopback)
         };

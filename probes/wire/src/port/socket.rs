@@ -14,7 +14,7 @@ use socket2::{Socket, Type};
 use super::filter;
 use super::stamping::{self, Departures};
 use crate::engine::{Framing, Key};
-use crate::{EchoOptions, Family, Interface, Mode, OpenError, Protocol, Stamps, sys};
+use crate::{Family, Interface, Mode, OpenError, Protocol, RequestOptions, Stamps, sys};
 
 /// Which way packets go; those that go the same way share their sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    pub(crate) fn new(family: Family, options: &EchoOptions) -> Self {
+    pub(crate) fn new(family: Family, options: &RequestOptions) -> Self {
         Self {
             family,
             protocol: options.protocol,

@@ -20,7 +20,7 @@ const SILENT: &str = "127.255.255.255";
 fn every_address_is_asked_as_often_as_planned_and_every_request_ends() {
     let addresses = addresses(300, &["::1", SILENT, "::ffff:127.0.0.1", "127.0.0.1"]);
     let plan = Plan { count: 3, ..PLAN };
-    let Some(heard) = sweep(EchoOptions::default(), &addresses, &plan) else {
+    let Some(heard) = sweep(RequestOptions::default(), &addresses, &plan) else {
         return;
     };
     let mut ends = HashMap::new();
@@ -52,7 +52,7 @@ fn who_has_answered_is_asked_no_more() {
         interval: Duration::from_millis(50),
         ..PLAN
     };
-    let Some(heard) = sweep(EchoOptions::default(), &addresses, &plan) else {
+    let Some(heard) = sweep(RequestOptions::default(), &addresses, &plan) else {
         return;
     };
     let (silent, answered): (Vec<_>, Vec<_>) = heard.iter().partition(|(place, _)| *place == 20);
@@ -76,7 +76,7 @@ fn a_rate_is_kept() {
         ..PLAN
     };
     let begin = Stamp::now();
-    let Some(heard) = sweep(EchoOptions::default(), &addresses, &plan) else {
+    let Some(heard) = sweep(RequestOptions::default(), &addresses, &plan) else {
         return;
     };
     assert_eq!(heard.len(), 200);
@@ -93,7 +93,7 @@ fn a_stop_ends_a_sweep_that_nobody_answers() {
     let asked = std::cell::Cell::new(0);
     let stop = || asked.replace(asked.get() + 1) == 3;
     let mut heard = Vec::new();
-    let mut sweep = Sweep::new(EchoOptions::default());
+    let mut sweep = Sweep::new(RequestOptions::default());
     match sweep.run(&addresses, &plan, stop, &mut |_, h| heard.push(h)) {
         Err(OpenError::NotPermitted { .. }) => return skipped(),
         swept => swept.unwrap(),
@@ -110,9 +110,9 @@ fn a_stop_ends_a_sweep_that_nobody_answers() {
 #[test]
 fn impossible_options_are_refused() {
     let addresses = addresses(1, &[]);
-    let options = EchoOptions {
-        payload_size: EchoOptions::MAX_PAYLOAD_SIZE + 1,
-        ..EchoOptions::default()
+    let options = RequestOptions {
+        payload_size: RequestOptions::MAX_PAYLOAD_SIZE + 1,
+        ..RequestOptions::default()
     };
     let mut nothing = |_, heard| panic!("{heard:?}");
     let swept = Sweep::new(options).run(&addresses, &PLAN, || false, &mut nothing);
@@ -125,9 +125,9 @@ fn impossible_options_are_refused() {
 #[test]
 fn departures_need_no_stamps() {
     let addresses = addresses(100, &[]);
-    let options = EchoOptions {
+    let options = RequestOptions {
         stamps: Stamps::Arrivals,
-        ..EchoOptions::default()
+        ..RequestOptions::default()
     };
     let Some(heard) = sweep(options, &addresses, &PLAN) else {
         return;
@@ -151,7 +151,11 @@ fn addresses(many: u16, others: &[&str]) -> Vec<IpAddr> {
 }
 
 /// Sweeps, or says loudly that this process may not.
-fn sweep(options: EchoOptions, addresses: &[IpAddr], plan: &Plan) -> Option<Vec<(usize, Heard)>> {
+fn sweep(
+    options: RequestOptions,
+    addresses: &[IpAddr],
+    plan: &Plan,
+) -> Option<Vec<(usize, Heard)>> {
     let mut heard = Vec::new();
     let mut on = |place, what| heard.push((place, what));
     match Sweep::new(options).run(addresses, plan, || false, &mut on) {

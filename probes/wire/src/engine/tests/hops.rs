@@ -21,9 +21,9 @@ fn a_ttl_of_its_own_changes_nothing_that_routers_choose_the_way_by() {
 fn remarks_are_told_to_those_who_asked_for_them() {
     for asked in [true, false] {
         let mut bench = Bench::new();
-        let options = EchoOptions {
+        let options = RequestOptions {
             remarks: asked,
-            ..EchoOptions::default()
+            ..RequestOptions::default()
         };
         bench.peer = bench.engine.admit(TARGET.into(), &options);
         let mut request = ask_hop(&mut bench, 1);

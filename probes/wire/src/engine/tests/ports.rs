@@ -252,13 +252,13 @@ fn bench(protocol: Protocol) -> Bench {
     bench
 }
 
-fn options(protocol: Protocol) -> EchoOptions {
-    EchoOptions {
+fn options(protocol: Protocol) -> RequestOptions {
+    RequestOptions {
         protocol,
         port: PORT,
         source: Some(SOURCE.into()),
         remarks: true,
-        ..EchoOptions::default()
+        ..RequestOptions::default()
     }
 }
 

@@ -53,7 +53,7 @@ impl World {
         match self.random.u8(..100) {
             0..4 => {
                 let target = Ipv4Addr::from(self.random.u32(..));
-                let peer = self.engine.admit(target.into(), &EchoOptions::default());
+                let peer = self.engine.admit(target.into(), &RequestOptions::default());
                 self.peers.push(peer);
             }
             4..6 if !self.peers.is_empty() => {

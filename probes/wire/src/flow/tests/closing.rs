@@ -5,14 +5,14 @@ use super::*;
 #[tokio::test]
 async fn sockets_are_closed_without_a_flow_for_long_and_opened_anew_when_wanted() {
     // Nobody else's.
-    let options = EchoOptions {
+    let options = RequestOptions {
         source: Some([127, 0, 76, 76].into()),
         ..PLAIN
     };
     if open(LOOPBACKS[0], options).is_none() {
         return;
     }
-    let options = EchoOptions {
+    let options = RequestOptions {
         source: Some([127, 0, 76, 77].into()),
         ..PLAIN
     };
@@ -40,7 +40,7 @@ async fn sockets_are_closed_without_a_flow_for_long_and_opened_anew_when_wanted(
 /// Those without a thread, for there never was anything to wait for, are closed by whoever opens.
 #[tokio::test]
 async fn sockets_that_were_never_waited_on_are_closed_when_others_are_opened() {
-    let from = |last| EchoOptions {
+    let from = |last| RequestOptions {
         source: Some([127, 0, 76, last].into()),
         ..PLAIN
     };

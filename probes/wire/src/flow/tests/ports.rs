@@ -30,7 +30,7 @@ fn only_answers_to_our_ports_get_through() {
 /// Has loopback tell of ports around a block, and returns for each socket that of the block and the
 /// first of which was told.
 fn first_heard(protocol: Protocol, address: IpAddr) -> Vec<(u16, u16)> {
-    let options = EchoOptions { protocol, ..PLAIN };
+    let options = RequestOptions { protocol, ..PLAIN };
     let way = Way::new(Family::of(address), &options);
     let sockets = socket::open_as(way, Mode::Raw).unwrap();
     let ours = sockets.first + (sockets.identifiers - 1);

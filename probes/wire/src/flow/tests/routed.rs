@@ -23,7 +23,7 @@ async fn refused(
     host: &Namespace,
     lane: &Arc<Lane>,
     destination: &str,
-    options: EchoOptions,
+    options: RequestOptions,
     expected: &str,
 ) {
     let flow = flow(lane, destination, options);
@@ -119,7 +119,7 @@ fn way(family: Family) -> Way {
     Way::new(family, &PLAIN)
 }
 
-fn flow(lane: &Arc<Lane>, destination: &str, options: EchoOptions) -> Flow {
+fn flow(lane: &Arc<Lane>, destination: &str, options: RequestOptions) -> Flow {
     Flow::on(
         |_| Ok(Arc::clone(lane)),
         destination.parse().unwrap(),

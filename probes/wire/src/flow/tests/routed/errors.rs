@@ -7,11 +7,11 @@ async fn a_routers_errors_are_heard() {
     let Some((host, _router)) = network() else {
         return;
     };
-    let first_hop = EchoOptions {
+    let first_hop = RequestOptions {
         ttl: Ttl::new(1),
         ..PLAIN
     };
-    let large = EchoOptions {
+    let large = RequestOptions {
         dont_fragment: true,
         payload_size: 1_440,
         ..PLAIN
@@ -35,7 +35,7 @@ async fn a_routers_errors_are_heard() {
     }
 }
 
-async fn check(lane: &Arc<Lane>, destination: &str, options: EchoOptions, expected: What) {
+async fn check(lane: &Arc<Lane>, destination: &str, options: RequestOptions, expected: What) {
     let flow = flow(lane, destination, options);
     flow.send(WAIT);
     let answer = answer(&flow).await;
@@ -57,7 +57,7 @@ async fn errors_about_one_target_do_not_hinder_another() {
     let Some((host, _router)) = network() else {
         return;
     };
-    let first_hop = EchoOptions {
+    let first_hop = RequestOptions {
         ttl: Ttl::new(1),
         ..PLAIN
     };

@@ -19,7 +19,7 @@ async fn what_this_host_refuses_is_said_in_words() {
         link set v0 mtu 1300
     ",
     );
-    let large = EchoOptions {
+    let large = RequestOptions {
         dont_fragment: true,
         payload_size: 1_400,
         ..PLAIN
@@ -47,7 +47,7 @@ async fn an_interface_that_was_made_anew_is_used() {
     let Some((host, router)) = network() else {
         return;
     };
-    let options = EchoOptions {
+    let options = RequestOptions {
         interface: Interface::new("v0"),
         ..PLAIN
     };

@@ -65,7 +65,7 @@ async fn requests_leave_with_what_was_asked_for() {
     let Some((host, router)) = network() else {
         return;
     };
-    let options = EchoOptions {
+    let options = RequestOptions {
         ttl: Ttl::new(9),
         tos: 0xb8,
         flow_label: FlowLabel::new(0xabcde),
@@ -166,7 +166,7 @@ async fn what_is_too_large_for_the_link_is_fragmented_unless_that_is_forbidden()
         for (family, target) in ROUTERS {
             let lane = lane(&host, family, mode);
             for payload_size in [1_472, 1_473, 4_000, 65_507] {
-                let options = EchoOptions {
+                let options = RequestOptions {
                     payload_size,
                     ..PLAIN
                 };
