@@ -267,8 +267,6 @@ mod tests {
     use std::sync::mpsc::{Sender, channel};
     use std::time::SystemTime;
 
-    use serde_json::Map;
-
     use super::*;
     use crate::terminal::Size;
 
