@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn event_stays_one_line_whatever_the_target_said() {
-        fn check(value: Value, expected: &str) {
+        fn check(value: impl Serialize, expected: &str) {
             let at = SystemTime::UNIX_EPOCH;
             let event = Event::new(at, "reply", &json!({ "said": value }));
             assert_eq!(event.to_string(), format!("reply said={expected}"));

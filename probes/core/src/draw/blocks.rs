@@ -67,8 +67,6 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, SystemTime};
 
-    use serde_json::Map;
-
     use super::*;
     use crate::testing::Bench;
     use crate::{
