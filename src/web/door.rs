@@ -134,7 +134,10 @@ async fn speak_http1(
     );
     tokio::select! {
         ended = connection.as_mut() => ended,
-        () = leave.notified() => left(),
+        () = leave.notified() => {
+            debug!("a scrape was cut in favour of a newer one");
+            Ok(())
+        }
         () = stop.requested() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -160,7 +163,10 @@ async fn speak_http2(
     );
     tokio::select! {
         ended = connection.as_mut() => ended,
-        () = leave.notified() => left(),
+        () = leave.notified() => {
+            debug!("a scrape was cut in favour of a newer one");
+            Ok(())
+        }
         () = stop.requested() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -181,11 +187,6 @@ fn service(
             Ok::<_, Infallible>(surface.receive(&caller, head).await)
         }
     })
-}
-
-fn left() -> hyper::Result<()> {
-    debug!("a scrape was cut in favour of a newer one");
-    Ok(())
 }
 
 /// How long a peer may take to agree on TLS.

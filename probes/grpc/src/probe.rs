@@ -195,8 +195,8 @@ impl GrpcProbe {
         let handshake = builder.handshake::<_, Bytes>(stream).await;
         let (mut caller, connection) =
             handshake.map_err(|why| broken(course, peer, &doing, &why))?;
-        let called = caller.send_request(request, false);
-        let sent = called.and_then(|(response, mut call)| {
+        let begun = caller.send_request(request, false);
+        let sent = begun.and_then(|(response, mut call)| {
             let question = health::question(&self.options.written.service);
             call.send_data(Bytes::from(question), true)?;
             Ok(response)

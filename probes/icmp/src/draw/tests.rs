@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use leadsman_core::{Blocker, Cause, Event, Fault, Recording, Run, Target};
 use serde::Serialize;
-use serde_json::{Value, json, to_value};
+use serde_json::{Value, json};
 
 use super::*;
 use crate::events::{IcmpError, Lost, NotSent, Reply, Sent};

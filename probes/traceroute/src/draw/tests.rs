@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use leadsman_core::{Cause, Fault, Recording, Target};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::*;
@@ -128,11 +129,11 @@ fn on(width: usize) -> Box<dyn Draw> {
     })
 }
 
-fn said(drawing: &mut dyn Draw, name: &'static str, fields: Value) {
+fn said(drawing: &mut dyn Draw, name: &'static str, fields: impl Serialize) {
     said_at(Duration::ZERO, drawing, name, fields);
 }
 
-fn said_at(after: Duration, drawing: &mut dyn Draw, name: &'static str, fields: Value) {
+fn said_at(after: Duration, drawing: &mut dyn Draw, name: &'static str, fields: impl Serialize) {
     let event = Event::new(SystemTime::UNIX_EPOCH + after, name, &fields);
     drawing.event(0, &event, &mut String::new());
 }
