@@ -233,14 +233,14 @@ impl Written {
     /// Why a URL cannot be asked over HTTP/3, if it cannot.
     fn no_http3(&self, url: &url::Url) -> Option<&'static str> {
         let older = self.tls_config.max_version;
-        if !cfg!(feature = "http3") {
-            Some("this program does not speak HTTP/3: it was built without the feature `http3`")
-        } else if url.scheme() != "https" {
+        if url.scheme() != "https" {
             Some("HTTP/3 is spoken over https only")
         } else if self.proxy_url.is_some() || self.proxy_from_environment {
             Some("HTTP/3 is spoken through no proxy")
         } else if older.is_some_and(|version| version < TlsVersion::Tls13) {
             Some("HTTP/3 needs TLS 1.3, which `tls_config` excludes")
+        } else if !cfg!(feature = "http3") {
+            Some("this program does not speak HTTP/3: it was built without the feature `http3`")
         } else {
             None
         }
