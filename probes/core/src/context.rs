@@ -191,21 +191,10 @@ impl<'a> Context<'a> {
     /// An address in place of a name is taken as it is, if its family is acceptable.
     pub async fn resolve(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
         self.looks_up();
-        let found = match preference.take_literally(host) {
-            // Written in the one way that there is. To write it anew would be a twelfth of what an
-            // echo costs this program, and to time what takes no time another.
-            Some(Ok(address @ IpAddr::V4(_))) if self.fenced.is_none() => {
-                self.looked_up_as(host, Duration::ZERO, address, host);
-                return Ok(address);
-            }
-            Some(found) => {
-                let found = found.and_then(|address| self.let_through(host, vec![address]));
-                self.looked_up(host, Duration::ZERO, found.as_deref().ok());
-                found
-            }
-            None => self.resolve_all(host, preference).await,
-        };
-        Ok(found?[0])
+        match self.literal(host, preference) {
+            Some(found) => found,
+            None => Ok(self.look_up(host, preference).await?[0]),
+        }
     }
 
     /// The same for a probe that tries one address after the other: all of the family that was
@@ -216,12 +205,30 @@ impl<'a> Context<'a> {
         preference: Preference,
     ) -> Result<Vec<IpAddr>, Fault> {
         self.looks_up();
-        if let Some(Ok(address @ IpAddr::V4(_))) = preference.take_literally(host)
+        match self.literal(host, preference) {
+            Some(found) => found.map(|address| vec![address]),
+            None => self.look_up(host, preference).await,
+        }
+    }
+
+    /// Takes an address that stands in place of a name, if one does.
+    fn literal(&self, host: &str, preference: Preference) -> Option<Result<IpAddr, Fault>> {
+        let found = preference.take_literally(host)?;
+        // Written in the one way that there is. To write it anew would be a twelfth of what an echo
+        // costs this program, and to time what takes no time another.
+        if let Ok(address @ IpAddr::V4(_)) = found
             && self.fenced.is_none()
         {
             self.looked_up_as(host, Duration::ZERO, address, host);
-            return Ok(vec![address]);
+            return Some(Ok(address));
         }
+        let found = found.and_then(|address| self.let_through(host, vec![address]));
+        self.looked_up(host, Duration::ZERO, found.as_deref().ok());
+        Some(found.map(|addresses| addresses[0]))
+    }
+
+    /// Finds the addresses behind a name.
+    async fn look_up(&self, host: &str, preference: Preference) -> Result<Vec<IpAddr>, Fault> {
         let begin = Instant::now();
         // In a box, for it is large and most targets are addresses.
         let found = Box::pin(self.addresses(host, preference)).await;
