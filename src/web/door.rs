@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use leadsman_core::Stop;
 use leadsman_dial::{Accepted, ServerTls, alpn};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -125,24 +126,13 @@ async fn speak_http1(
     stop: Stop,
 ) -> hyper::Result<()> {
     let leave = Arc::clone(&caller.leave);
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(IDLE)
-            .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(stream), service(caller, surface))
-    );
-    tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = leave.notified() => {
-            debug!("a scrape was cut in favour of a newer one");
-            Ok(())
-        }
-        () = stop.requested() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), service(caller, surface));
+    let hang_up = http1::Connection::graceful_shutdown;
+    until_left(connection, hang_up, &leave, &stop).await
 }
 
 /// The same for HTTP/2.
@@ -153,14 +143,25 @@ async fn speak_http2(
     stop: Stop,
 ) -> hyper::Result<()> {
     let leave = Arc::clone(&caller.leave);
-    let mut connection = pin!(
-        http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MOST_STREAMS)
-            .max_header_list_size(BUFFER as u32)
-            .keep_alive_interval(IDLE)
-            .serve_connection(TokioIo::new(stream), service(caller, surface))
-    );
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(BUFFER as u32)
+        .keep_alive_interval(IDLE)
+        .serve_connection(TokioIo::new(stream), service(caller, surface));
+    let hang_up = http2::Connection::graceful_shutdown;
+    until_left(connection, hang_up, &leave, &stop).await
+}
+
+/// Serves a connection to its end: to `leave` cuts it off, and to `stop` has it hang up after the
+/// answers under way.
+async fn until_left<C: Future<Output = hyper::Result<()>>>(
+    connection: C,
+    hang_up: fn(Pin<&mut C>),
+    leave: &Notify,
+    stop: &Stop,
+) -> hyper::Result<()> {
+    let mut connection = pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => ended,
         () = leave.notified() => {
@@ -168,7 +169,7 @@ async fn speak_http2(
             Ok(())
         }
         () = stop.requested() => {
-            connection.as_mut().graceful_shutdown();
+            hang_up(connection.as_mut());
             connection.await
         }
     }
