@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 use std::ptr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use leadsman_core::metric::{Metric, MetricKind};
 use leadsman_core::{Layout, Place};
@@ -32,13 +32,11 @@ struct Family {
 impl Form {
     /// The texts of a layout, which are written when they are first asked for.
     pub(crate) fn of(layout: &'static Layout) -> Arc<Self> {
-        let known = FORMS.read().unwrap_or_else(PoisonError::into_inner);
+        let mut known = FORMS.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, form)) = known.iter().find(|(of, _)| ptr::eq(*of, layout)) {
             return Arc::clone(form);
         }
-        drop(known);
         let form = Arc::new(Self::written(layout));
-        let mut known = FORMS.write().unwrap_or_else(PoisonError::into_inner);
         known.push((layout, Arc::clone(&form)));
         form
     }
@@ -96,4 +94,4 @@ fn written(text: &mut String, write: impl FnOnce(&mut String)) -> Range<usize> {
 }
 
 /// As many as there are plugins.
-static FORMS: RwLock<Vec<(&'static Layout, Arc<Form>)>> = RwLock::new(Vec::new());
+static FORMS: Mutex<Vec<(&'static Layout, Arc<Form>)>> = Mutex::new(Vec::new());
