@@ -174,27 +174,13 @@ impl Visit for Pairs<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
     use std::time::SystemTime;
 
     use tracing_subscriber::Registry;
     use tracing_subscriber::fmt::format::DefaultFields;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Paper {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::terminal::tests::Paper;
 
     #[test]
     fn line_of_logfmt_consists_of_pairs() {
@@ -249,6 +235,6 @@ mod tests {
             .with_writer(move || paper.clone())
             .finish();
         tracing::subscriber::with_default(lines, log);
-        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
+        written.take()
     }
 }

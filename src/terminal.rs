@@ -282,4 +282,4 @@ const ERASE_BELOW: &str = "\x1b[J";
 const ERASE_TO_END: &str = "\x1b[K";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -109,7 +109,6 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
     use std::sync::Arc;
     use std::thread::{self, ThreadId};
     use std::time::SystemTime;
@@ -118,6 +117,7 @@ mod tests {
     use leadsman_core::{Event, Run, Stopper};
 
     use super::*;
+    use crate::terminal::tests::Paper;
     use crate::terminal::{Size, Terminal};
 
     /// Writes down on which threads it draws.
@@ -141,19 +141,6 @@ mod tests {
 
         fn summary(&mut self, page: &mut String) {
             page.extend([format!("{} events\n", self.events)]);
-        }
-    }
-
-    #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Paper {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
         }
     }
 
@@ -189,7 +176,7 @@ mod tests {
         let threads = threads.lock().unwrap();
         let drawn = threads.iter().filter(|thread| **thread == here);
         assert_eq!((drawn.count(), threads.len()), (drawn_here, 3));
-        let written = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+        let written = paper.take();
         assert_eq!(written, expected);
     }
 }

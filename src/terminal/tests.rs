@@ -10,10 +10,11 @@ use super::*;
 
 /// What was written, for all who hold a copy.
 #[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Paper(Arc<Mutex<Vec<u8>>>);
 
 impl Paper {
-    fn take(&self) -> String {
+    /// What was written since it was last taken.
+    pub(crate) fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap()
     }
 }
