@@ -10,12 +10,11 @@
 //! The same is played once more on a clock that stands still unless a phase is delayed. What the
 //! machine does then takes no time, so that each phase of each run has to be true.
 
-use std::fs;
-use std::io;
+mod server;
+mod tally;
+
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use leadsman_core::testing::{Bench, Finished};
@@ -23,13 +22,13 @@ use leadsman_core::{
     Event, Family, Order, Resolve, ResolveError, Run, Sink, Stop, Target, async_trait, perform,
 };
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep};
-use tokio_rustls::TlsAcceptor;
 
-use super::servers::{Certified, read};
+use self::server::{LARGE, answer, serve};
+use self::tally::{DISTURBED, PHASES, ROUNDING, Tally, WRONG, kept_waiting, less};
+use super::servers::Certified;
 use super::{bench, ending, phases, plugin};
 use crate::client::events::Hop;
 
@@ -389,143 +388,6 @@ impl Resolve for SlowResolver {
     }
 }
 
-/// Plays the server, and its proxy, in every story.
-async fn serve(story: Story, listener: TcpListener, acceptor: TlsAcceptor, book: Book) {
-    while let Ok((mut stream, _)) = listener.accept().await {
-        let fails = |phase| story.fails.is_some_and(|(failing, _)| failing == phase);
-        // Or what the server says after TLS's tickets would wait until those are acknowledged.
-        stream.set_nodelay(true).unwrap();
-        if !story.secure {
-            // The client may have written a large body before this task had its turn.
-            book.ended_since("connect", book.last());
-            answer(story, &mut stream, &book).await;
-            continue;
-        }
-        read(&mut stream).await.unwrap();
-        book.delayed("connect").await;
-        if fails("connect") {
-            stream.write_all(b"HTTP/1.1 502 x\r\n\r\n").await.unwrap();
-            continue;
-        }
-        stream.write_all(b"HTTP/1.1 200 x\r\n\r\n").await.unwrap();
-        if fails("tls") {
-            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
-            book.delayed("tls").await;
-            continue;
-        }
-        book.delay().await;
-        // The client is done some time after it got what the server had to say, and before the
-        // server has its last word of the handshake; in between the client verifies a certificate.
-        let mut stream = acceptor.accept(Acts::of(stream)).await.unwrap();
-        let (said, heard) = stream.get_ref().0.turn.expect("both have said something");
-        book.stamp("tls", said, heard);
-        answer(story, &mut stream, &book).await;
-        stream.shutdown().await.unwrap();
-    }
-}
-
-/// A stream that notes when it was last written to before it was last read from.
-#[derive(Debug)]
-struct Acts {
-    stream: TcpStream,
-    written: Option<Instant>,
-    /// The last write before the last read, and that.
-    turn: Option<(Instant, Instant)>,
-}
-
-impl Acts {
-    fn of(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            written: None,
-            turn: None,
-        }
-    }
-}
-
-impl AsyncRead for Acts {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        self.turn = self.written.map(|written| (written, Instant::now()));
-        Poll::Ready(read)
-    }
-}
-
-impl AsyncWrite for Acts {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes));
-        self.written = Some(Instant::now());
-        Poll::Ready(written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-async fn answer(story: Story, stream: &mut (impl AsyncRead + AsyncWrite + Unpin), book: &Book) {
-    let fails = |phase| story.fails.is_some_and(|(failing, _)| failing == phase);
-    let request = if story.slow_write {
-        book.delay().await;
-        let begin = Instant::now();
-        if fails("request_write") {
-            book.ended("request_write");
-            // What is left unread makes a close a reset.
-            return;
-        }
-        let request = read_large(stream).await;
-        // The kernel took the last byte at some time while all of them were read.
-        book.ended_since("request_write", begin);
-        request
-    } else {
-        let request = read(stream).await.unwrap();
-        book.ended("request_write");
-        request
-    };
-    book.delayed("wait").await;
-    if fails("wait") {
-        return;
-    }
-    let response = if story.redirects && request.contains(" /first ") {
-        &b"HTTP/1.1 302 x\r\nLocation: /second\r\nContent-Length: 0\r\n\r\n"[..]
-    } else {
-        &b"HTTP/1.1 200 x\r\nContent-Length: 4\r\n\r\nab"[..]
-    };
-    stream.write_all(response).await.unwrap();
-    stream.flush().await.unwrap();
-    if response.ends_with(b"ab") {
-        book.delayed("transfer").await;
-        if !fails("transfer") {
-            stream.write_all(b"cd").await.unwrap();
-        }
-    }
-}
-
-/// Reads a request with a large body, and returns what came first of it.
-async fn read_large(stream: &mut (impl AsyncRead + Unpin)) -> String {
-    let mut bytes = vec![0; LARGE + 4096];
-    let mut length = 0;
-    let body = |bytes: &[u8]| Some(bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4);
-    loop {
-        length += stream.read(&mut bytes[length..]).await.unwrap();
-        if body(&bytes[..length.min(4096)]).is_some_and(|begin| length >= begin + LARGE) {
-            return String::from_utf8_lossy(&bytes[..4096]).into_owned();
-        }
-    }
-}
-
 /// What a run says while it runs.
 #[derive(Debug, Default)]
 struct Events(Mutex<Vec<Event>>);
@@ -541,139 +403,3 @@ impl Sink for Events {
 
     fn finished(&self, _: &Run) {}
 }
-
-/// How far all runs were from the truth, how far without what others took of the processor, and
-/// what of them was not disturbed.
-#[derive(Debug, Default)]
-struct Tally {
-    clean: Distances,
-    all: Distances,
-    net: Distances,
-}
-
-/// How far from the truth, in seconds.
-#[derive(Debug, Default)]
-struct Distances {
-    phases: Vec<(Story, &'static str, f64)>,
-    sums: Vec<f64>,
-}
-
-impl Tally {
-    /// Compares the phases of a run, hop by hop, with the times between its stamps.
-    fn compare(&mut self, story: Story, stamps: &[Stamp], hops: &[Hop]) {
-        let begins = |stamp: &Stamp| stamp.phase == "connect";
-        let connects = stamps.iter().filter(|stamp| begins(stamp)).count();
-        assert_eq!(hops.len(), connects.max(1), "{story:?}");
-        let mut hop = 0;
-        for (index, pair) in stamps.windows(2).enumerate() {
-            let [from, until] = pair else {
-                unreachable!("windows are of two");
-            };
-            // The first stamps are of the first hop: its look-up, then its connection.
-            hop += usize::from(begins(until) && index > 1);
-            let took = hops[hop].seconds.get(until.phase);
-            let took = *took.unwrap_or_else(|| panic!("{story:?} has no {pair:?}: {hops:?}"));
-            let least = (until.earliest - from.latest).as_secs_f64();
-            let most = (until.latest - from.earliest).as_secs_f64();
-            let off = (least - took).max(took - most).max(0.0);
-            self.all.phases.push((story, until.phase, off));
-            // What the server did at a stamp the probe sees before the next one.
-            let kept = stamps
-                .get(index + 2)
-                .map_or_else(kept_waiting, |seen| seen.kept);
-            let kept = kept.saturating_sub(from.kept);
-            let net = (story, until.phase, less(off, kept));
-            self.net.phases.push(net);
-            if kept < DISTURBED {
-                self.clean.phases.push((story, until.phase, off));
-            }
-        }
-    }
-}
-
-impl Distances {
-    fn wrong(&self) -> usize {
-        let phases = self
-            .phases
-            .iter()
-            .filter(|(.., off)| *off > WRONG.as_secs_f64());
-        let sums = self
-            .sums
-            .iter()
-            .filter(|off| !(-ROUNDING..0.001).contains(*off));
-        phases.count() + sums.count()
-    }
-
-    /// How far each phase of each story was off in half of its runs.
-    fn medians(&self) -> Vec<(Story, &'static str, f64)> {
-        let mut medians = Vec::new();
-        for (story, phase) in STORIES.iter().flat_map(|s| PHASES.map(|phase| (*s, phase))) {
-            let same = self.phases.iter().filter(|p| (p.0, p.1) == (story, phase));
-            let mut off: Vec<f64> = same.map(|(.., off)| *off).collect();
-            off.sort_by(f64::total_cmp);
-            medians.extend(off.get(off.len() / 2).map(|off| (story, phase, *off)));
-        }
-        medians
-    }
-
-    fn told(&self) -> String {
-        let (wrong, phases, runs) = (self.wrong(), self.phases.len(), self.sums.len());
-        let head = format!("{wrong} wrong of {phases} phases and {runs} sums");
-        let of = |phase| {
-            self.phases
-                .iter()
-                .filter(move |(_, other, _)| *other == phase)
-        };
-        let phases = PHASES.map(|phase| line(phase, of(phase).map(|(.., off)| *off).collect()));
-        let sums = line("sum", self.sums.clone());
-        format!("{head}; off in ms, p50 p99 max:{}{sums}", phases.concat())
-    }
-}
-
-/// What is left of a distance that `kept` accounts for as far as it goes.
-fn less(off: f64, kept: Duration) -> f64 {
-    if off < 0.0 {
-        return off;
-    }
-    (off - kept.as_secs_f64()).max(0.0)
-}
-
-/// How long this thread has been kept waiting for a processor while it could have run
-/// (`schedstat` in proc(5)).
-fn kept_waiting() -> Duration {
-    let all = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    let waited = all.split_ascii_whitespace().nth(1).unwrap();
-    Duration::from_nanos(waited.parse().unwrap())
-}
-
-fn line(name: &str, mut off: Vec<f64>) -> String {
-    off.sort_by(f64::total_cmp);
-    let last = off.len().saturating_sub(1) as f64;
-    let at = |share: f64| {
-        off.get((last * share) as usize)
-            .map_or(0.0, |off| off * 1e3)
-    };
-    format!("\n{name:>14} {:.3} {:.3} {:.3}", at(0.5), at(0.99), at(1.0))
-}
-
-const PHASES: [&str; 6] = [
-    "resolve",
-    "connect",
-    "tls",
-    "request_write",
-    "wait",
-    "transfer",
-];
-
-/// A phase beside which the thread was kept waiting for so long proves nothing: half of what it may
-/// be off.
-const DISTURBED: Duration = Duration::from_millis(1);
-
-/// What sums of floating-point numbers may be off, in seconds.
-const ROUNDING: f64 = 1e-9;
-
-/// More than a phase may be off.
-const WRONG: Duration = Duration::from_millis(2);
-
-/// More than the kernel takes of a request before its reader reads.
-const LARGE: usize = 6 * 1024 * 1024;
