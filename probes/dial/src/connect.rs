@@ -4,11 +4,12 @@
 //! event, and all of them are named where none does. No two are tried at once: the time of the one
 //! that accepts is then its own.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use leadsman_core::{Blocker, Cause, Context, Family, Fault};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
@@ -64,11 +65,7 @@ pub async fn connect(
                 });
             }
             Err(fault) => {
-                cx.event("not_connected", || NotConnected {
-                    peer,
-                    reason: fault.reason(),
-                    detail: fault.to_string(),
-                });
+                cx.event(NotConnected::NAME, || NotConnected::new(peer, &fault));
                 faults.push(fault);
             }
         }
@@ -116,11 +113,28 @@ fn together(faults: Vec<Fault>) -> Fault {
 }
 
 /// The event of an address that did not accept.
-#[derive(Serialize)]
-struct NotConnected {
-    peer: SocketAddr,
-    reason: &'static str,
-    detail: String,
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NotConnected {
+    /// Who it was.
+    pub peer: SocketAddr,
+    /// Why, as it stands in labels: [`Fault::reason`].
+    pub reason: Cow<'static, str>,
+    /// Why, for people.
+    pub detail: String,
+}
+
+impl NotConnected {
+    /// What the event is called.
+    pub const NAME: &str = "not_connected";
+
+    /// Of a fault that came of trying.
+    pub(crate) fn new(peer: SocketAddr, fault: &Fault) -> Self {
+        Self {
+            peer,
+            reason: fault.reason().into(),
+            detail: fault.to_string(),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

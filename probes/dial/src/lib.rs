@@ -48,7 +48,7 @@ mod together;
 mod verdict;
 
 pub use bars::bars;
-pub use connect::{Connected, connect};
+pub use connect::{Connected, NotConnected, connect};
 pub use driver::{Driver, Spawner};
 pub use laps::Laps;
 pub use leadsman_wire::TcpInfo;

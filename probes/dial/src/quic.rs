@@ -16,10 +16,9 @@ use quinn::{
     AsyncTimer, AsyncUdpSocket, ClientConfig, Connection, ConnectionError, Endpoint,
     EndpointConfig, Runtime, TokioRuntime, TransportErrorCode,
 };
-use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
-use crate::{Driver, Protocol, Shown, Spawner, Tls};
+use crate::{Driver, NotConnected, Protocol, Shown, Spawner, Tls};
 
 /// A connection, and what keeps it going.
 #[derive(Debug)]
@@ -87,11 +86,7 @@ pub async fn connect_quic(
                 quic.attempts = index + 1;
                 break;
             }
-            Err(fault) => cx.event("not_connected", || NotConnected {
-                peer,
-                reason: fault.reason(),
-                detail: fault.to_string(),
-            }),
+            Err(fault) => cx.event(NotConnected::NAME, || NotConnected::new(peer, fault)),
         }
     }
     last
@@ -216,14 +211,6 @@ impl Runtime for Gathering {
     fn wrap_udp_socket(&self, socket: UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         TokioRuntime.wrap_udp_socket(socket)
     }
-}
-
-/// The event of an address that did not accept.
-#[derive(Serialize)]
-struct NotConnected {
-    peer: SocketAddr,
-    reason: &'static str,
-    detail: String,
 }
 
 #[derive(Debug, thiserror::Error)]

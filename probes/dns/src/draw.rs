@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks, milliseconds};
+use leadsman_dial::NotConnected;
 
 use crate::answer::Section;
 use crate::course::Phase;
@@ -50,12 +51,9 @@ fn tell(_: &Stage, event: &Event, text: &mut String) {
                 &format!("  no answer within {seconds:.1} s, so again"),
             );
         }),
-        "not_connected" => {
-            let fields = event.fields();
-            let detail = fields.get("detail");
-            let detail = detail.and_then(|detail| detail.as_str());
-            line(text, &format!("  {}", detail.unwrap_or_default()));
-        }
+        NotConnected::NAME => told(event, |NotConnected { detail, .. }| {
+            line(text, &format!("  {detail}"));
+        }),
         _ => {}
     }
 }

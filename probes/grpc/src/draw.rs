@@ -4,7 +4,7 @@
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks};
-use leadsman_dial::bars;
+use leadsman_dial::{NotConnected, bars};
 
 /// A drawing for as many servers as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
@@ -18,7 +18,7 @@ fn told(event: &Event, width: usize) -> Option<String> {
     let fields = event.fields();
     let field = |name: &str| fields.get(name)?.as_str();
     Some(match event.name {
-        "not_connected" => format!("  {}\n", field("detail")?),
+        NotConnected::NAME => format!("  {}\n", event.read::<NotConnected>()?.detail),
         "answer" => {
             let over = field("tls").map_or_else(String::new, |tls| format!(" over {tls}"));
             let said = field("serving").unwrap_or("nothing of its health");

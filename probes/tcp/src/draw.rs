@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks};
-use leadsman_dial::bars;
+use leadsman_dial::{NotConnected, bars};
 
 use crate::events::{Connected, Heard, Phases, Secured, Sent};
 
@@ -25,10 +25,7 @@ fn told(event: &Event, width: usize) -> Option<String> {
             let Connected { peer, took } = event.read()?;
             format!("connected to {peer} in {:.2} ms\n", took * 1e3)
         }
-        "not_connected" => {
-            let fields = event.fields();
-            format!("{}\n", fields.get("detail")?.as_str()?)
-        }
+        NotConnected::NAME => format!("{}\n", event.read::<NotConnected>()?.detail),
         Secured::NAME => {
             let Secured {
                 version,

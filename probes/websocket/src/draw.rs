@@ -5,7 +5,7 @@
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks};
-use leadsman_dial::bars;
+use leadsman_dial::{NotConnected, bars};
 
 /// A drawing for as many targets as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
@@ -20,7 +20,7 @@ fn told(event: &Event, width: usize) -> Option<String> {
     let field = |name: &str| fields.get(name)?.as_str();
     let message = |sign: char| Some(format!("  {sign} {}\n", field("message")?.escape_debug()));
     Some(match event.name {
-        "not_connected" => format!("  {}\n", field("detail")?),
+        NotConnected::NAME => format!("  {}\n", event.read::<NotConnected>()?.detail),
         "response" => {
             let status = fields.get("status")?.as_u64()?;
             let over = field("tls").map_or_else(String::new, |tls| format!(" over {tls}"));

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks};
-use leadsman_dial::bars;
+use leadsman_dial::{NotConnected, bars};
 
 use super::events::{Hop, Request, Response};
 
@@ -33,11 +33,10 @@ fn tell(stage: &Stage, event: &Event, text: &mut String) {
                 phases(&hop, stage.width, text);
             }
         }
-        "not_connected" => {
-            let fields = event.fields();
-            let detail = fields.get("detail");
-            let detail = detail.and_then(|detail| detail.as_str());
-            line(text, &format!("  {}", detail.unwrap_or_default()));
+        NotConnected::NAME => {
+            if let Some(NotConnected { detail, .. }) = event.read() {
+                line(text, &format!("  {detail}"));
+            }
         }
         _ => {}
     }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks};
+use leadsman_dial::NotConnected;
 
 use super::events::{Connected, Heard, Mx, Phases, Resolved, Said, Secured};
 use super::phase::PHASES;
@@ -40,12 +41,9 @@ fn tell(stage: &Stage, event: &Event, text: &mut String) {
                 line(text, heard.at, mark, &words);
             }
         }),
-        "not_connected" => {
-            let fields = event.fields();
-            let detail = fields.get("detail").and_then(|detail| detail.as_str());
-            let detail = detail.unwrap_or_default();
+        NotConnected::NAME => told(event, |NotConnected { detail, .. }| {
             writeln!(text, "{:>10}  *** {detail}", "").expect(TAKES);
-        }
+        }),
         Phases::NAME => told(event, |ended| {
             phases(&ended, stage.width, stage.utf8, text);
         }),
