@@ -7,6 +7,7 @@
 mod budget;
 mod caller;
 mod door;
+mod fast_path;
 mod gate;
 mod limits;
 mod logs;

@@ -4,6 +4,7 @@
 //! a cap on connections, and each has to get on. What is answered is not decided here.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -23,10 +24,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use super::Surface;
 use super::caller::Caller;
 use super::patience::Patient;
 use super::reply::Body;
+use super::{Surface, fast_path};
 
 /// Lets peers in, at most so many at a time, until the end is asked for; then waits a while for
 /// what they are being answered.
@@ -81,11 +82,23 @@ async fn end(connections: &mut JoinSet<()>) {
 async fn converse(stream: TcpStream, caller: Caller, surface: Arc<Surface>, stop: Stop) {
     // Without it, the last piece of an answer may wait for an acknowledgement. It works as well.
     _ = stream.set_nodelay(true);
-    let stream = Patient::new(stream);
-    let ended = match surface.access.rules().tls.clone() {
-        None => speak_http1(stream, caller, surface, stop).await,
-        // In a box, for it is far larger than what most connections need.
-        Some(tls) => Box::pin(converse_over_tls(stream, tls, caller, surface, stop)).await,
+    let mut stream = Patient::new(stream);
+    let tls = surface.access.rules().tls.clone();
+    // In boxes, for they are far larger than what most connections need.
+    let ended: Result<(), Box<dyn Error + Send + Sync>> = match tls {
+        None => match fast_path::answer_runs(&mut stream, &caller, &surface, &stop).await {
+            Ok(None) => Ok(()),
+            Ok(Some(read)) => {
+                stream.put_back(read);
+                let ended = Box::pin(speak_http1(stream, caller, surface, stop)).await;
+                ended.map_err(Into::into)
+            }
+            Err(error) => Err(error.into()),
+        },
+        Some(tls) => {
+            let ended = Box::pin(converse_over_tls(stream, tls, caller, surface, stop)).await;
+            ended.map_err(Into::into)
+        }
     };
     if let Err(error) = ended {
         debug!(%error, "a connection ended early");
@@ -196,7 +209,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const MOST_STREAMS: u32 = 64;
 /// How long a peer may take for a request, the wait for its first byte included. Longer than the
 /// usual minute between two scrapes, so that they can share a connection.
-const IDLE: Duration = Duration::from_secs(90);
+pub(super) const IDLE: Duration = Duration::from_secs(90);
 /// Bytes of a connection's buffers, and so of the largest head of a request.
 const BUFFER: usize = 64 * 1024;
 /// How long to wait before the next attempt to accept after a failed one.

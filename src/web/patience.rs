@@ -21,6 +21,8 @@ pub(super) struct Patient<S> {
     end: Option<Instant>,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// What is read before anything that the peer sends from now on.
+    again: Vec<u8>,
 }
 
 impl<S> Patient<S> {
@@ -29,7 +31,13 @@ impl<S> Patient<S> {
             stream,
             end: None,
             waiting: None,
+            again: Vec::new(),
         }
+    }
+
+    /// Gives back what was read and is to be read again.
+    pub(super) fn put_back(&mut self, read: Vec<u8>) {
+        self.again = read;
     }
 
     /// Passes on how a write went, or an error if it has waited for too long.
@@ -65,6 +73,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.again.is_empty() {
+            let length = self.again.len().min(buf.remaining());
+            buf.put_slice(&self.again[..length]);
+            self.again.drain(..length);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buf));
         // The next request, for the server reads no further while it answers one.

@@ -62,6 +62,16 @@ pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
     reply
 }
 
+impl Body {
+    /// All of it at once.
+    pub(super) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Chunks { chunks, .. } => chunks.flatten().collect(),
+        }
+    }
+}
+
 impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = Infallible;

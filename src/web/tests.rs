@@ -2,6 +2,7 @@
 
 mod answers;
 mod connections;
+mod fast_path;
 mod lead;
 mod limits;
 

@@ -14,13 +14,13 @@ use tokio::time::timeout;
 use super::super::{door, serve};
 use super::*;
 
-struct Served {
-    address: SocketAddr,
+pub(super) struct Served {
+    pub(super) address: SocketAddr,
     stopper: Stopper,
     end: JoinHandle<()>,
 }
 
-async fn served(config: &str) -> Served {
+pub(super) async fn served(config: &str) -> Served {
     let (host, stopper) = host(config).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -37,14 +37,14 @@ async fn served(config: &str) -> Served {
     }
 }
 
-async fn connect(address: SocketAddr, words: &str) -> TcpStream {
+pub(super) async fn connect(address: SocketAddr, words: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(words.as_bytes()).await.unwrap();
     stream
 }
 
 /// All that comes until the end of the connection.
-async fn rest(mut stream: TcpStream) -> String {
+pub(super) async fn rest(mut stream: TcpStream) -> String {
     let mut rest = Vec::new();
     // A reset is an end as well.
     _ = stream.read_to_end(&mut rest).await;
@@ -62,11 +62,11 @@ async fn stalled(address: SocketAddr) -> TcpStream {
     stalled
 }
 
-fn get(path: &str) -> String {
+pub(super) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")
 }
 
-fn get_and_close(path: &str) -> String {
+pub(super) fn get_and_close(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 }
 
