@@ -39,12 +39,12 @@ pub(super) async fn answer_runs(
     loop {
         let end = Instant::now() + IDLE;
         let head = loop {
-            match Parsed::of(inbox.read()) {
-                Parsed::Plain { head, length } if asks_for_a_run(surface, &head) => {
+            match parsed(inbox.read()) {
+                Some(Status::Complete((head, length))) if asks_for_a_run(surface, &head) => {
                     inbox.forget(length);
                     break head;
                 }
-                Parsed::Part if inbox.has_room() => {}
+                Some(Status::Partial) if inbox.has_room() => {}
                 _ => return Ok(Some(inbox.read().to_vec())),
             }
             let more = tokio::select! {
@@ -122,29 +122,15 @@ impl Inbox {
     }
 }
 
-/// What some bytes are the beginning of.
-#[derive(Debug)]
-enum Parsed {
-    /// A request in so many bytes that has no content and wants nothing of its connection.
-    Plain { head: request::Parts, length: usize },
-    /// A request that may be one.
-    Part,
-    /// Anything else.
-    Other,
-}
-
-impl Parsed {
-    fn of(bytes: &[u8]) -> Self {
-        let mut fields = [EMPTY_HEADER; MOST_FIELDS];
-        let mut request = httparse::Request::new(&mut fields);
-        match request.parse(bytes) {
-            Ok(Status::Complete(length)) => {
-                plain(&request).map_or(Self::Other, |head| Self::Plain { head, length })
-            }
-            Ok(Status::Partial) => Self::Part,
-            Err(_) => Self::Other,
-        }
-    }
+/// Reads the head of a request that has no content and wants nothing of its connection, and how
+/// many bytes it is; `None` if what begins here is anything else.
+fn parsed(bytes: &[u8]) -> Option<Status<(request::Parts, usize)>> {
+    let mut fields = [EMPTY_HEADER; MOST_FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    Some(match request.parse(bytes).ok()? {
+        Status::Complete(length) => Status::Complete((plain(&request)?, length)),
+        Status::Partial => Status::Partial,
+    })
 }
 
 /// The head of a request, if nothing about it is uncommon.
@@ -211,11 +197,11 @@ mod tests {
     #[test]
     fn plain_request_has_no_content_and_wants_nothing_of_its_connection() {
         fn kind(request: &str) -> &'static str {
-            match Parsed::of(request.as_bytes()) {
-                Parsed::Plain { length, .. } if length == request.len() => "plain",
-                Parsed::Plain { .. } => "plain, and more",
-                Parsed::Part => "part",
-                Parsed::Other => "other",
+            match parsed(request.as_bytes()) {
+                Some(Status::Complete((_, length))) if length == request.len() => "plain",
+                Some(Status::Complete(_)) => "plain, and more",
+                Some(Status::Partial) => "part",
+                None => "other",
             }
         }
         let many = "A: b\r\n".repeat(MOST_FIELDS + 1);
