@@ -130,16 +130,22 @@ fn what_cannot_be_done_is_refused() {
         ),
         (
             json!({ "enable_http3": true, "enable_http2": false }),
-            if cfg!(feature = "http3") {
-                "over https only"
-            } else {
-                "built without the feature `http3`"
-            },
+            "over https only",
         ),
         (json!({ "no_such_option": 1 }), "no_such_option"),
     ] {
         check(&options, &target, expected);
     }
+    let expected = if cfg!(feature = "http3") {
+        ""
+    } else {
+        "built without the feature `http3`"
+    };
+    check(
+        &json!({ "enable_http3": true, "enable_http2": false }),
+        &Target::new("https://example.com/"),
+        expected,
+    );
 }
 
 #[test]
