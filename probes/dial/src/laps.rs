@@ -7,6 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// A phase of a run.
+pub trait Phase: Copy + PartialEq {
+    /// Its name, as it stands in metrics, in events and where a failure is told.
+    fn label(self) -> &'static str;
+}
+
 /// A stopwatch that runs from phase to phase; a phase that is entered again is added to.
 #[derive(Clone, Debug)]
 pub struct Laps<P> {

@@ -24,7 +24,6 @@
 #![forbid(unsafe_code)]
 
 pub mod alpn;
-mod bars;
 mod connect;
 pub mod credentials;
 mod driver;
@@ -37,6 +36,7 @@ mod peer;
 mod proxy;
 #[cfg(feature = "quic")]
 mod quic;
+mod seconds;
 mod server;
 mod step;
 mod stream;
@@ -47,10 +47,9 @@ mod tls;
 mod together;
 mod verdict;
 
-pub use bars::bars;
 pub use connect::{Connected, NotConnected, connect};
 pub use driver::{Driver, Spawner};
-pub use laps::Laps;
+pub use laps::{Laps, Phase};
 pub use leadsman_wire::TcpInfo;
 pub use octets::Octets;
 pub use patience::in_time;
@@ -59,6 +58,7 @@ pub use peer::Peer;
 pub use proxy::{Bypass, Proxy, ProxyError};
 #[cfg(feature = "quic")]
 pub use quic::{Quic, QuicHandshake, connect_quic, quic_failure};
+pub use seconds::{Phases, Seconds};
 pub use server::{
     Accepted, CipherSuite, ClientAuth, Curve, ServerFiles, ServerTls, ServerTlsError,
     ServerTlsOptions,

@@ -6,9 +6,9 @@
 use std::net::SocketAddr;
 
 use leadsman_core::Context;
-use leadsman_dial::Laps;
+use leadsman_dial::{Laps, Phases};
 
-use crate::events::{Asked, Ignored, Phases};
+use crate::events::{Asked, Ignored};
 use crate::metrics;
 use crate::question::Question;
 
@@ -101,24 +101,12 @@ impl Drop for Course<'_, '_> {
     fn drop(&mut self) {
         self.laps.stop();
         metrics::record_phases(self.cx, &self.laps);
-        self.cx.event(Phases::NAME, || Phases::new(&self.laps));
+        self.cx.event(Phases::NAME, || Phases::of(&self.laps));
     }
 }
 
-impl Phase {
-    /// In the order in which they happen.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Resolve,
-        Self::Connect,
-        Self::Tls,
-        Self::Wait,
-        Self::Transfer,
-        Self::Retry,
-        Self::Own,
-    ];
-
-    /// As the metric of phases calls it.
-    pub(crate) const fn label(self) -> &'static str {
+impl leadsman_dial::Phase for Phase {
+    fn label(self) -> &'static str {
         match self {
             Self::Resolve => "resolve",
             Self::Connect => "connect",
@@ -129,7 +117,9 @@ impl Phase {
             Self::Own => "own",
         }
     }
+}
 
+impl Phase {
     /// As `blackbox_exporter` divides a run; what this program does for itself belongs to whatever
     /// it is done for.
     const fn broadly(self) -> Option<&'static str> {

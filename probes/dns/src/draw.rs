@@ -7,11 +7,10 @@ use std::fmt::Write as _;
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks, milliseconds};
-use leadsman_dial::NotConnected;
+use leadsman_dial::{NotConnected, Phases};
 
 use crate::answer::Section;
-use crate::course::Phase;
-use crate::events::{Answered, Asked, Ignored, Phases, Records, Truncated, Unanswered};
+use crate::events::{Answered, Asked, Ignored, Records, Truncated, Unanswered};
 
 /// A drawing for as many servers as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
@@ -37,10 +36,9 @@ fn tell(_: &Stage, event: &Event, text: &mut String) {
         }),
         Answered::NAME => told(event, |answered: Answered| answer(&answered, text)),
         Phases::NAME => told(event, |phases: Phases| {
-            let took = Phase::ALL.iter().filter_map(|phase| {
-                let seconds = phases.seconds.get(phase.label())?;
-                let took = std::time::Duration::try_from_secs_f64(*seconds).ok()?;
-                Some(format!("{} {} ms", phase.label(), milliseconds(took)))
+            let took = phases.seconds.iter().filter_map(|(phase, seconds)| {
+                let took = std::time::Duration::try_from_secs_f64(seconds).ok()?;
+                Some(format!("{phase} {} ms", milliseconds(took)))
             });
             line(text, &format!("  {}", took.collect::<Vec<_>>().join(", ")));
         }),

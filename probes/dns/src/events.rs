@@ -3,14 +3,11 @@
 //! Written by the probe, read back by the drawing, and by programs as `--json`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use leadsman_dial::Laps;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Answer, Section};
-use crate::course::Phase;
 
 /// A question is about to be sent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,12 +56,6 @@ pub(crate) struct Records {
     pub(crate) texts: Vec<String>,
 }
 
-/// How long the phases of the run took, in seconds, by their names.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Phases {
-    pub(crate) seconds: BTreeMap<Cow<'static, str>, f64>,
-}
-
 impl Asked {
     pub(crate) const NAME: &str = "asked";
 }
@@ -110,19 +101,6 @@ impl Answered {
             answer: records(Section::Answer),
             authority: records(Section::Authority),
             additional: records(Section::Additional),
-        }
-    }
-}
-
-impl Phases {
-    pub(crate) const NAME: &str = "phases";
-
-    pub(crate) fn new(laps: &Laps<Phase>) -> Self {
-        let seconds = laps
-            .all()
-            .map(|(phase, took)| (phase.label().into(), took.as_secs_f64()));
-        Self {
-            seconds: seconds.collect(),
         }
     }
 }

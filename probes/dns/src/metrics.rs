@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use leadsman_core::Context;
 use leadsman_core::metric::{Counter, Declared, Gauge};
-use leadsman_dial::Laps;
 use leadsman_dial::metrics::TLS;
+use leadsman_dial::{Laps, Phase as _};
 
 use crate::answer::{Answer, Section};
 use crate::codes::Kind;

@@ -4,8 +4,7 @@
 //! phases until then, the one it ended in included.
 
 use leadsman_core::{Context, Fault};
-use leadsman_dial::{Laps, Witness, metrics as dial};
-use serde::Serialize;
+use leadsman_dial::{Laps, Phase as _, Phases, Witness, metrics as dial};
 
 use super::health::{Health, NAMES};
 use super::metrics::{CHECK, DURATION, HEALTH, SSL, STATUS};
@@ -28,8 +27,8 @@ pub(crate) enum Phase {
     Transfer,
 }
 
-impl Phase {
-    pub(crate) const fn label(self) -> &'static str {
+impl leadsman_dial::Phase for Phase {
+    fn label(self) -> &'static str {
         match self {
             Self::Own => "own",
             Self::Resolve => "resolve",
@@ -135,34 +134,6 @@ impl Drop for Course<'_, '_> {
     fn drop(&mut self) {
         self.laps.stop();
         self.record();
-        self.cx.event("phases", || Phases::of(&self.laps));
-    }
-}
-
-/// How long the phases took, in seconds.
-#[derive(Debug, Serialize)]
-struct Phases {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resolve: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connect: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    processing: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transfer: Option<f64>,
-}
-
-impl Phases {
-    fn of(laps: &Laps<Phase>) -> Self {
-        let seconds = |phase| laps.of(phase).map(|took| took.as_secs_f64());
-        Self {
-            resolve: seconds(Phase::Resolve),
-            connect: seconds(Phase::Connect),
-            tls: seconds(Phase::Tls),
-            processing: seconds(Phase::Processing),
-            transfer: seconds(Phase::Transfer),
-        }
+        self.cx.event(Phases::NAME, || Phases::of(&self.laps));
     }
 }

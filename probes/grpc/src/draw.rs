@@ -4,17 +4,17 @@
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks};
-use leadsman_dial::{NotConnected, bars};
+use leadsman_dial::{NotConnected, Phases};
 
 /// A drawing for as many servers as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
     blocks(stage, |stage, event, text| {
-        text.push_str(&told(event, stage.width).unwrap_or_default());
+        text.push_str(&told(stage, event).unwrap_or_default());
     })
 }
 
 /// What is shown of an event.
-fn told(event: &Event, width: usize) -> Option<String> {
+fn told(stage: &Stage, event: &Event) -> Option<String> {
     let fields = event.fields();
     let field = |name: &str| fields.get(name)?.as_str();
     Some(match event.name {
@@ -28,19 +28,10 @@ fn told(event: &Event, width: usize) -> Option<String> {
                 field("peer")?
             )
         }
-        "phases" => {
-            let seconds = |phase: &&'static str| Some((*phase, fields.get(*phase)?.as_f64()?));
-            bars(
-                &PHASES.iter().filter_map(seconds).collect::<Vec<_>>(),
-                width,
-            )
-        }
+        Phases::NAME => event.read::<Phases>()?.seconds.bars(stage),
         _ => return None,
     })
 }
-
-/// In the order in which they happen.
-const PHASES: [&str; 5] = ["resolve", "connect", "tls", "processing", "transfer"];
 
 #[cfg(test)]
 mod tests {
@@ -53,8 +44,14 @@ mod tests {
     #[test]
     fn the_health_is_told_with_who_says_so() {
         fn check(name: &'static str, fields: &Value, expected: &str) {
+            let stage = Stage {
+                targets: Vec::new(),
+                width: 40,
+                color: false,
+                utf8: true,
+            };
             let event = Event::new(SystemTime::UNIX_EPOCH, name, fields);
-            assert_eq!(told(&event, 40).unwrap_or_default(), expected);
+            assert_eq!(told(&stage, &event).unwrap_or_default(), expected);
         }
         let peer = "127.0.0.1:50051";
         let answer =
@@ -67,7 +64,7 @@ mod tests {
         let refused = json!({ "peer": peer, "status": "NOT_FOUND", "serving": null, "tls": null });
         let expected = "NOT_FOUND from 127.0.0.1:50051: nothing of its health\n";
         check("answer", &refused, expected);
-        let phases = json!({ "connect": 0.001 });
+        let phases = json!({ "seconds": { "connect": 0.001 } });
         check(
             "phases",
             &phases,

@@ -7,19 +7,19 @@ use std::time::UNIX_EPOCH;
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks};
-use leadsman_dial::{NotConnected, bars};
+use leadsman_dial::{NotConnected, Phases};
 
-use crate::events::{Connected, Heard, Phases, Secured, Sent};
+use crate::events::{Connected, Heard, Secured, Sent};
 
 /// A drawing for as many targets as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
     blocks(stage, |stage, event, text| {
-        text.push_str(&told(event, stage.width).unwrap_or_default());
+        text.push_str(&told(stage, event).unwrap_or_default());
     })
 }
 
 /// What is shown of an event.
-fn told(event: &Event, width: usize) -> Option<String> {
+fn told(stage: &Stage, event: &Event) -> Option<String> {
     Some(match event.name {
         Connected::NAME => {
             let Connected { peer, took } = event.read()?;
@@ -50,9 +50,7 @@ fn told(event: &Event, width: usize) -> Option<String> {
         }
         Phases::NAME => {
             let Phases { seconds } = event.read()?;
-            let known = |phase: &&'static str| Some((*phase, *seconds.get(*phase)?));
-            let phases: Vec<_> = PHASES.iter().filter_map(known).collect();
-            bars(&phases, width)
+            seconds.bars(stage)
         }
         _ => return None,
     })
@@ -86,9 +84,6 @@ fn certificate(event: &Event) -> Option<String> {
     ))
 }
 
-/// In the order in which they happen.
-const PHASES: [&str; 5] = ["resolve", "connect", "tls", "dialogue", "starttls"];
-
 /// Days that nobody lives to see.
 const FOREVER: i64 = 365 * 100;
 
@@ -102,8 +97,14 @@ mod tests {
 
     fn check(name: &'static str, fields: &Value, expected: &str) {
         let at = UNIX_EPOCH + Duration::from_secs(1_780_000_000);
+        let stage = Stage {
+            targets: Vec::new(),
+            width: 60,
+            color: false,
+            utf8: true,
+        };
         let event = Event::new(at, name, fields);
-        assert_eq!(told(&event, 60).unwrap_or_default(), expected);
+        assert_eq!(told(&stage, &event).unwrap_or_default(), expected);
     }
 
     #[test]

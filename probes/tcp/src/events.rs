@@ -4,12 +4,8 @@
 //! beginning of the run, in seconds.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use leadsman_dial::Laps;
 use serde::{Deserialize, Serialize};
-
-use crate::trip::Phase;
 
 /// A connection is there.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,12 +43,6 @@ pub(crate) struct Sent {
     pub(crate) at: f64,
 }
 
-/// The run is over; how long its phases took, in seconds, by their names.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Phases {
-    pub(crate) seconds: BTreeMap<Cow<'static, str>, f64>,
-}
-
 impl Connected {
     pub(crate) const NAME: &str = "connected";
 }
@@ -67,16 +57,4 @@ impl Heard {
 
 impl Sent {
     pub(crate) const NAME: &str = "sent";
-}
-
-impl Phases {
-    pub(crate) const NAME: &str = "phases";
-
-    pub(crate) fn new(laps: &Laps<Phase>) -> Self {
-        let seconds = laps.all();
-        let seconds = seconds.map(|(phase, took)| (phase.label().into(), took.as_secs_f64()));
-        Self {
-            seconds: seconds.collect(),
-        }
-    }
 }

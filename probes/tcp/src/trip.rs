@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use leadsman_core::Context;
-use leadsman_dial::Laps;
+use leadsman_dial::{self as dial, Laps, Phase as _, Phases};
 use tokio::time::Instant;
 
-use crate::events::Phases;
 use crate::metrics::{self, Names};
 
 /// A phase of a run.
@@ -27,9 +26,8 @@ pub(crate) enum Phase {
     StartTls,
 }
 
-impl Phase {
-    /// Its name in metrics, and where a failure is told.
-    pub(crate) const fn label(self) -> &'static str {
+impl dial::Phase for Phase {
+    fn label(self) -> &'static str {
         match self {
             Self::Resolve => "resolve",
             Self::Connect => "connect",
@@ -108,6 +106,6 @@ impl Drop for Trip<'_, '_> {
             self.cx
                 .set_for(self.names.duration, phase.label(), took.as_secs_f64());
         }
-        self.cx.event(Phases::NAME, || Phases::new(&self.laps));
+        self.cx.event(Phases::NAME, || Phases::of(&self.laps));
     }
 }

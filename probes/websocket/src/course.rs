@@ -4,8 +4,7 @@
 //! phases until then, the one it ended in included.
 
 use leadsman_core::Context;
-use leadsman_dial::{Laps, Witness, metrics as dial};
-use serde::Serialize;
+use leadsman_dial::{Laps, Phase as _, Phases, Witness, metrics as dial};
 
 use super::metrics::{DURATION, record_nothing};
 
@@ -28,8 +27,8 @@ pub(crate) enum Phase {
     Close,
 }
 
-impl Phase {
-    const fn label(self) -> &'static str {
+impl leadsman_dial::Phase for Phase {
+    fn label(self) -> &'static str {
         match self {
             Self::Own => "own",
             Self::Resolve => "resolve",
@@ -86,37 +85,6 @@ impl Drop for Course<'_, '_> {
         if let Some(info) = self.witness.connection() {
             dial::record_connection(self.cx, &info);
         }
-        self.cx.event("phases", || Phases::of(&self.laps));
-    }
-}
-
-/// How long the phases took, in seconds.
-#[derive(Debug, Serialize)]
-struct Phases {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resolve: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connect: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    processing: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transfer: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    close: Option<f64>,
-}
-
-impl Phases {
-    fn of(laps: &Laps<Phase>) -> Self {
-        let seconds = |phase| laps.of(phase).map(|took| took.as_secs_f64());
-        Self {
-            resolve: seconds(Phase::Resolve),
-            connect: seconds(Phase::Connect),
-            tls: seconds(Phase::Tls),
-            processing: seconds(Phase::Processing),
-            transfer: seconds(Phase::Transfer),
-            close: seconds(Phase::Close),
-        }
+        self.cx.event(Phases::NAME, || Phases::of(&self.laps));
     }
 }

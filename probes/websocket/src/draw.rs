@@ -5,17 +5,17 @@
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks};
-use leadsman_dial::{NotConnected, bars};
+use leadsman_dial::{NotConnected, Phases};
 
 /// A drawing for as many targets as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
     blocks(stage, |stage, event, text| {
-        text.push_str(&told(event, stage.width).unwrap_or_default());
+        text.push_str(&told(stage, event).unwrap_or_default());
     })
 }
 
 /// What is shown of an event.
-fn told(event: &Event, width: usize) -> Option<String> {
+fn told(stage: &Stage, event: &Event) -> Option<String> {
     let fields = event.fields();
     let field = |name: &str| fields.get(name)?.as_str();
     let message = |sign: char| Some(format!("  {sign} {}\n", field("message")?.escape_debug()));
@@ -28,26 +28,10 @@ fn told(event: &Event, width: usize) -> Option<String> {
         }
         "received" => message('<')?,
         "sent" => message('>')?,
-        "phases" => {
-            let seconds = |phase: &&'static str| Some((*phase, fields.get(*phase)?.as_f64()?));
-            bars(
-                &PHASES.iter().filter_map(seconds).collect::<Vec<_>>(),
-                width,
-            )
-        }
+        Phases::NAME => event.read::<Phases>()?.seconds.bars(stage),
         _ => return None,
     })
 }
-
-/// In the order in which they happen.
-const PHASES: [&str; 6] = [
-    "resolve",
-    "connect",
-    "tls",
-    "processing",
-    "transfer",
-    "close",
-];
 
 #[cfg(test)]
 mod tests {
@@ -60,8 +44,14 @@ mod tests {
     #[test]
     fn what_is_said_goes_each_way_and_cannot_steer_the_terminal() {
         fn check(name: &'static str, fields: &Value, expected: &str) {
+            let stage = Stage {
+                targets: Vec::new(),
+                width: 40,
+                color: false,
+                utf8: true,
+            };
             let event = Event::new(SystemTime::UNIX_EPOCH, name, fields);
-            assert_eq!(told(&event, 40).unwrap_or_default(), expected);
+            assert_eq!(told(&stage, &event).unwrap_or_default(), expected);
         }
         let response = json!({ "status": 101, "peer": "127.0.0.1:80", "tls": null });
         check("response", &response, "101 from 127.0.0.1:80\n");

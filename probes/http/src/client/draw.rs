@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use leadsman_core::Event;
 use leadsman_core::draw::{Draw, Stage, blocks};
-use leadsman_dial::{NotConnected, bars};
+use leadsman_dial::NotConnected;
 
 use super::events::{Hop, Request, Response};
 
@@ -29,8 +29,8 @@ fn tell(stage: &Stage, event: &Event, text: &mut String) {
             }
         }
         Hop::NAME => {
-            if let Some(hop) = event.read() {
-                phases(&hop, stage.width, text);
+            if let Some(Hop { seconds }) = event.read() {
+                text.push_str(&seconds.bars(stage));
             }
         }
         NotConnected::NAME => {
@@ -73,26 +73,9 @@ fn answered(response: &Response, text: &mut String) {
     }
 }
 
-fn phases(hop: &Hop, width: usize, text: &mut String) {
-    let seconds = |phase: &&'static str| Some((*phase, *hop.seconds.get(*phase)?));
-    let phases: Vec<_> = PHASES.iter().filter_map(seconds).collect();
-    text.push_str(&bars(&phases, width));
-}
-
 fn line(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("a String takes whatever is written to it");
 }
-
-/// In the order in which they happen.
-const PHASES: [&str; 7] = [
-    "resolve",
-    "connect",
-    "tls",
-    "request_write",
-    "wait",
-    "transfer",
-    "own",
-];
 
 #[cfg(test)]
 mod tests {

@@ -3,10 +3,9 @@
 //! Written by the probe, read back by the drawing, and by programs as `--json`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use leadsman_dial::Laps;
+use leadsman_dial::{Laps, Seconds};
 use serde::{Deserialize, Serialize};
 
 use super::watch::Phase;
@@ -36,7 +35,7 @@ pub(crate) struct Response {
 /// A hop is over; how long its phases took, in seconds, by their names.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Hop {
-    pub(crate) seconds: BTreeMap<Cow<'static, str>, f64>,
+    pub(crate) seconds: Seconds,
 }
 
 impl Request<'_> {
@@ -51,11 +50,7 @@ impl Hop {
     pub(crate) const NAME: &str = "hop";
 
     pub(crate) fn new(laps: &Laps<Phase>) -> Self {
-        let seconds = laps
-            .all()
-            .map(|(phase, took)| (phase.label().into(), took.as_secs_f64()));
-        Self {
-            seconds: seconds.collect(),
-        }
+        let seconds = Seconds::of(laps);
+        Self { seconds }
     }
 }

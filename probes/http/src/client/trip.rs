@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use leadsman_core::Context;
-use leadsman_dial::{Laps, metrics};
+use leadsman_dial::{Laps, Phase as _, metrics};
 
 use super::events::Hop;
 use super::metrics::{ATTEMPTS, record_phases};

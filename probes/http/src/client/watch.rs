@@ -33,9 +33,8 @@ pub(crate) enum Phase {
     Own,
 }
 
-impl Phase {
-    /// Its name in events, and where a failure is told.
-    pub(crate) const fn label(self) -> &'static str {
+impl leadsman_dial::Phase for Phase {
+    fn label(self) -> &'static str {
         match self {
             Self::Resolve => "resolve",
             Self::Connect => "connect",

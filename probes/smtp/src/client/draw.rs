@@ -11,7 +11,6 @@ use leadsman_core::draw::{Draw, Stage, blocks};
 use leadsman_dial::NotConnected;
 
 use super::events::{Connected, Heard, Mx, Phases, Resolved, Said, Secured};
-use super::phase::PHASES;
 
 /// A drawing for as many targets as there are on the stage.
 pub(crate) fn draw(stage: Stage) -> Box<dyn Draw> {
@@ -44,8 +43,9 @@ fn tell(stage: &Stage, event: &Event, text: &mut String) {
         NotConnected::NAME => told(event, |NotConnected { detail, .. }| {
             writeln!(text, "{:>10}  *** {detail}", "").expect(TAKES);
         }),
-        Phases::NAME => told(event, |ended| {
-            phases(&ended, stage.width, stage.utf8, text);
+        Phases::NAME => told(event, |ended: Phases| {
+            text.push('\n');
+            text.push_str(&ended.seconds.bars(stage));
         }),
         _ => {}
     }
@@ -131,40 +131,9 @@ fn tls(secured: &Secured, text: &mut String) {
     }
 }
 
-fn phases(ended: &Phases, width: usize, utf8: bool, text: &mut String) {
-    let total: f64 = ended.seconds.values().sum();
-    let room = width.saturating_sub(INDENT).clamp(10, 60) as f64;
-    let block = if utf8 { "━" } else { "#" };
-    text.push('\n');
-    let mut begun = 0.0;
-    for phase in PHASES {
-        let Some(seconds) = ended.seconds.get(*phase) else {
-            continue;
-        };
-        let share = |seconds: f64| {
-            if total > 0.0 {
-                seconds / total * room
-            } else {
-                0.0
-            }
-        };
-        let blank = share(begun).round() as usize;
-        let bar =
-            (share(begun + seconds).round() as usize - blank).max(usize::from(*seconds > 0.0));
-        begun += seconds;
-        let (blank, bar) = (" ".repeat(blank), block.repeat(bar));
-        let name = phase.replace('_', " ");
-        let ms = seconds * 1e3;
-        writeln!(text, "  {name:<10}{ms:>9.2} ms  {blank}{bar}").expect(TAKES);
-    }
-}
-
 fn line(text: &mut String, at: f64, mark: &str, words: &str) {
     let ms = at * 1e3;
     writeln!(text, "{ms:>8.1} ms {mark} {words}").expect(TAKES);
 }
 
 const TAKES: &str = "a String takes whatever is written to it";
-
-/// What stands before a bar.
-const INDENT: usize = 2 + 10 + 9 + 5;

@@ -4,10 +4,9 @@
 //! out of it, and what servers say is escaped.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use leadsman_dial::Laps;
+use leadsman_dial::{Laps, Seconds};
 use serde::{Deserialize, Serialize};
 
 use super::phase::Phase;
@@ -90,7 +89,7 @@ pub(crate) struct Heard {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Phases {
     pub(crate) outcome: Option<Cow<'static, str>>,
-    pub(crate) seconds: BTreeMap<Cow<'static, str>, f64>,
+    pub(crate) seconds: Seconds,
 }
 
 impl Mx {
@@ -121,12 +120,9 @@ impl Phases {
     pub(crate) const NAME: &str = "phases";
 
     pub(crate) fn new(laps: &Laps<Phase>, outcome: Option<&'static str>) -> Self {
-        let seconds = laps
-            .all()
-            .map(|(phase, took)| (phase.label().into(), took.as_secs_f64()));
         Self {
             outcome: outcome.map(Cow::Borrowed),
-            seconds: seconds.collect(),
+            seconds: Seconds::of(laps),
         }
     }
 }

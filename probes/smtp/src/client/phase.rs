@@ -95,6 +95,12 @@ pub(crate) const PHASES: &[&str] = &{
     labels
 };
 
+impl leadsman_dial::Phase for Phase {
+    fn label(self) -> &'static str {
+        Self::label(self)
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

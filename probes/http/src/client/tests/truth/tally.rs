@@ -36,7 +36,7 @@ impl Tally {
             // The first stamps are of the first hop: its look-up, then its connection.
             hop += usize::from(begins(until) && index > 1);
             let took = hops[hop].seconds.get(until.phase);
-            let took = *took.unwrap_or_else(|| panic!("{story:?} has no {pair:?}: {hops:?}"));
+            let took = took.unwrap_or_else(|| panic!("{story:?} has no {pair:?}: {hops:?}"));
             let least = (until.earliest - from.latest).as_secs_f64();
             let most = (until.latest - from.earliest).as_secs_f64();
             let off = (least - took).max(took - most).max(0.0);
