@@ -60,7 +60,7 @@ pub use proxy::{Bypass, Proxy, ProxyError};
 pub use quic::{Quic, QuicHandshake, connect_quic, quic_failure};
 pub use seconds::{Phases, Seconds};
 pub use server::{
-    Accepted, CipherSuite, ClientAuth, Curve, ServerFiles, ServerTls, ServerTlsError,
+    Accepted, CipherSuite, ClientAuth, Curve, Renewable, ServerFiles, ServerTls, ServerTlsError,
     ServerTlsOptions,
 };
 pub use step::{Label, LabelName, Step};

@@ -3,13 +3,14 @@
 //! For doors that show a certificate, and may ask for one. What may be chosen about it is in
 //! [`options`], who has to show a certificate in [`client`]. Files are read when a [`ServerTls`] is
 //! made and never again: whoever opens a door looks whether they have changed, and makes a new one
-//! for the connections to come.
+//! for the connections to come. Where all there is to it are two files, [`Renewable`] does that.
 
 mod client;
 mod options;
+mod renewable;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
@@ -23,6 +24,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::tls::PROVIDER;
 pub use options::{CipherSuite, ClientAuth, Curve, ServerTlsOptions};
+pub use renewable::Renewable;
 
 /// How TLS is spoken with those who connect. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -52,7 +54,7 @@ pub enum ServerTlsError {
     #[error("{0}")]
     Options(String),
     /// A file cannot be read.
-    #[error("cannot read {}, the file of `{option}`: {source}", .path.display())]
+    #[error("cannot read {}, the file of `{option}_file`: {source}", .path.display())]
     File {
         /// Under which option it is named.
         option: &'static str,
@@ -62,16 +64,19 @@ pub enum ServerTlsError {
         source: io::Error,
     },
     /// There is no certificate where one has to be.
-    #[error("there is no certificate in `{0}` or `{0}_file`: it must hold PEM")]
-    NoCertificate(&'static str),
+    #[error("there is no certificate in {0}: it must hold PEM")]
+    NoCertificate(String),
     /// There is no key where one has to be.
-    #[error(
-        "there is no private key in `key` or `key_file`: it must hold PEM without a passphrase"
-    )]
-    NoKey,
+    #[error("there is no private key in {0}: it must hold PEM without a passphrase")]
+    NoKey(String),
     /// Certificate and key do not belong together, or are of a kind that cannot be used.
-    #[error("cannot use the certificate with its key: {0}")]
-    Unusable(#[source] rustls::Error),
+    #[error("cannot use the certificate in {whence} with its key: {source}")]
+    Unusable {
+        /// Where the certificate is.
+        whence: String,
+        /// What is wrong with them.
+        source: rustls::Error,
+    },
     /// No certificate of a client could be judged by these authorities.
     #[error("cannot use the authorities in `client_ca` or `client_ca_file`: {0}")]
     ClientAuthorities(String),
@@ -113,8 +118,12 @@ impl ServerTls {
         let auth = client::verifier(options, files.client_ca.as_deref(), &provider)?;
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&files.cert).collect();
         let chain = chain.ok().filter(|chain| !chain.is_empty());
-        let chain = chain.ok_or(ServerTlsError::NoCertificate("cert"))?;
-        let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|_| ServerTlsError::NoKey)?;
+        let cert = || whence("cert", options.cert_file.as_deref());
+        let chain = chain.ok_or_else(|| ServerTlsError::NoCertificate(cert()))?;
+        let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|_| {
+            let key = whence("key", options.key_file.as_deref());
+            ServerTlsError::NoKey(key)
+        })?;
         let builder = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions(options)?)
             .map_err(|why| ServerTlsError::Options(why.to_string()))?;
@@ -122,9 +131,13 @@ impl ServerTls {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder
-            .with_single_cert(chain, key)
-            .map_err(ServerTlsError::Unusable)?;
+        let mut config =
+            builder
+                .with_single_cert(chain, key)
+                .map_err(|source| ServerTlsError::Unusable {
+                    whence: cert(),
+                    source,
+                })?;
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         config.ignore_client_order = options.prefer_server_cipher_suites;
         Ok(Self(Arc::new(config)))
@@ -146,6 +159,14 @@ impl std::fmt::Debug for ServerFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ServerFiles")
     }
+}
+
+/// Where what was read for an option is.
+fn whence(option: &str, path: Option<&Path>) -> String {
+    path.map_or_else(
+        || format!("`{option}`"),
+        |path| format!("{}, the file of `{option}_file`", path.display()),
+    )
 }
 
 fn content(

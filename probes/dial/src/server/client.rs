@@ -47,7 +47,10 @@ pub(super) fn verifier(
     }
     let signed: Arc<dyn ClientCertVerifier> = match (policy, authorities) {
         (ClientAuth::None, _) => return Ok(None),
-        (_, Some(pem)) if verifies => trusted(pem, requires, provider)?,
+        (_, Some(pem)) if verifies => {
+            let whence = super::whence("client_ca", options.client_ca_file.as_deref());
+            trusted(pem, whence, requires, provider)?
+        }
         (_, None) if verifies => {
             let detail = "a `client_auth_type` that verifies needs the authorities to trust: set \
                           `client_ca_file`";
@@ -69,12 +72,13 @@ pub(super) fn verifier(
 
 fn trusted(
     pem: &[u8],
+    whence: String,
     requires: bool,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, ServerTlsError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let certificates = certificates.ok().filter(|found| !found.is_empty());
-    let certificates = certificates.ok_or(ServerTlsError::NoCertificate("client_ca"))?;
+    let certificates = certificates.ok_or(ServerTlsError::NoCertificate(whence))?;
     let unusable = |why: &dyn ToString| ServerTlsError::ClientAuthorities(why.to_string());
     let mut roots = RootCertStore::empty();
     for certificate in certificates {

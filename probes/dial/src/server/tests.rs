@@ -1,12 +1,15 @@
 //! Is TLS agreed on with those who may come, and with nobody else?
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use leadsman_core::options::{Kind, Node, read};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType,
     generate_simple_self_signed,
 };
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
 use super::ClientAuth::{None as Nobody, Request, RequireAndVerify, RequireAny, VerifyIfGiven};
@@ -214,7 +217,7 @@ fn what_cannot_be_spoken_is_refused_with_the_reason() {
             options.key = None;
             options.key_file = Some("/no/such/key".into());
         },
-        "cannot read /no/such/key, the file of `key`",
+        "cannot read /no/such/key, the file of `key_file`",
     );
     check(
         &|options| options.cert = Some("x".into()),
@@ -281,4 +284,49 @@ fn node(written: &[(&str, &[&str])]) -> Node {
         (Node::word(*key), value)
     });
     Node::new(Kind::Map(entries.collect()))
+}
+
+#[test]
+fn renewed_certificate_is_shown_once_it_is_whole() {
+    /// Puts another file at a path at once, as who renews certificates does.
+    fn put(path: &Path, content: &str) {
+        let beside = path.with_extension("new");
+        fs::write(&beside, content).unwrap();
+        fs::rename(beside, path).unwrap();
+    }
+
+    let directory = TempDir::new().unwrap();
+    let [cert, key] = ["cert", "key"].map(|name| directory.path().join(name));
+    let (first, second) = (Stage::new().server, Stage::new().server);
+    put(&cert, &first.cert);
+    put(&key, &first.key);
+    let renewable = Renewable::open(cert.clone(), key.clone(), &[]).unwrap();
+    let shown = || Arc::as_ptr(&renewable.tls().0);
+    let mut last = shown();
+    let mut look = |expected: Result<bool, &str>| {
+        let looked = renewable.look().map_err(|why| why.to_string());
+        match (&looked, expected) {
+            (Err(why), Err(begin)) => assert!(why.starts_with(begin), "{why}"),
+            _ => assert_eq!(looked.as_ref().ok(), expected.ok().as_ref(), "{looked:?}"),
+        }
+        let is_new = std::mem::replace(&mut last, shown()) != last;
+        assert_eq!(is_new, looked == Ok(true));
+    };
+    look(Ok(false));
+    put(&cert, "nonsense");
+    look(Err("there is no certificate in "));
+    look(Ok(false));
+    put(&cert, &second.cert);
+    look(Err("cannot use the certificate in "));
+    put(&key, &second.key);
+    look(Ok(true));
+    fs::remove_file(&key).unwrap();
+    look(Err("cannot read "));
+    look(Ok(false));
+    put(&key, &first.cert);
+    look(Err("there is no private key in "));
+    put(&cert, &first.cert);
+    put(&key, &first.key);
+    look(Ok(true));
+    look(Ok(false));
 }

@@ -16,10 +16,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use leadsman_core::Stop;
+use leadsman_dial::{Accepted, Renewable};
 use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use super::answer::Site;
 use super::counts::Rejected;
@@ -35,7 +35,7 @@ pub(super) struct Door {
     /// What is there to see.
     pub(super) site: Arc<Site>,
     /// How TLS is spoken at the door, if at all.
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Arc<Renewable>>,
     /// How long a peer is waited for.
     pub(super) limits: Limits,
     /// When the door is closed.
@@ -48,9 +48,9 @@ impl Door {
     pub(super) async fn serve(self, stream: TcpStream) {
         let peer = Peer::of(&stream, &self.site);
         if let Some(tls) = &self.tls {
-            if let Some(stream) = self.agree(tls.accept(stream)).await {
-                let alpn = stream.get_ref().1.alpn_protocol();
-                if alpn == Some(http2::ALPN) {
+            let tls = tls.tls();
+            if let Some(Accepted { stream, alpn }) = self.agree(tls.accept(stream)).await {
+                if alpn.as_deref() == Some(http2::ALPN) {
                     // Or those who speak version 1 would take as much memory.
                     Box::pin(http2::serve(stream, &self, peer)).await;
                 } else {

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use leadsman_core::{Meter, Responder, Stop, async_trait};
+use leadsman_dial::{Renewable, ServerTlsError};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime;
 use tokio::sync::oneshot;
@@ -29,7 +30,7 @@ use super::directory::{Directory, DirectoryError};
 use super::disturb::Disturbances;
 use super::options::ServerOptions;
 use super::patience::Limits;
-use super::tls::{Tls, TlsError, follow};
+use super::tls::{TlsOptions, follow};
 
 /// A file server that is open.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(super) struct FileServer {
     pub(super) listeners: Vec<TcpListener>,
     directory: Arc<Directory>,
     manners: Manners,
-    tls: Option<Tls>,
+    tls: Option<Arc<Renewable>>,
     seats: Arc<Seats>,
     limits: Limits,
     oddities: Arc<Oddities>,
@@ -58,7 +59,7 @@ pub(super) enum OpenError {
     Directory(#[from] DirectoryError),
     /// The certificate cannot be shown.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] ServerTlsError),
     /// The address cannot be had.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -87,7 +88,8 @@ impl FileServer {
             return Err(OpenError::NoDirectory);
         }
         let directory = Directory::open(options.directory.clone(), options.symlinks)?;
-        let tls = options.tls.clone().map(Tls::open).transpose()?;
+        let tls = options.tls.clone().map(TlsOptions::open).transpose()?;
+        let tls = tls.map(Arc::new);
         let address = options.listen;
         let (address, listeners) = listen(address, options.thread_count())
             .map_err(|source| OpenError::Listen { address, source })?;
@@ -132,7 +134,6 @@ impl Responder for FileServer {
         let most_in_memory = MOST_IN_MEMORY / self.listeners.len();
         let log = AccessLog::start(self.access_log, io::stdout()).map_err(ServeError::Start)?;
         let (log, written) = log.unzip();
-        let acceptor = self.tls.as_ref().map(Tls::acceptor);
         let mut ends = Vec::new();
         for (listener, counts) in iter::zip(self.listeners, self.counts) {
             let site = Site::new(
@@ -145,7 +146,7 @@ impl Responder for FileServer {
             );
             let door = Door {
                 site: Arc::new(site),
-                tls: acceptor.clone(),
+                tls: self.tls.clone(),
                 limits: self.limits,
                 stop: stop.clone(),
             };

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use leadsman_core::{Meter, Responder, Stop, async_trait};
+use leadsman_dial::ServerTlsError;
 use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
@@ -21,7 +22,7 @@ use super::dialogue::{Policy, Recipients};
 use super::options::{Protocol, SinkOptions};
 use super::reply::Reply;
 use super::session::{House, Limits};
-use super::tls::{Tls, TlsError};
+use super::tls::Tls;
 
 /// A sink that is open.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub(super) enum OpenError {
     Hostname(String),
     /// The certificate cannot be shown.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] ServerTlsError),
     /// The address cannot be had.
     #[error("cannot listen on {address}: {source}")]
     Listen {

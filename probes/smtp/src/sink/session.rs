@@ -97,10 +97,11 @@ impl House {
         greets: bool,
     ) {
         let by = end.min(Instant::now() + self.limits.line);
-        let Ok(Ok(mut stream)) = timeout_at(by, tls.acceptor().accept(stream)).await else {
+        let Ok(Ok(accepted)) = timeout_at(by, tls.latest().accept(stream)).await else {
             self.refuse(Refused::Tls, peer);
             return;
         };
+        let mut stream = accepted.stream;
         dialogue.secured();
         let session = Session::new(self, &mut stream, &mut dialogue, peer, end);
         // It is not offered twice, so that there is no other end.

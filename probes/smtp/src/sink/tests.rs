@@ -430,7 +430,7 @@ async fn what_cannot_be_opened_is_told() {
         ),
         (
             json!({ "recipients": ["a@b"], "tls": { "cert_file": "none", "key_file": "none" } }),
-            "cannot read none: ",
+            "cannot read none, the file of `cert_file`: ",
         ),
         (
             json!({ "recipients": ["a@b"], "listen": taken.1 }),
