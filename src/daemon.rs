@@ -23,7 +23,6 @@ use tracing::{error, info, warn};
 use crate::access::{Access, AccessError};
 use crate::cli::RunArgs;
 use crate::config::{Address, Config, Listen, Problems};
-use crate::demonstration;
 use crate::drive::Driver;
 use crate::follow_up::FollowUps;
 use crate::history::History;
@@ -35,6 +34,7 @@ use crate::schedule::Identity;
 use crate::services::Services;
 use crate::source::{Source, StageError};
 use crate::web;
+use crate::{demonstration, descriptors};
 
 /// Why the program did not start.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +106,7 @@ async fn keep_going(
     access: Access,
     args: RunArgs,
 ) -> Result<ExitCode, StartError> {
+    let descriptors = descriptors::raise();
     let mut signals = Signals::catch()?;
     let (listeners, addresses, opened) = if args.door.systemd {
         let (listeners, addresses) = inherited()?;
@@ -154,7 +155,15 @@ async fn keep_going(
         tokio::spawn(Arc::clone(&host).follow(interval));
     }
     let prefix = args.door.prefix;
-    let web = tokio::spawn(web::serve(listeners, Arc::clone(&host), access, prefix));
+    // A run that is asked for takes one descriptor of its own, most often.
+    let most = descriptors / 2;
+    let web = tokio::spawn(web::serve(
+        listeners,
+        most,
+        Arc::clone(&host),
+        access,
+        prefix,
+    ));
     for address in &addresses {
         info!(%address, "listening");
     }

@@ -25,6 +25,7 @@ mod cli;
 mod config;
 mod daemon;
 mod demonstration;
+mod descriptors;
 mod drive;
 mod follow_up;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -188,6 +189,7 @@ fn sweep(mut request: SweepByHand) -> Result<ExitCode, Box<dyn Error>> {
 
 fn serve(wanted: Wanted) -> Result<ExitCode, Box<dyn Error>> {
     log::start(LogLevel::Warn, LogFormat::Logfmt);
+    descriptors::raise();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

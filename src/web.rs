@@ -43,10 +43,12 @@ use self::scrape::Readers;
 use crate::access::Access;
 use crate::host::Host;
 
-/// Answers on all `listeners` until the host is to stop; runs asked for then have a few seconds
-/// left, after which they are ended and answered as they are.
+/// Answers on all `listeners` until the host is to stop, at most so many connections of each at a
+/// time. Runs asked for then have a few seconds left, after which they are ended and answered as
+/// they are.
 pub(crate) async fn serve(
     listeners: Vec<TcpListener>,
+    most: usize,
     host: Arc<Host>,
     access: Arc<Access>,
     prefix: Prefix,
@@ -58,11 +60,7 @@ pub(crate) async fn serve(
     });
     let mut doors = JoinSet::new();
     for listener in listeners {
-        doors.spawn(door::attend(
-            listener,
-            Arc::clone(&surface),
-            MOST_CONNECTIONS,
-        ));
+        doors.spawn(door::attend(listener, Arc::clone(&surface), most));
     }
     let answered = async { while doors.join_next().await.is_some() {} };
     tokio::select! {
@@ -169,10 +167,6 @@ fn nothing() -> Response<Body> {
     let words = "There is nothing here; all there is: /\n";
     text(StatusCode::NOT_FOUND, words)
 }
-
-/// Connections to one listener: more than the scrapers and people of one program need, and fewer
-/// than it has descriptors.
-const MOST_CONNECTIONS: usize = 512;
 
 #[cfg(test)]
 mod tests;

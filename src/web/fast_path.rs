@@ -1,9 +1,10 @@
 //! How does asking for a run cost little more than the run?
 //!
-//! A Prometheus that probes by way of this program keeps a connection for each of its targets, and
-//! asks for one path on it. Hyper holds 16 KiB for a connection for as long as it lives, used or
-//! not; here it is one. Only a request that is as plain as theirs is answered. Whatever else comes is
-//! left to hyper, with the rest of its connection, so that there is one judge of what HTTP is.
+//! A Prometheus that probes by way of this program asks for one path on its connections, and has as
+//! many of them as runs at a time: hundreds, when many targets are silent at once. Hyper holds 16
+//! KiB for a connection for as long as it lives, used or not; here it is one. Only a request that is
+//! as plain as theirs is answered. Whatever else comes is left to hyper, with the rest of its
+//! connection, so that there is one judge of what HTTP is.
 
 use std::future::pending;
 use std::io;

@@ -26,6 +26,7 @@ pub(super) async fn served(config: &str) -> Served {
     let address = listener.local_addr().unwrap();
     let end = tokio::spawn(serve(
         vec![listener],
+        512,
         host,
         Arc::default(),
         Prefix::default(),
