@@ -5,6 +5,7 @@
 //! longest leaves. Which format and which encoding is the scraper's choice; what the formats look
 //! like is the exposition's affair.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -86,13 +87,14 @@ fn exposed(gzip: bool, format: Format, body: Body) -> Response<Body> {
 }
 
 /// The value of a header that may be split over several lines (RFC 9110, section 5.3).
-fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
-    let lines: Vec<_> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .collect();
-    lines.join(", ")
+fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str> {
+    let lines = headers.get_all(name).iter();
+    let mut lines = lines.filter_map(|line| line.to_str().ok());
+    let mut joined = Cow::from(lines.next().unwrap_or_default());
+    for line in lines {
+        joined.to_mut().extend([", ", line]);
+    }
+    joined
 }
 
 /// The chunks of one reader, who keeps its place until they are dropped.
