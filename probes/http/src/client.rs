@@ -4,6 +4,7 @@ mod cookies;
 mod draw;
 mod events;
 mod exchange;
+mod http1;
 #[cfg(feature = "http3")]
 mod http3;
 mod journey;

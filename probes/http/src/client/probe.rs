@@ -94,7 +94,9 @@ impl HttpProbe {
                 .as_ref()
                 .is_none_or(|token| token.usable().is_none())
             {
-                self.token = Some(Token::ask(trip, &self.options, oauth2).await?);
+                // In a box, for it is a whole exchange that most runs do without.
+                let asking = Box::pin(Token::ask(trip, &self.options, oauth2));
+                self.token = Some(asking.await?);
             }
             authorization = self
                 .token
@@ -132,7 +134,7 @@ impl HttpProbe {
             fields: self.fields(journey, same).await?,
             host: journey.host.clone(),
             body: journey.body.clone(),
-            url: url.clone(),
+            url,
         };
         trip.cx.event(Request::NAME, || Request {
             method: asked.method.as_str().into(),

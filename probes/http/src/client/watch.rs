@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use leadsman_dial::{Laps, Stream, TcpInfo};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::Instant;
 
 /// A phase of one hop.
@@ -170,6 +170,14 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn new(stream: Box<dyn Stream>, watch: Watch) -> Self {
         Self { stream, watch }
+    }
+
+    /// Says what there is to say before the connection is closed.
+    pub(crate) async fn say_goodbye(&mut self) {
+        if self.stream.has_last_words() {
+            // A peer that is gone already does without.
+            self.stream.shutdown().await.ok();
+        }
     }
 }
 
