@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hyper::body::Bytes;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, VARY,
 };
@@ -62,12 +63,15 @@ pub(super) async fn all(
 
 /// Answers with what one run measured, compressed if so wanted.
 pub(super) fn one(run: &Run, gzip: bool) -> Response<Body> {
-    let mut text = render_run(run).into_bytes();
-    if gzip {
-        text = Gzip::new(std::iter::once(text)).flatten().collect();
-    }
+    let answer = render_run(run);
+    let bytes = if gzip {
+        let text = answer.as_bytes().to_vec();
+        Gzip::new(std::iter::once(text)).flatten().collect()
+    } else {
+        Bytes::from_owner(answer)
+    };
     // Whole, for the end of chunks would be a write of its own.
-    exposed(gzip, Format::Text, Body::Whole(text.into()))
+    exposed(gzip, Format::Text, Body::Whole(bytes))
 }
 
 /// Whether a request with these headers accepts an answer that is compressed.
