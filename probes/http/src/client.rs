@@ -14,6 +14,7 @@ mod options;
 mod probe;
 mod received;
 mod target;
+mod targets;
 mod token;
 mod trip;
 mod watch;
