@@ -155,7 +155,13 @@ impl Trip<'_, '_> {
         let watch = self.watch.clone();
         on_informational(&mut request, move |_| watch.informed());
         let stream = Watched::new(stream, self.watch.clone());
-        let (response, driver) = self.sent(request, stream, http2).await;
+        let empty = hyper::body::Body::is_end_stream(request.body());
+        let (response, driver) = if http2 {
+            Box::pin(self.sent_http2(request, stream, empty)).await
+        } else {
+            self.watch.write(false, empty);
+            http1::sent(request, stream).await
+        };
         let (head, body) = response
             .map_err(|why| hyper_failure(peer, &doing(), &why))?
             .into_parts();
@@ -240,29 +246,24 @@ impl Trip<'_, '_> {
         Ok((Box::new(stream), Some((handshake.shown, agreed))))
     }
 
-    async fn sent(
-        &mut self,
+    /// Sends a request over HTTP/2 and waits for the head of its answer.
+    async fn sent_http2(
+        &self,
         request: Request<Full<Bytes>>,
         stream: Watched,
-        over_http2: bool,
+        empty: bool,
     ) -> (hyper::Result<Response<Incoming>>, Driver) {
-        let empty = hyper::body::Body::is_end_stream(request.body());
-        if over_http2 {
-            let spawner = Spawner::default();
-            let io = TokioIo::new(Together::new(stream));
-            let builder = http2::Builder::new(spawner.clone());
-            let connection = Box::pin(builder.handshake(io)).await;
-            let (mut sender, connection) = match connection {
-                Ok(connection) => connection,
-                Err(why) => return (Err(why), Driver::new(spawner, async {})),
-            };
-            let mut driver = Driver::new(spawner, connection);
-            self.watch.write(true, empty);
-            let response = driver.beside(sender.send_request(request)).await;
-            return (response, driver);
-        }
-        self.watch.write(false, empty);
-        http1::sent(request, stream).await
+        let spawner = Spawner::default();
+        let io = TokioIo::new(Together::new(stream));
+        let connection = http2::Builder::new(spawner.clone()).handshake(io).await;
+        let (mut sender, connection) = match connection {
+            Ok(connection) => connection,
+            Err(why) => return (Err(why), Driver::of(async {})),
+        };
+        let mut driver = Driver::new(spawner, connection);
+        self.watch.write(true, empty);
+        let response = driver.beside(sender.send_request(request)).await;
+        (response, driver)
     }
 }
 

@@ -8,14 +8,14 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use http_body_util::Full;
 use hyper::body::{Buf as _, Bytes, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, Parts};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use leadsman_dial::{Driver, Spawner};
+use leadsman_dial::Driver;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::watch::Watched;
@@ -31,8 +31,11 @@ pub(crate) async fn sent(
         Ok(connection) => connection,
         Err(why) => return (Err(why), idle()),
     };
-    let connection = carried_on(connection, Arc::downgrade(&left));
-    let mut driver = Driver::new(Spawner::default(), connection);
+    let mut driver = Driver::of(Carried {
+        connection: Some(connection),
+        stream: None,
+        left: Arc::downgrade(&left),
+    });
     let response = driver.beside(sender.send_request(request)).await;
     if response
         .as_ref()
@@ -54,29 +57,49 @@ fn protocol() -> Builder {
 
 /// Drives nothing.
 fn idle() -> Driver {
-    Driver::new(Spawner::default(), async {})
+    Driver::of(async {})
 }
 
-/// Carries on a connection to its end. What of the answer was not made sense of is kept for as long
-/// as somebody may want it.
-async fn carried_on(
-    mut connection: Connection<TokioIo<Watched>, Full<Bytes>>,
+/// A connection on its way to its end. What of the answer was not made sense of is kept for as long as
+/// somebody may want it.
+struct Carried {
+    /// Until it has ended.
+    connection: Option<Connection<TokioIo<Watched>, Full<Bytes>>>,
+    /// Once it has ended, until goodbye is said.
+    stream: Option<Watched>,
     left: Weak<Mutex<Option<Left>>>,
-) {
-    // How it went is told with the answer.
-    let ended = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    let Parts { io, read_buf, .. } = connection.into_parts();
-    let mut stream = io.into_inner();
-    match left.upgrade() {
-        Some(left) if ended.is_ok() && !read_buf.is_empty() => {
-            *left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Left {
-                unread: read_buf,
-                stream,
-                asked: false,
-                waits: None,
-            });
+}
+
+impl Future for Carried {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(connection) = &mut self.connection {
+            // How it went is told with the answer.
+            let ended = ready!(connection.poll_without_shutdown(cx));
+            let parts = self.connection.take().map(Connection::into_parts);
+            let Some(Parts { io, read_buf, .. }) = parts else {
+                return Poll::Ready(());
+            };
+            let stream = io.into_inner();
+            if ended.is_ok()
+                && !read_buf.is_empty()
+                && let Some(left) = self.left.upgrade()
+            {
+                *left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Left {
+                    unread: read_buf,
+                    stream,
+                    asked: false,
+                    waits: None,
+                });
+                return Poll::Ready(());
+            }
+            self.stream = Some(stream);
         }
-        _ => stream.say_goodbye().await,
+        match &mut self.stream {
+            Some(stream) => stream.poll_goodbye(cx),
+            None => Poll::Ready(()),
+        }
     }
 }
 
@@ -101,7 +124,7 @@ impl Left {
             Ok(connection) => connection,
             Err(why) => return (Err(why), idle()),
         };
-        let mut driver = Driver::new(Spawner::default(), connection);
+        let mut driver = Driver::of(async { drop(connection.await) });
         let mut request = Request::new(Full::<Bytes>::default());
         *request.method_mut() = method;
         let response = driver.beside(sender.send_request(request)).await;

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use leadsman_dial::{Laps, Stream, TcpInfo};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 /// A phase of one hop.
@@ -172,12 +172,13 @@ impl Watched {
         Self { stream, watch }
     }
 
-    /// Says what there is to say before the connection is closed.
-    pub(crate) async fn say_goodbye(&mut self) {
+    /// Says what there is to say before the connection is closed. A peer that is gone already does
+    /// without.
+    pub(crate) fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.stream.has_last_words() {
-            // A peer that is gone already does without.
-            self.stream.shutdown().await.ok();
+            return Pin::new(&mut self.stream).poll_shutdown(cx).map(drop);
         }
+        Poll::Ready(())
     }
 }
 

@@ -7,7 +7,8 @@ use crate::client::metrics::{STATUS, UNCOMPRESSED_LENGTH};
 /// An answer with so many fields, after one that is not final.
 fn answer(fields: usize, body: bool) -> Vec<u8> {
     let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-    let many: String = (1..fields).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    let many = (1..fields).map(|n| format!("X-{n}: {n}\r\n"));
+    let many = many.collect::<Vec<_>>().concat();
     let body = if body {
         "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     } else {
