@@ -4,13 +4,14 @@
 //! `target` are left out, for whoever asks adds their own. So are counters and histograms: they
 //! would start anew with each request, and every rate over them would be a lie.
 
-use std::sync::LazyLock;
+use std::ops::Deref;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use leadsman_core::metric::{Declared, Metric, MetricKind};
 use leadsman_core::{Gauge, Place, Recording, Run};
 
 use crate::Format;
-use crate::form::Form;
+use crate::form::{Family, Form};
 use crate::text::{push_head, push_number, push_sample};
 use crate::totals::{DURATION, SUCCESS};
 
@@ -19,25 +20,73 @@ use crate::totals::{DURATION, SUCCESS};
 ///
 /// Whoever asks expects a `probe_success` in every answer, so here it is 0 for an own fault too;
 /// the reason tells which it was.
-pub fn render_run(run: &Run) -> String {
-    let mut out = String::with_capacity(USUAL);
+pub fn render_run(run: &Run) -> Answer {
+    let mut answer = Answer::empty();
+    let out = &mut answer.0;
     let success = f64::from(u8::from(run.result.is_ok()));
     let seconds = [run.duration, run.timeout].map(|time| time.as_secs_f64());
     for (lead, value) in LEADS.iter().zip([success, seconds[0], seconds[1]]) {
-        push_line(&mut out, lead, value);
+        push_line(out, lead, value);
     }
     if let Err(fault) = &run.result {
         let help = "In which phase the run failed, and why.";
-        push_head(&mut out, Format::Text, FAILURE, help, MetricKind::Info);
+        push_head(out, Format::Text, FAILURE, help, MetricKind::Info);
         let labels = [("phase", run.recording.phase()), ("reason", fault.reason())];
-        push_sample(&mut out, FAILURE, labels, 1.0);
+        push_sample(out, FAILURE, labels, 1.0);
     }
     let layout = run.recording.layout();
     let form = Form::of(layout);
-    for (index, place) in layout.places().iter().enumerate() {
-        push_place(&mut out, &run.recording, place, form.family(index));
+    for (place, family) in layout.places().iter().zip(form.families()) {
+        push_place(out, &run.recording, place, family);
     }
-    out
+    answer
+}
+
+/// The text of an answer.
+///
+/// Its memory is kept for the next one: it is more than an allocator has at hand, and answers come by
+/// the thousand a second.
+#[derive(Debug)]
+pub struct Answer(String);
+
+impl Answer {
+    fn empty() -> Self {
+        Self(
+            spare()
+                .pop()
+                .unwrap_or_else(|| String::with_capacity(USUAL)),
+        )
+    }
+}
+
+impl Deref for Answer {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Answer {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let mut text = std::mem::take(&mut self.0);
+        let mut spare = spare();
+        if spare.len() < MOST_SPARE && text.capacity() <= LONGEST_SPARE {
+            text.clear();
+            spare.push(text);
+        }
+    }
+}
+
+fn spare() -> MutexGuard<'static, Vec<String>> {
+    static SPARE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Appends a sample whose line begins so.
@@ -47,27 +96,21 @@ fn push_line(out: &mut String, begin: &str, value: f64) {
     out.push('\n');
 }
 
-fn push_place<'a>(
-    out: &mut String,
-    recording: &Recording,
-    place: &Place,
-    (head, samples): (&str, impl Iterator<Item = &'a str>),
-) {
+fn push_place(out: &mut String, recording: &Recording, place: &Place, family: &Family) {
     match place.metric.kind {
         MetricKind::Counter | MetricKind::Histogram => {}
         MetricKind::Gauge => {
-            let values = recording.values(place).zip(samples);
-            let set = values.filter_map(|(value, sample)| Some((value?, sample)));
-            for (number, (value, sample)) in set.enumerate() {
-                if number == 0 {
-                    out.push_str(head);
+            let mut is_first = true;
+            for (value, sample) in recording.values(place).zip(&family.samples) {
+                if let Some(value) = value {
+                    push_line(out, sample.text(is_first), value);
+                    is_first = false;
                 }
-                push_line(out, sample, value);
             }
         }
         MetricKind::Info => {
             if let Some(labels) = recording.labels(place) {
-                out.push_str(head);
+                out.push_str(&family.head);
                 push_sample(out, place.metric.name, labels, 1.0);
             }
         }
@@ -95,6 +138,10 @@ static TIMEOUT: Gauge = Gauge::new(
 
 /// Bytes of most answers, at the most.
 const USUAL: usize = 8 << 10;
+
+/// Answers whose memory is kept, and the most bytes of one.
+const MOST_SPARE: usize = 64;
+const LONGEST_SPARE: usize = 64 << 10;
 
 /// Only in answers: on a schedule, `probe_failures_total` tells the reason and keeps it.
 const FAILURE: &str = "probe_failure_info";

@@ -4,7 +4,6 @@
 //! its value. They are written once for each layout and then copied. Which of them an answer has is
 //! decided where it is made.
 
-use std::ops::Range;
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,17 +15,24 @@ use crate::text::{push_head, push_label};
 
 /// The texts of one layout, in the text format 0.0.4.
 #[derive(Debug)]
-pub(crate) struct Form {
-    text: String,
-    families: Box<[Family]>,
+pub(crate) struct Form(Box<[Family]>);
+
+/// The texts of one metric.
+#[derive(Debug)]
+pub(crate) struct Family {
+    /// What introduces it.
+    pub(crate) head: Box<str>,
+    /// One for each value of a gauge, and none for anything else.
+    pub(crate) samples: Box<[Sample]>,
 }
 
-/// Where the texts of one metric stand.
+/// What comes before a value.
 #[derive(Debug)]
-struct Family {
-    head: Range<usize>,
-    /// One for each value of a gauge, and none for anything else.
-    samples: Box<[Range<usize>]>,
+pub(crate) struct Sample {
+    /// With the head before it, so that the first of a family is one copy.
+    led: Box<str>,
+    /// Where the head ends.
+    begin: usize,
 }
 
 impl Form {
@@ -41,37 +47,50 @@ impl Form {
         form
     }
 
-    /// The texts of the metric at this place of the layout: its head, and what comes before each of
-    /// its values.
-    pub(crate) fn family(&self, index: usize) -> (&str, impl Iterator<Item = &str>) {
-        let Family { head, samples } = &self.families[index];
-        let samples = samples.iter().map(|sample| &self.text[sample.clone()]);
-        (&self.text[head.clone()], samples)
+    /// The texts of the metrics, in the order of their places in the layout.
+    pub(crate) fn families(&self) -> &[Family] {
+        &self.0
     }
 
     fn written(layout: &Layout) -> Self {
-        let mut text = String::new();
-        let places = layout.places().iter();
-        let families = places
-            .map(|place| Family::write(&mut text, place))
-            .collect();
-        Self { text, families }
+        Self(layout.places().iter().map(Family::of).collect())
     }
 }
 
 impl Family {
-    fn write(text: &mut String, place: &Place) -> Self {
+    fn of(place: &Place) -> Self {
         let metric = place.metric;
-        let head = written(text, |text| {
-            push_head(text, Format::Text, metric.name, metric.help, metric.kind);
-        });
+        let mut head = String::new();
+        let (name, help) = (metric.name, metric.help);
+        push_head(&mut head, Format::Text, name, help, metric.kind);
         let values = match metric.kind {
             MetricKind::Gauge => 0..place.len,
             MetricKind::Counter | MetricKind::Histogram | MetricKind::Info => 0..0,
         };
-        let sample = |index| written(text, |text| push_sample_of(text, metric, index));
+        let sample = |index| {
+            let mut led = head.clone();
+            push_sample_of(&mut led, metric, index);
+            Sample {
+                led: led.into(),
+                begin: head.len(),
+            }
+        };
         let samples = values.map(sample).collect();
-        Self { head, samples }
+        Self {
+            samples,
+            head: head.into(),
+        }
+    }
+}
+
+impl Sample {
+    /// What comes before the value, the head of the family first if it is the first of it.
+    pub(crate) fn text(&self, is_first: bool) -> &str {
+        if is_first {
+            &self.led
+        } else {
+            &self.led[self.begin..]
+        }
     }
 }
 
@@ -84,13 +103,6 @@ fn push_sample_of(text: &mut String, metric: &Metric, index: usize) {
         text.push('}');
     }
     text.push(' ');
-}
-
-/// Where that stands which `write` appends.
-fn written(text: &mut String, write: impl FnOnce(&mut String)) -> Range<usize> {
-    let begin = text.len();
-    write(text);
-    begin..text.len()
 }
 
 /// As many as there are plugins.

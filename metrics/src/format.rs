@@ -57,10 +57,13 @@ pub fn gzip_accepted(accept_encoding: &str) -> bool {
         })
     };
     let gzip = coding(["gzip", "x-gzip"]).unwrap_or(0.0);
+    if gzip <= 0.0 {
+        return false;
+    }
     let plain = quality(accept_encoding, |range| {
         (range.name == "identity").then_some(0)
     });
-    gzip > 0.0 && gzip >= plain.unwrap_or(0.0)
+    gzip >= plain.unwrap_or(0.0)
 }
 
 /// One element of the header: `text/plain;version=0.0.4;q=0.5`.

@@ -35,7 +35,7 @@ mod store;
 mod text;
 mod totals;
 
-pub use answer::render_run;
+pub use answer::{Answer, render_run};
 pub use family::{NameError, series_per_target};
 pub use format::{Format, gzip_accepted};
 pub use gzip::Gzip;

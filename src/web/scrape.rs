@@ -5,9 +5,11 @@
 //! longest leaves. Which format and which encoding is the scraper's choice; what the formats look
 //! like is the exposition's affair.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hyper::body::Bytes;
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, VARY,
 };
@@ -61,12 +63,15 @@ pub(super) async fn all(
 
 /// Answers with what one run measured, compressed if so wanted.
 pub(super) fn one(run: &Run, gzip: bool) -> Response<Body> {
-    let mut text = render_run(run).into_bytes();
-    if gzip {
-        text = Gzip::new(std::iter::once(text)).flatten().collect();
-    }
+    let answer = render_run(run);
+    let bytes = if gzip {
+        let text = answer.as_bytes().to_vec();
+        Gzip::new(std::iter::once(text)).flatten().collect()
+    } else {
+        Bytes::from_owner(answer)
+    };
     // Whole, for the end of chunks would be a write of its own.
-    exposed(gzip, Format::Text, Body::Whole(text.into()))
+    exposed(gzip, Format::Text, Body::Whole(bytes))
 }
 
 /// Whether a request with these headers accepts an answer that is compressed.
@@ -86,13 +91,14 @@ fn exposed(gzip: bool, format: Format, body: Body) -> Response<Body> {
 }
 
 /// The value of a header that may be split over several lines (RFC 9110, section 5.3).
-fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
-    let lines: Vec<_> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .collect();
-    lines.join(", ")
+fn joined<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Cow<'a, str> {
+    let lines = headers.get_all(name).iter();
+    let mut lines = lines.filter_map(|line| line.to_str().ok());
+    let mut joined = Cow::from(lines.next().unwrap_or_default());
+    for line in lines {
+        joined.to_mut().extend([", ", line]);
+    }
+    joined
 }
 
 /// The chunks of one reader, who keeps its place until they are dropped.

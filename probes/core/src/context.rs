@@ -328,7 +328,10 @@ impl<'a> Context<'a> {
     fn looked_up_as(&self, host: &str, took: Duration, address: IpAddr, text: &str) {
         self.set(&common::LOOKUP, took.as_secs_f64());
         self.address_as(address, text);
-        self.event("resolved", || Resolved { host, address });
+        self.event("resolved", || Resolved {
+            host,
+            address: text,
+        });
     }
 
     /// Records the address at which the target is asked.
@@ -385,7 +388,7 @@ impl fmt::Debug for Context<'_> {
 #[derive(Serialize)]
 struct Resolved<'a> {
     host: &'a str,
-    address: IpAddr,
+    address: &'a str,
 }
 
 /// FNV-1a, 32 bits, over the 4 or 16 bytes of the address.

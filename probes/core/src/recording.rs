@@ -141,28 +141,33 @@ impl Index {
         };
         for (number, place) in places.iter().enumerate() {
             let number = u16::try_from(number).expect("no plugin has so many metrics");
-            let free = (index.way(place.metric)).find(|seat| index.seats[*seat].is_none());
-            index.seats[free.expect("half of them are free")] = Some(number);
+            let mut seat = first_seat(place.metric);
+            while index.seats[seat & (seats - 1)].is_some() {
+                seat += 1;
+            }
+            index.seats[seat & (seats - 1)] = Some(number);
         }
         index
     }
 
     fn find<'a>(&self, places: &'a [Place], metric: &'static Metric) -> Option<&'a Place> {
-        self.way(metric)
-            .map_while(|seat| self.seats[seat])
-            .map(|number| &places[usize::from(number)])
-            .find(|place| std::ptr::eq(place.metric, metric))
-    }
-
-    /// The seats in the order in which they are tried for a metric.
-    fn way(&self, metric: &'static Metric) -> impl Iterator<Item = usize> {
         let most = self.seats.len() - 1;
-        // Metrics stand in a row, and so their quotients spread.
-        let first = std::ptr::from_ref(metric).addr() / size_of::<Metric>();
-        (first..)
-            .map(move |seat| seat & most)
-            .take(self.seats.len())
+        let mut seat = first_seat(metric);
+        // It ends, for half of the seats are free.
+        loop {
+            let place = &places[usize::from(self.seats[seat & most]?)];
+            if std::ptr::eq(place.metric, metric) {
+                return Some(place);
+            }
+            seat += 1;
+        }
     }
+}
+
+/// The seat that is tried first for a metric, once it is taken modulo their number.
+fn first_seat(metric: &'static Metric) -> usize {
+    // Metrics stand in a row, and so their quotients spread.
+    std::ptr::from_ref(metric).addr() / size_of::<Metric>()
 }
 
 /// The values that one run recorded, or the totals of many.

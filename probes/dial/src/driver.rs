@@ -15,7 +15,7 @@ use hyper::rt::Executor;
 pub struct Driver {
     /// Few, so that all are looked at whenever one may go on.
     tasks: Vec<Task>,
-    spawner: Spawner,
+    spawner: Option<Spawner>,
     bell: Arc<Bell>,
 }
 
@@ -29,8 +29,16 @@ impl Driver {
     /// Drives a connection, and what it has spawned through `spawner`.
     pub fn new(spawner: Spawner, connection: impl Future + Send + 'static) -> Self {
         Self {
-            tasks: vec![Box::pin(async { drop(connection.await) })],
-            spawner,
+            spawner: Some(spawner),
+            ..Self::of(async { drop(connection.await) })
+        }
+    }
+
+    /// Drives a connection that spawns nothing.
+    pub fn of(connection: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self {
+            tasks: vec![Box::pin(connection)],
+            spawner: None,
             bell: Arc::default(),
         }
     }
@@ -72,10 +80,11 @@ impl Driver {
     fn drive(&mut self, cx: &mut Context<'_>) {
         let mut next = 0;
         loop {
-            let spawned = self.spawner.0.lock();
-            let mut spawned = spawned.unwrap_or_else(PoisonError::into_inner);
-            self.tasks.append(&mut spawned);
-            drop(spawned);
+            if let Some(spawner) = &self.spawner {
+                let spawned = spawner.0.lock();
+                let mut spawned = spawned.unwrap_or_else(PoisonError::into_inner);
+                self.tasks.append(&mut spawned);
+            }
             if next == self.tasks.len() {
                 return;
             }

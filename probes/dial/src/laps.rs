@@ -25,7 +25,8 @@ impl<P: Copy + PartialEq> Laps<P> {
     /// Begins with this phase, now.
     pub fn begin(phase: P) -> Self {
         Self {
-            ended: Vec::new(),
+            // Enough for most runs, or it would grow while they are timed.
+            ended: Vec::with_capacity(PHASES),
             running: Some(phase),
             since: Instant::now(),
         }
@@ -81,6 +82,9 @@ impl<P: Copy + PartialEq> Laps<P> {
         self.since = at;
     }
 }
+
+/// Phases of most runs, at the most.
+const PHASES: usize = 8;
 
 #[cfg(test)]
 mod tests {

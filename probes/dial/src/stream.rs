@@ -18,11 +18,19 @@ use crate::{TcpInfo, TlsStream};
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     /// The connection.
     fn connection(&self) -> &TcpStream;
+
+    /// Whether the peer is to be told of the end before the connection is closed, as in TLS (RFC
+    /// 8446, section 6.1). To close a plain one tells it, so that it need not be shut down before.
+    fn has_last_words(&self) -> bool;
 }
 
 impl Stream for TcpStream {
     fn connection(&self) -> &TcpStream {
         self
+    }
+
+    fn has_last_words(&self) -> bool {
+        false
     }
 }
 
@@ -30,11 +38,19 @@ impl<S: Stream> Stream for TlsStream<S> {
     fn connection(&self) -> &TcpStream {
         self.get_ref().0.connection()
     }
+
+    fn has_last_words(&self) -> bool {
+        true
+    }
 }
 
 impl Stream for Box<dyn Stream> {
     fn connection(&self) -> &TcpStream {
         (**self).connection()
+    }
+
+    fn has_last_words(&self) -> bool {
+        (**self).has_last_words()
     }
 }
 

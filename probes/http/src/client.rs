@@ -4,6 +4,7 @@ mod cookies;
 mod draw;
 mod events;
 mod exchange;
+mod http1;
 #[cfg(feature = "http3")]
 mod http3;
 mod journey;
@@ -13,6 +14,7 @@ mod options;
 mod probe;
 mod received;
 mod target;
+mod targets;
 mod token;
 mod trip;
 mod watch;

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 use hyper::ext::on_informational;
 use hyper::header::{CONNECTION, HOST, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::http::response::Parts;
@@ -22,11 +22,11 @@ use leadsman_dial::{
     hyper_failure, metrics,
 };
 use tokio::net::TcpStream;
-use url::Url;
+use url::{Position, Url};
 
-use super::target;
 use super::trip::Trip;
 use super::watch::{Phase, Watched};
+use super::{http1, target};
 use leadsman_dial::credentials::basic;
 
 /// How a request travels.
@@ -62,9 +62,9 @@ pub(crate) enum Speaks {
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Asked<'a> {
     pub(crate) method: Method,
-    pub(crate) url: Url,
+    pub(crate) url: &'a Url,
     /// All fields but `Host` and those of the connection.
     pub(crate) fields: HeaderMap,
     /// The field `Host` where it is not the URL's.
@@ -111,22 +111,31 @@ impl Way<'_> {
 
 impl Trip<'_, '_> {
     /// Makes a request and waits for the head of its answer.
-    pub(crate) async fn exchange(&mut self, way: &Way<'_>, asked: Asked) -> Result<Answer, Fault> {
+    pub(crate) async fn exchange(
+        &mut self,
+        way: &Way<'_>,
+        asked: Asked<'_>,
+    ) -> Result<Answer, Fault> {
         #[cfg(feature = "http3")]
         if way.speaks == Speaks::Http3 {
-            return self.exchange_http3(way, asked).await;
+            return Box::pin(self.exchange_http3(way, asked)).await;
         }
-        let (Connected { stream, peer, .. }, asks_for) = self.connected(way, &asked.url).await?;
+        let (Connected { stream, peer, .. }, asks_for) = self.connected(way, asked.url).await?;
         let secure = asked.url.scheme() == "https";
         let Way { proxy, .. } = way;
         let (stream, tls) = match (proxy, &asks_for) {
             (Some(proxy), Some((host, port))) => {
-                let mut stream = proxied(way, proxy, stream, peer).await?;
-                if secure || !proxy.reads_requests() {
-                    let fields = fields_for(proxy, way.connect_header);
-                    proxy.tunnel(&mut stream, (host, *port), fields).await?;
-                }
-                self.secured(way, stream, peer, secure).await?
+                // In a box, as is all that a plain request does without: each run begins with as
+                // much memory as the longest way that it may go.
+                let led_on = async {
+                    let mut stream = proxied(way, proxy, stream, peer).await?;
+                    if secure || !proxy.reads_requests() {
+                        let fields = fields_for(proxy, way.connect_header);
+                        proxy.tunnel(&mut stream, (host, *port), fields).await?;
+                    }
+                    self.secured(way, stream, peer, secure).await
+                };
+                Box::pin(led_on).await?
             }
             _ => self.secured(way, stream, peer, secure).await?,
         };
@@ -137,8 +146,8 @@ impl Trip<'_, '_> {
         let http2 = tls
             .as_ref()
             .is_some_and(|(_, agreed)| agreed.alpn.as_deref() == Some(H2));
-        let (method, url) = (asked.method.clone(), asked.url.clone());
-        let doing = || format!("no answer from {peer} to {method} {}", shown(&url));
+        let (method, url) = (asked.method.clone(), asked.url);
+        let doing = || format!("no answer from {peer} to {method} {}", shown(url));
         let mut request = request(asked, proxied, http2)?;
         if let Some(proxy) = proxy {
             authorize(proxy, request.headers_mut());
@@ -146,7 +155,13 @@ impl Trip<'_, '_> {
         let watch = self.watch.clone();
         on_informational(&mut request, move |_| watch.informed());
         let stream = Watched::new(stream, self.watch.clone());
-        let (response, driver) = self.sent(request, stream, http2).await;
+        let empty = hyper::body::Body::is_end_stream(request.body());
+        let (response, driver) = if http2 {
+            Box::pin(self.sent_http2(request, stream, empty)).await
+        } else {
+            self.watch.write(false, empty);
+            http1::sent(request, stream).await
+        };
         let (head, body) = response
             .map_err(|why| hyper_failure(peer, &doing(), &why))?
             .into_parts();
@@ -173,7 +188,7 @@ impl Trip<'_, '_> {
             _ if skips => Vec::new(),
             _ if way.is_target => self.cx.resolve_all(&host, way.preference).await?,
             Some((known, addresses)) if *known == host => addresses.clone(),
-            _ => self.cx.addresses(&host, way.preference).await?,
+            _ => Box::pin(self.cx.addresses(&host, way.preference)).await?,
         };
         self.watch.enter(Phase::Connect);
         let Some(proxy) = &way.proxy else {
@@ -199,8 +214,8 @@ impl Trip<'_, '_> {
             fallback: true,
             ..way.preference
         };
-        let proxies = self.cx.addresses(proxy.host(), any).await?;
-        let connected = connect(self.cx, &proxies, proxy.port(), way.source).await;
+        let proxies = Box::pin(self.cx.addresses(proxy.host(), any)).await?;
+        let connected = Box::pin(connect(self.cx, &proxies, proxy.port(), way.source)).await;
         self.attempted(connected.as_ref().map_or(proxies.len(), |c| c.attempts));
         self.known = (!skips).then_some((host, addresses));
         Ok((connected?, Some((asks_for, port))))
@@ -222,7 +237,7 @@ impl Trip<'_, '_> {
         } else {
             &[HTTP_11]
         };
-        let handshake = tls.handshake(stream, peer, name, alpn).await;
+        let handshake = Box::pin(tls.handshake(stream, peer, name, alpn)).await;
         if let Some(shown) = &handshake.shown {
             metrics::record_shown(self.cx, shown);
         }
@@ -231,34 +246,22 @@ impl Trip<'_, '_> {
         Ok((Box::new(stream), Some((handshake.shown, agreed))))
     }
 
-    async fn sent(
-        &mut self,
+    /// Sends a request over HTTP/2 and waits for the head of its answer.
+    async fn sent_http2(
+        &self,
         request: Request<Full<Bytes>>,
         stream: Watched,
-        over_http2: bool,
+        empty: bool,
     ) -> (hyper::Result<Response<Incoming>>, Driver) {
         let spawner = Spawner::default();
-        let empty = hyper::body::Body::is_end_stream(request.body());
-        if over_http2 {
-            let io = TokioIo::new(Together::new(stream));
-            let connection = http2::Builder::new(spawner.clone()).handshake(io).await;
-            let (mut sender, connection) = match connection {
-                Ok(connection) => connection,
-                Err(why) => return (Err(why), Driver::new(spawner, async {})),
-            };
-            let mut driver = Driver::new(spawner, connection);
-            self.watch.write(true, empty);
-            let response = driver.beside(sender.send_request(request)).await;
-            return (response, driver);
-        }
-        let mut builder = http1::Builder::new();
-        let builder = builder.title_case_headers(true).max_headers(MOST_FIELDS);
-        let (mut sender, connection) = match builder.handshake(TokioIo::new(stream)).await {
+        let io = TokioIo::new(Together::new(stream));
+        let connection = http2::Builder::new(spawner.clone()).handshake(io).await;
+        let (mut sender, connection) = match connection {
             Ok(connection) => connection,
-            Err(why) => return (Err(why), Driver::new(spawner, async {})),
+            Err(why) => return (Err(why), Driver::of(async {})),
         };
         let mut driver = Driver::new(spawner, connection);
-        self.watch.write(false, empty);
+        self.watch.write(true, empty);
         let response = driver.beside(sender.send_request(request)).await;
         (response, driver)
     }
@@ -341,26 +344,28 @@ pub(crate) fn shown(url: &Url) -> Cow<'_, str> {
 }
 
 fn request(
-    asked: Asked,
+    asked: Asked<'_>,
     proxied: Option<(String, u16)>,
     http2: bool,
 ) -> Result<Request<Full<Bytes>>, Fault> {
-    let url = &asked.url;
-    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let host = asked.host.unwrap_or_else(|| target::authority(url));
+    let path = &asked.url[Position::BeforePath..Position::AfterQuery];
+    let host = asked.host.as_deref();
+    let host = host.unwrap_or_else(|| target::authority(asked.url));
     let uri = match proxied {
-        Some((host, port)) if host.contains(':') => format!("http://[{host}]:{port}{path}"),
-        Some((host, port)) => format!("http://{host}:{port}{path}"),
-        None if http2 => format!("https://{host}{path}"),
-        None => path.to_owned(),
+        Some((host, port)) if host.contains(':') => {
+            Uri::try_from(format!("http://[{host}]:{port}{path}"))
+        }
+        Some((host, port)) => Uri::try_from(format!("http://{host}:{port}{path}")),
+        None if http2 => Uri::try_from(format!("https://{host}{path}")),
+        None => Uri::try_from(path),
     };
-    let uri: Uri = uri.parse().map_err(Fault::own)?;
+    let uri = uri.map_err(Fault::own)?;
     let mut request = Request::new(Full::new(asked.body));
     *request.method_mut() = asked.method;
     *request.uri_mut() = uri;
     *request.headers_mut() = asked.fields;
     if !http2 {
-        let host = HeaderValue::from_str(&host).map_err(Fault::own)?;
+        let host = HeaderValue::from_str(host).map_err(Fault::own)?;
         request.headers_mut().insert(HOST, host);
         let close = HeaderValue::from_static("close");
         request.headers_mut().insert(CONNECTION, close);
@@ -393,6 +398,3 @@ fn authorize(proxy: &Proxy, fields: &mut HeaderMap) {
 /// HTTP/2 and HTTP/1.1 as they are offered in TLS (RFC 7301, section 6).
 const H2: &[u8] = b"h2";
 const HTTP_11: &[u8] = b"http/1.1";
-
-/// More fields than servers send; hyper's own limit is 100.
-const MOST_FIELDS: usize = 1000;

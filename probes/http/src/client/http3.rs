@@ -14,6 +14,7 @@ use hyper::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use hyper::{Request, Uri};
 use leadsman_core::{Cause, Fault};
 use leadsman_dial::{Driver, Quic, connect_quic, metrics, quic_failure};
+use url::Position;
 
 use super::exchange::{Answer, Asked, Content, Way, shown};
 use super::target;
@@ -35,14 +36,14 @@ impl Trip<'_, '_> {
     pub(crate) async fn exchange_http3(
         &mut self,
         way: &Way<'_>,
-        asked: Asked,
+        asked: Asked<'_>,
     ) -> Result<Answer, Fault> {
-        let url = shown(&asked.url);
+        let url = shown(asked.url);
         let Some((tls, name)) = &way.tls else {
             let detail = format!("{url} cannot be asked over HTTP/3: it is not https");
             return Err(Fault::target(Cause::Protocol, detail));
         };
-        let (host, port) = (target::host(&asked.url), target::port(&asked.url));
+        let (host, port) = (target::host(asked.url), target::port(asked.url));
         let addresses = if way.is_target {
             self.cx.resolve_all(&host, way.preference).await?
         } else {
@@ -137,10 +138,10 @@ impl fmt::Debug for Coming {
     }
 }
 
-fn request(asked: Asked) -> Result<Request<()>, Fault> {
-    let url = &asked.url;
-    let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let host = asked.host.unwrap_or_else(|| target::authority(url));
+fn request(asked: Asked<'_>) -> Result<Request<()>, Fault> {
+    let path = &asked.url[Position::BeforePath..Position::AfterQuery];
+    let host = asked.host.as_deref();
+    let host = host.unwrap_or_else(|| target::authority(asked.url));
     let uri: Uri = format!("https://{host}{path}")
         .parse()
         .map_err(Fault::own)?;

@@ -3,6 +3,8 @@
 //! What a redirect changes of the next request and what it leaves, as RFC 9110 has it. What is sent
 //! to whom on the way is the probe's affair.
 
+use std::sync::Arc;
+
 use hyper::body::Bytes;
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
@@ -17,7 +19,7 @@ pub(crate) struct Journey {
     /// Whether no redirect was followed yet.
     pub(crate) is_begin: bool,
     pub(crate) method: Method,
-    pub(crate) url: Url,
+    pub(crate) url: Arc<Url>,
     pub(crate) host: Option<String>,
     pub(crate) body: Bytes,
     /// Whether a redirect has taken the body away, and with it what describes it.
@@ -45,7 +47,7 @@ impl Journey {
         if next.is_absolute {
             self.host = None;
         }
-        self.url = next.url;
+        self.url = Arc::new(next.url);
     }
 }
 

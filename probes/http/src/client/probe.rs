@@ -31,14 +31,14 @@ use super::{judge, metrics, target};
 #[derive(Debug)]
 pub(crate) struct HttpProbe {
     options: Arc<HttpOptions>,
-    url: Url,
+    url: Arc<Url>,
     /// The field `Host` for the target, and its name for TLS, where they are not the URL's.
     host: Option<String>,
     token: Option<Token>,
 }
 
 impl HttpProbe {
-    pub(crate) fn new(options: Arc<HttpOptions>, url: Url, host: Option<String>) -> Self {
+    pub(crate) fn new(options: Arc<HttpOptions>, url: Arc<Url>, host: Option<String>) -> Self {
         Self {
             options,
             url,
@@ -94,7 +94,9 @@ impl HttpProbe {
                 .as_ref()
                 .is_none_or(|token| token.usable().is_none())
             {
-                self.token = Some(Token::ask(trip, &self.options, oauth2).await?);
+                // In a box, for it is a whole exchange that most runs do without.
+                let asking = Box::pin(Token::ask(trip, &self.options, oauth2));
+                self.token = Some(asking.await?);
             }
             authorization = self
                 .token
@@ -110,7 +112,7 @@ impl HttpProbe {
         Ok(Journey {
             is_begin: true,
             method: method.expect("the options were read, and their method with them"),
-            url: self.url.clone(),
+            url: Arc::clone(&self.url),
             host: self.host.clone(),
             body,
             bodiless: false,
@@ -122,7 +124,7 @@ impl HttpProbe {
     /// Asks for what the journey has come to.
     async fn hop(&self, trip: &mut Trip<'_, '_>, journey: &mut Journey) -> Result<Answer, Fault> {
         let written = &self.options.written;
-        let url = &journey.url;
+        let url = &*journey.url;
         let same = target::is_same(&self.url, url);
         let proxy = written.proxy(url).map_err(Fault::own)?;
         trip.hop(Phase::Own);
@@ -132,7 +134,7 @@ impl HttpProbe {
             fields: self.fields(journey, same).await?,
             host: journey.host.clone(),
             body: journey.body.clone(),
-            url: url.clone(),
+            url,
         };
         trip.cx.event(Request::NAME, || Request {
             method: asked.method.as_str().into(),

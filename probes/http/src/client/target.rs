@@ -1,7 +1,7 @@
 //! Which URL is a target?
 
 use leadsman_core::OptionsError;
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 /// Reads a target: a URL, or without a scheme one of plain HTTP.
 pub(crate) fn url(address: &str) -> Result<Url, OptionsError> {
@@ -33,12 +33,8 @@ pub(crate) fn port(url: &Url) -> u16 {
 }
 
 /// Host and port as the field `Host` has them: the port only where it is not the scheme's.
-pub(crate) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
+pub(crate) fn authority(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPort]
 }
 
 /// Whether a request goes to the same server, so that what is meant for it may be sent.

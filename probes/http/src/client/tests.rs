@@ -6,6 +6,7 @@
 mod broken;
 mod compatible;
 mod fenced;
+mod fields;
 mod flow;
 #[cfg(feature = "http3")]
 mod http3;

@@ -93,7 +93,7 @@ impl Token {
         let client_secret = oauth2.client_secret.as_ref();
         let file = oauth2.client_secret_file.as_deref();
         let client_secret = secret("client_secret_file", client_secret, file).await?;
-        let asked = asked(oauth2, url.clone(), &client_secret.unwrap_or_default())?;
+        let asked = asked(oauth2, &url, &client_secret.unwrap_or_default())?;
         trip.hop(Phase::Resolve);
         trip.cx.event(Request::NAME, || Request {
             method: asked.method.as_str().into(),
@@ -109,7 +109,7 @@ impl Token {
     }
 }
 
-fn asked(oauth2: &OAuth2, url: Url, client_secret: &str) -> Result<Asked, Fault> {
+fn asked<'a>(oauth2: &OAuth2, url: &'a Url, client_secret: &str) -> Result<Asked<'a>, Fault> {
     let mut form = Serializer::new(String::new());
     form.append_pair("grant_type", "client_credentials");
     if !oauth2.scopes.is_empty() {

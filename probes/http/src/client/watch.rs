@@ -171,6 +171,15 @@ impl Watched {
     pub(crate) fn new(stream: Box<dyn Stream>, watch: Watch) -> Self {
         Self { stream, watch }
     }
+
+    /// Says what there is to say before the connection is closed. A peer that is gone already does
+    /// without.
+    pub(crate) fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stream.has_last_words() {
+            return Pin::new(&mut self.stream).poll_shutdown(cx).map(drop);
+        }
+        Poll::Ready(())
+    }
 }
 
 impl Drop for Watched {

@@ -82,18 +82,25 @@ impl Twin {
             let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
             sent = sendmsg(&to, before, &mut SendAncillaryBuffer::default(), flags)?;
         }
-        if sent == length {
-            let mut at = piece.start as u64;
-            match sendfile(&to, &self.file, Some(&mut at), piece.len()) {
-                Ok(more) => sent += more,
+        if sent < length {
+            return Ok(sent);
+        }
+        for part in parts(length, piece) {
+            let mut at = part.start as u64;
+            match sendfile(&to, &self.file, Some(&mut at), part.len()) {
+                Ok(more) => {
+                    sent += more;
+                    if more < part.len() {
+                        break;
+                    }
+                }
                 // What has been sent has been sent; what is wrong comes up with the rest.
-                Err(_) if sent > 0 => {}
+                Err(_) if sent > 0 => break,
                 // It cannot be sent in this way, so that it has to be copied.
                 Err(Errno::INVAL | Errno::NOSYS) => {
-                    let piece = &self.bytes[piece];
-                    let piece = [IoSlice::new(piece)];
+                    let part = [IoSlice::new(&self.bytes[part])];
                     let mut nothing = SendAncillaryBuffer::default();
-                    return Ok(sendmsg(&to, &piece, &mut nothing, SendFlags::NOSIGNAL)?);
+                    return Ok(sendmsg(&to, &part, &mut nothing, SendFlags::NOSIGNAL)?);
                 }
                 Err(why) => return Err(why.into()),
             }
@@ -101,6 +108,21 @@ impl Twin {
         Ok(sent)
     }
 }
+
+/// The parts in which a piece is sent after so many bytes that are to go with it. Of a file the kernel
+/// takes 64 KiB at once; what then exceeds a packet it has to cut off again, which costs more than a
+/// call for the rest.
+fn parts(before: usize, piece: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let cut = match before {
+        0 => piece.end,
+        _ => piece.end.min(piece.start + PACKET.saturating_sub(before)),
+    };
+    let parts = [piece.start..cut, cut..piece.end];
+    parts.into_iter().filter(|part| !part.is_empty())
+}
+
+/// Bytes that a packet carries at the most: 64 KiB less the headers of IP and TCP, as over loopback.
+const PACKET: usize = 65_483;
 
 /// Bytes from which on a copy costs more than a call of its own.
 const WORTH_IT: usize = 32 << 10;
@@ -153,6 +175,26 @@ mod tests {
         drop(stream);
         let received = received.join().unwrap();
         assert!(received == [b"head", &bytes[..]].concat());
+    }
+
+    #[test]
+    fn first_part_fills_a_packet_with_what_goes_before_it() {
+        for (before, piece, expected) in [
+            (0, 0..102_400, &[102_400][..]),
+            (483, 0..102_400, &[65_000, 37_400]),
+            (483, 1000..66_000, &[65_000]),
+            (483, 1000..66_001, &[65_000, 1]),
+            (70_000, 0..50_000, &[50_000]),
+        ] {
+            let mut next = piece.start;
+            let lengths = parts(before, piece.clone()).map(|part| {
+                assert_eq!(part.start, next);
+                next = part.end;
+                part.len()
+            });
+            assert_eq!(lengths.collect::<Vec<_>>(), expected);
+            assert_eq!(next, piece.end);
+        }
     }
 
     #[test]
