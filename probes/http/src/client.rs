@@ -14,7 +14,6 @@ mod options;
 mod probe;
 mod received;
 mod target;
-mod targets;
 mod token;
 mod trip;
 mod watch;

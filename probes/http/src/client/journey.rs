@@ -3,8 +3,6 @@
 //! What a redirect changes of the next request and what it leaves, as RFC 9110 has it. What is sent
 //! to whom on the way is the probe's affair.
 
-use std::sync::Arc;
-
 use hyper::body::Bytes;
 use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Method, StatusCode};
@@ -19,7 +17,7 @@ pub(crate) struct Journey {
     /// Whether no redirect was followed yet.
     pub(crate) is_begin: bool,
     pub(crate) method: Method,
-    pub(crate) url: Arc<Url>,
+    pub(crate) url: Url,
     pub(crate) host: Option<String>,
     pub(crate) body: Bytes,
     /// Whether a redirect has taken the body away, and with it what describes it.
@@ -47,7 +45,7 @@ impl Journey {
         if next.is_absolute {
             self.host = None;
         }
-        self.url = Arc::new(next.url);
+        self.url = next.url;
     }
 }
 

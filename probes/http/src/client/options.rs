@@ -30,7 +30,7 @@ pub(crate) use size::Size;
 
 use super::exchange::Speaks;
 use super::probe::HttpProbe;
-use super::targets::Targets;
+use super::target;
 
 /// Options of the HTTP probe, with what was made of them.
 #[derive(Debug, Default)]
@@ -39,7 +39,6 @@ pub(crate) struct HttpOptions {
     pub(crate) tls: TlsCache,
     /// For the server that gives the token.
     pub(crate) token_tls: TlsCache,
-    targets: Targets,
 }
 
 /// The options as they are written.
@@ -198,7 +197,7 @@ impl Options for HttpOptions {
     type Probe = HttpProbe;
 
     fn aim(self: &Arc<Self>, target: &Target) -> Result<HttpProbe, OptionsError> {
-        let url = self.targets.url(target)?;
+        let url = target::url(&target.address)?;
         let written = &self.written;
         if written.enable_http3 {
             let message = written.no_http3(&url);

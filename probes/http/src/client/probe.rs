@@ -31,14 +31,14 @@ use super::{judge, metrics, target};
 #[derive(Debug)]
 pub(crate) struct HttpProbe {
     options: Arc<HttpOptions>,
-    url: Arc<Url>,
+    url: Url,
     /// The field `Host` for the target, and its name for TLS, where they are not the URL's.
     host: Option<String>,
     token: Option<Token>,
 }
 
 impl HttpProbe {
-    pub(crate) fn new(options: Arc<HttpOptions>, url: Arc<Url>, host: Option<String>) -> Self {
+    pub(crate) fn new(options: Arc<HttpOptions>, url: Url, host: Option<String>) -> Self {
         Self {
             options,
             url,
@@ -112,7 +112,7 @@ impl HttpProbe {
         Ok(Journey {
             is_begin: true,
             method: method.expect("the options were read, and their method with them"),
-            url: Arc::clone(&self.url),
+            url: self.url.clone(),
             host: self.host.clone(),
             body,
             bodiless: false,
@@ -124,7 +124,7 @@ impl HttpProbe {
     /// Asks for what the journey has come to.
     async fn hop(&self, trip: &mut Trip<'_, '_>, journey: &mut Journey) -> Result<Answer, Fault> {
         let written = &self.options.written;
-        let url = &*journey.url;
+        let url = &journey.url;
         let same = target::is_same(&self.url, url);
         let proxy = written.proxy(url).map_err(Fault::own)?;
         trip.hop(Phase::Own);
