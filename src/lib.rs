@@ -101,13 +101,19 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
     } else {
         Audience::Absent
     };
-    let ask = match cli::ask(&registry, env::args_os(), audience) {
-        Ok(ask) => ask,
+    match cli::ask(&registry, env::args_os(), audience) {
+        Ok(ask) => carry_out(registry, ask),
         Err(error) => {
             error.print()?;
-            return Ok(ExitCode::from(u8::try_from(error.exit_code())?));
+            Ok(ExitCode::from(u8::try_from(error.exit_code())?))
         }
-    };
+    }
+}
+
+// Apart, or all that can be asked for would have its place on the stack already while the command
+// line is read: those are pages that the kernel has to find.
+#[inline(never)]
+fn carry_out(registry: Registry, ask: Ask) -> Result<ExitCode, Box<dyn Error>> {
     match ask {
         Ask::Run(args) => Ok(daemon::run(registry, args)?),
         Ask::Check(CheckArgs { file, explain }) => {

@@ -86,10 +86,10 @@ impl Properties {
 
     /// A flag for every option that is one word, in the order of their declaration, then those that
     /// stand for several and `-o`, which reaches all.
-    pub(super) fn flags(&self, wording: Wording) -> Vec<Arg> {
+    pub(super) fn flags(&self, wording: Wording) -> impl Iterator<Item = Arg> {
         let own = self
             .all()
-            .filter_map(|(name, property)| self.flag(name, property, wording));
+            .filter_map(move |(name, property)| self.flag(name, property, wording));
         let help = wording.says(|| {
             let owner = self.owner;
             format!("Set any option, such as one inside another; see `leadsman explain {owner}`")
@@ -105,7 +105,6 @@ impl Properties {
             .chain(self.phrases(wording))
             .chain(self.families())
             .chain([any])
-            .collect()
     }
 
     /// How the flag of an option is written, `--count`; `None` if it has none.

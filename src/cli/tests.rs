@@ -110,8 +110,7 @@ fn flags_are_recognized_without_words() {
     for (plugin, offer) in offered(&registry) {
         let properties = Properties::new(plugin, offer);
         let written = |wording| -> Vec<String> {
-            let flags = properties.flags(wording).into_iter();
-            let flags = flags.map(|flag| {
+            let flags = properties.flags(wording).map(|flag| {
                 let (short, long) = (flag.get_short(), flag.get_long());
                 format!(
                     "{} {short:?} {long:?} {:?}",
