@@ -22,6 +22,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use leadsman_core::{Plugin, Registry, ResponderPlugin, ServeCommand};
@@ -89,7 +90,10 @@ pub(crate) fn ask(
     let mut tree = part(Wording::Bare).unwrap_or_else(trunk);
     let understood = tree.try_get_matches_from_mut(&arguments);
     // Else somebody wants help, has made a mistake or means one of the others.
-    let matches = understood.or_else(|_| {
+    let matches = understood.or_else(|error| {
+        if error.kind() == ErrorKind::DisplayVersion {
+            return Err(error);
+        }
         tree = part(Wording::Full).unwrap_or_else(|| self::tree(registry));
         tree.try_get_matches_from_mut(&arguments)
     })?;
