@@ -80,6 +80,9 @@ pub(crate) enum ByHandError {
     /// The plugin's drawing panicked; the panic itself was told when it happened.
     #[error("the drawing of {0} panicked, so its runs were ended; please report it")]
     Drawing(&'static str),
+    /// The system refused what look-ups need.
+    #[error("cannot look up names")]
+    LookUp(#[source] io::Error),
     /// The plugin's sweep panicked; the panic itself was told when it happened.
     #[error("the sweep of {0} panicked; please report it")]
     Sweeping(&'static str),
@@ -226,15 +229,20 @@ impl Outcome {
             Err(Fault::Target(..)) => Self::Unanswered,
         }
     }
+
+    /// The exit status that says so.
+    fn status(self) -> u8 {
+        match self {
+            Self::Answered => 0,
+            Self::Unanswered => 1,
+            Self::NotAsked => 2,
+        }
+    }
 }
 
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
-        Self::from(match outcome {
-            Outcome::Answered => 0,
-            Outcome::Unanswered => 1,
-            Outcome::NotAsked => 2,
-        })
+        Self::from(outcome.status())
     }
 }
 

@@ -22,6 +22,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use leadsman_core::{Plugin, Registry, ResponderPlugin, ServeCommand};
@@ -29,7 +30,7 @@ use leadsman_core::{Plugin, Registry, ResponderPlugin, ServeCommand};
 use crate::by_hand::{ByHand, SweepByHand};
 use crate::responders::Wanted;
 
-use self::properties::Properties;
+use self::properties::{Properties, Wording};
 
 pub(crate) use self::about::About;
 pub(crate) use self::run::{LogFormat, LogLevel, RunArgs};
@@ -80,18 +81,22 @@ pub(crate) fn ask(
     audience: Audience,
 ) -> Result<Ask, clap::Error> {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let (mut tree, properties) = match branch(registry, arguments.get(1)) {
-        Some((branch, properties)) => (branch, Some(properties)),
-        None => (trunk(), None),
+    let alone = wanted(registry, arguments.get(1));
+    let properties = alone.map(|(plugin, offer)| Properties::new(plugin, offer));
+    let part = |wording| {
+        let ((plugin, offer), properties) = alone.zip(properties.as_ref())?;
+        Some(branch(plugin, offer, properties, wording))
     };
-    let matches = match tree.try_get_matches_from_mut(&arguments) {
-        // It may be for one of the others, or wants to know which there are.
-        Err(_) if properties.is_none() => {
-            tree = self::tree(registry);
-            tree.try_get_matches_from_mut(&arguments)?
+    let mut tree = part(Wording::Bare).unwrap_or_else(trunk);
+    let understood = tree.try_get_matches_from_mut(&arguments);
+    // Else somebody wants help, has made a mistake or means one of the others.
+    let matches = understood.or_else(|error| {
+        if error.kind() == ErrorKind::DisplayVersion {
+            return Err(error);
         }
-        matches => matches?,
-    };
+        tree = part(Wording::Full).unwrap_or_else(|| self::tree(registry));
+        tree.try_get_matches_from_mut(&arguments)
+    })?;
     let Some((name, given)) = matches.subcommand() else {
         return run::read(&mut tree, &matches);
     };
@@ -122,15 +127,24 @@ pub(crate) fn ask(
     })
 }
 
-/// Of all that can be asked for the command of a plugin alone, with its options, if the first
-/// argument names one: to make the flags of all plugins from their schemas takes longer than many a
-/// probe, and brings much of the program into memory that a daemon never needs again.
-fn branch(registry: &Registry, first: Option<&OsString>) -> Option<(Command, Properties)> {
-    let (plugin, offer) =
-        offered(registry).find(|(_, offer)| first.is_some_and(|first| first == offer.name))?;
-    let properties = Properties::new(plugin, offer);
-    let command = flags::command(plugin, offer, &properties);
-    Some((root().subcommand(command), properties))
+/// The plugin whose command the first argument names, with the command.
+fn wanted(
+    registry: &Registry,
+    first: Option<&OsString>,
+) -> Option<(&'static Plugin, &'static leadsman_core::Command)> {
+    offered(registry).find(|(_, offer)| first.is_some_and(|first| first == offer.name))
+}
+
+/// Of all that can be asked for the command of a plugin alone, with its options: to make the flags
+/// of all plugins from their schemas takes longer than many a probe, and brings much of the program
+/// into memory that a daemon never needs again.
+fn branch(
+    plugin: &'static Plugin,
+    offer: &'static leadsman_core::Command,
+    properties: &Properties,
+    wording: Wording,
+) -> Command {
+    root().subcommand(flags::command(plugin, offer, properties, wording))
 }
 
 /// Of all that can be asked for the daemon alone.
@@ -156,7 +170,7 @@ fn tree(registry: &Registry) -> Command {
         .arg(explain());
     let by_hand = offered(registry).map(|(plugin, offer)| {
         let properties = Properties::new(plugin, offer);
-        flags::command(plugin, offer, &properties)
+        flags::command(plugin, offer, &properties, Wording::Full)
     });
     let served = served(registry).map(|(responder, offer)| serve::command(responder, offer));
     let about = [

@@ -49,7 +49,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use leadsman_core::Registry;
+use leadsman_core::{Registry, Resolve};
 
 #[cfg(feature = "dns")]
 use leadsman_dns as _;
@@ -102,13 +102,19 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
     } else {
         Audience::Absent
     };
-    let ask = match cli::ask(&registry, env::args_os(), audience) {
-        Ok(ask) => ask,
+    match cli::ask(&registry, env::args_os(), audience) {
+        Ok(ask) => carry_out(registry, ask),
         Err(error) => {
             error.print()?;
-            return Ok(ExitCode::from(u8::try_from(error.exit_code())?));
+            Ok(ExitCode::from(u8::try_from(error.exit_code())?))
         }
-    };
+    }
+}
+
+// Apart, or all that can be asked for would have its place on the stack already while the command
+// line is read: those are pages that the kernel has to find.
+#[inline(never)]
+fn carry_out(registry: Registry, ask: Ask) -> Result<ExitCode, Box<dyn Error>> {
     match ask {
         Ask::Run(args) => Ok(daemon::run(registry, args)?),
         Ask::Check(CheckArgs { file, explain }) => {
@@ -121,7 +127,7 @@ fn obey() -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::SUCCESS)
         }
         Ask::ByHand(request) => Ok(measure(request)?),
-        Ask::Sweep(request) => Ok(sweep(request)?),
+        Ask::Sweep(request) => Ok(sweep(request)),
         Ask::Serve(wanted) => Ok(serve(wanted)?),
         Ask::About(about) => {
             about.tell(&registry, &mut Terminal::stdout())?;
@@ -171,20 +177,14 @@ fn measure(request: ByHand) -> Result<ExitCode, Box<dyn Error>> {
     Ok(status(measured))
 }
 
-fn sweep(mut request: SweepByHand) -> Result<ExitCode, Box<dyn Error>> {
+fn sweep(mut request: SweepByHand) -> ExitCode {
     if let Err(why) = request.read_files() {
         complain(&format!("leadsman: {}", chain(&why)));
-        return Ok(Outcome::NotAsked.into());
+        return Outcome::NotAsked.into();
     }
-    // All that is to be done on this thread is to wait, once the names have been looked up.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let resolver = Arc::new(Resolver::system());
+    let resolver = || Arc::new(Resolver::system()) as Arc<dyn Resolve>;
     let (out, err) = (Terminal::stdout(), Terminal::stderr());
-    let swept = runtime.block_on(sweep_by_hand(request, resolver, out, err));
-    runtime.shutdown_background();
-    Ok(status(swept))
+    status(sweep_by_hand(request, resolver, out, err))
 }
 
 fn serve(wanted: Wanted) -> Result<ExitCode, Box<dyn Error>> {

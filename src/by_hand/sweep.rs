@@ -1,17 +1,18 @@
 //! How are very many targets asked because a person wants to know now who answers?
 //!
 //! A page with a line for each is of no use for a whole network, and a run for each costs more than
-//! its packets. So the plugin asks all of them in one call, on a thread that it has to itself, and
-//! the targets are listed as their answers come. Names are looked up before, on this thread, which
-//! then only waits for signals. The way of a sweep, file by file:
+//! its packets. So the plugin asks all of them in one call, on the calling thread, and the targets
+//! are listed as their answers come. All that needs a runtime are names, which are looked up before.
+//! The way of a sweep, file by file:
 //!
 //! ```text
 //! targets ──▶ look_up ──▶ the plugin's sweep ──▶ report ──▶ writer
-//!  range                                          words      standard output and error
+//!  range                    until the end         words      standard output and error
 //! ```
 //!
 //! Which packets are sent, and when a target has answered, is the plugin's affair.
 
+mod end;
 mod look_up;
 mod range;
 mod report;
@@ -20,18 +21,19 @@ mod writer;
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leadsman_core::{Fault, Plugin, Resolve, Stop, Stopper, Sweep, SweepOrder};
-use tokio::task::spawn_blocking;
+use leadsman_core::{Fault, Plugin, Resolve, Sweep, SweepOrder};
 
+use self::end::End;
 use self::look_up::look_up;
 use self::report::Report;
 use self::targets::FileError;
 use self::writer::Writer;
-use super::{ByHandError, Outcome, interruptible};
+use super::{ByHandError, Outcome};
 use crate::terminal::Terminal;
 
 pub(crate) use self::range::Range;
@@ -67,27 +69,26 @@ impl SweepByHand {
 }
 
 /// Asks all targets, or as many as there are until SIGINT or SIGTERM, and says what came of it on
-/// `out`, and what else there is to say on `err`. A second signal returns at once.
-pub(crate) async fn sweep_by_hand(
+/// `out`, and what else there is to say on `err`. A second signal ends the program. Blocks the
+/// calling thread, which must not be that of a runtime.
+pub(crate) fn sweep_by_hand(
     request: SweepByHand,
-    resolver: Arc<dyn Resolve>,
+    resolver: impl FnOnce() -> Arc<dyn Resolve>,
     out: Terminal,
     err: Terminal,
 ) -> Result<Outcome, ByHandError> {
-    let (stopper, stop) = Stopper::new();
-    let stopper = Arc::new(stopper);
-    let swept = carry_out(request, resolver, out, err, Arc::clone(&stopper), stop);
-    interruptible(swept, &stopper).await
+    let end = End::after(request.timeout);
+    end.at_signals().map_err(ByHandError::Signals)?;
+    carry_out(request, resolver, out, err, &end)
 }
 
-/// The same, ended by `stop` alone; `stopper` is for readers who leave and for the timeout.
-async fn carry_out(
+/// The same, ended by `end` alone.
+fn carry_out(
     request: SweepByHand,
-    resolver: Arc<dyn Resolve>,
+    resolver: impl FnOnce() -> Arc<dyn Resolve>,
     out: Terminal,
     err: Terminal,
-    stopper: Arc<Stopper>,
-    stop: Stop,
+    end: &End,
 ) -> Result<Outcome, ByHandError> {
     let SweepByHand {
         plugin,
@@ -96,24 +97,17 @@ async fn carry_out(
         rate,
         ..
     } = request;
-    let writer = Writer::new(out, err, Arc::clone(&stopper));
-    if let Some(timeout) = request.timeout {
-        tokio::spawn(async move {
-            tokio::time::sleep(timeout).await;
-            stopper.stop();
-        });
-    }
+    let writer = Writer::new(out, err, end.stopper());
     let mut report = Report::new(plugin, request.shown, request.json, targets.len(), writer);
-    look_up(&mut targets, resolver, &stop, &mut report).await;
-    let swept = spawn_blocking(move || {
-        let swept = carry_on(sweep, &targets, rate, &stop, &mut report);
+    look_up(&mut targets, resolver, end, &mut report).map_err(ByHandError::LookUp)?;
+    let swept = catch_unwind(AssertUnwindSafe(move || {
+        let swept = carry_on(sweep, &targets, rate, end, &mut report);
         if let Err(fault) = &swept {
             report.failed(fault);
         }
         report.close()
-    });
-    let outcome = swept.await;
-    outcome
+    }));
+    swept
         .map_err(|_| ByHandError::Sweeping(plugin.name()))?
         .map_err(ByHandError::Output)
 }
@@ -123,7 +117,7 @@ fn carry_on(
     sweep: Box<dyn Sweep>,
     targets: &Targets,
     rate: Option<NonZeroU32>,
-    stop: &Stop,
+    end: &End,
     report: &mut Report,
 ) -> Result<(), Fault> {
     if targets.addresses.is_empty() {
@@ -132,8 +126,8 @@ fn carry_on(
     sweep.sweep(SweepOrder {
         addresses: &targets.addresses,
         rate,
-        stop,
-        watcher: &mut report.watch(targets),
+        stop: end.stop(),
+        watcher: &mut report.watch(targets, end),
     })
 }
 

@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use leadsman_core::options::{OptionsError, Period, Step};
 use leadsman_core::{Aim, Plugin, Target};
 
-use super::properties::Properties;
+use super::properties::{Properties, Wording};
 use super::word::in_seconds;
 use super::{Ask, Audience, json, sweep};
 use crate::by_hand::{Aimed, ByHand, SweepByHand};
@@ -22,6 +22,7 @@ pub(super) fn command(
     plugin: &'static Plugin,
     offer: &'static leadsman_core::Command,
     properties: &Properties,
+    wording: Wording,
 ) -> Command {
     let is_taken = |letter| {
         let mut shorts = offer.shorts.iter().map(|(short, _)| *short);
@@ -81,7 +82,7 @@ pub(super) fn command(
         }))
         .args(sweep)
         .next_help_heading(format!("Options of {}", plugin.name()))
-        .args(properties.flags())
+        .args(properties.flags(wording))
         .after_help(STATUS)
 }
 

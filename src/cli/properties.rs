@@ -3,6 +3,7 @@
 //! Made from the plugin's schema and the letters and defaults of its command. Nothing here judges
 //! a value: that is for the plugin, which reads the tree that comes out.
 
+use clap::builder::{Resettable, StyledStr};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 use leadsman_core::options::Node;
@@ -27,6 +28,25 @@ pub(super) struct Properties {
     pub(super) sweeps: bool,
     /// What takes the place of the defaults that stand in the help.
     instead: &'static [(&'static str, &'static str)],
+}
+
+/// How much the flags say of themselves.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wording {
+    /// All that stands in the help.
+    Full,
+    /// Nothing: they are only to be recognized. To put all into words takes as long as to read the
+    /// command line.
+    Bare,
+}
+
+impl Wording {
+    fn says(self, text: impl FnOnce() -> String) -> Resettable<StyledStr> {
+        match self {
+            Self::Full => Resettable::Value(text().into()),
+            Self::Bare => Resettable::Reset,
+        }
+    }
 }
 
 impl Properties {
@@ -66,32 +86,31 @@ impl Properties {
 
     /// A flag for every option that is one word, in the order of their declaration, then those that
     /// stand for several and `-o`, which reaches all.
-    pub(super) fn flags(&self) -> Vec<Arg> {
+    pub(super) fn flags(&self, wording: Wording) -> impl Iterator<Item = Arg> {
         let own = self
             .all()
-            .filter_map(|(name, property)| self.flag(name, property));
-        let help = format!(
-            "Set any option, such as one inside another; see `leadsman explain {}`",
-            self.owner
-        );
+            .filter_map(move |(name, property)| self.flag(name, property, wording));
+        let help = wording.says(|| {
+            let owner = self.owner;
+            format!("Set any option, such as one inside another; see `leadsman explain {owner}`")
+        });
         let any = Arg::new("option")
             .short('o')
             .value_name("PATH=VALUE")
             .action(ArgAction::Append)
             .value_parser(assignment)
             .help(help);
-        own.chain(self.worded())
-            .chain(self.choices())
-            .chain(self.phrases())
+        own.chain(self.worded(wording))
+            .chain(self.choices(wording))
+            .chain(self.phrases(wording))
             .chain(self.families())
             .chain([any])
-            .collect()
     }
 
     /// How the flag of an option is written, `--count`; `None` if it has none.
     pub(super) fn written(&self, option: &str) -> Option<String> {
         let (_, property) = self.all().find(|(name, _)| *name == option)?;
-        let flag = self.flag(option, property)?;
+        let flag = self.flag(option, property, Wording::Bare)?;
         let long = flag.get_long().map(|long| format!("--{long}"));
         long.or_else(|| flag.get_short().map(|short| format!("-{short}")))
     }
@@ -165,7 +184,7 @@ impl Properties {
     }
 
     /// The flag of one option.
-    fn flag(&self, name: &str, property: &Value) -> Option<Arg> {
+    fn flag(&self, name: &str, property: &Value, wording: Wording) -> Option<Arg> {
         let word = Word::of(&self.schema, property)?;
         if self.argument == Some(name) {
             return None;
@@ -177,18 +196,15 @@ impl Properties {
         if !is_free && short.is_none() {
             return None;
         }
-        let by_hand = self.ways.defaults.iter().find(|(of, _)| *of == name);
-        let default = match (by_hand, &property["default"]) {
-            (Some((_, value)), _) => (*value).to_owned(),
-            (None, Value::Null) => String::new(),
-            (None, Value::String(text)) => text.clone(),
-            (None, other) => other.to_string(),
-        };
         let text = property["description"].as_str().unwrap_or_default();
+        let default = match wording {
+            Wording::Full => self.usual(name, property),
+            Wording::Bare => String::new(),
+        };
         let mut flag = Arg::new(id(name))
             .short(short.map(|(letter, _)| *letter))
-            .help(brief(text))
-            .long_help(text.to_owned());
+            .help(wording.says(|| brief(text)))
+            .long_help(wording.says(|| text.to_owned()));
         if is_free {
             flag = flag.long(long);
         }
@@ -198,14 +214,27 @@ impl Properties {
         Some(word.taken_by(flag))
     }
 
+    /// What an option is if nobody says.
+    fn usual(&self, name: &str, property: &Value) -> String {
+        let by_hand = self.ways.defaults.iter().find(|(of, _)| *of == name);
+        match (by_hand, &property["default"]) {
+            (Some((_, value)), _) => (*value).to_owned(),
+            (None, Value::Null) => String::new(),
+            (None, Value::String(text)) => text.clone(),
+            (None, other) => other.to_string(),
+        }
+    }
+
     /// The flags that say options in words of their own.
-    fn worded(&self) -> impl Iterator<Item = Arg> {
-        self.ways.words.iter().map(|(letter, option, words)| {
-            let name = option.replace('_', "-");
-            let help = words
-                .iter()
-                .map(|(word, value)| format!("`{word}` is --{name}={value}"));
-            let help = help.collect::<Vec<_>>().join(", ");
+    fn worded(&self, wording: Wording) -> impl Iterator<Item = Arg> {
+        self.ways.words.iter().map(move |(letter, option, words)| {
+            let help = wording.says(|| {
+                let name = option.replace('_', "-");
+                let help = words
+                    .iter()
+                    .map(|(word, value)| format!("`{word}` is --{name}={value}"));
+                help.collect::<Vec<_>>().join(", ")
+            });
             let words = words.iter().map(|(word, _)| *word);
             Arg::new(letter.to_string())
                 .short(*letter)
@@ -217,26 +246,26 @@ impl Properties {
     }
 
     /// Those that stand for an option with its value, of which the last given counts.
-    fn choices(&self) -> impl Iterator<Item = Arg> {
-        self.ways.choices.iter().map(|(letter, name, value)| {
+    fn choices(&self, wording: Wording) -> impl Iterator<Item = Arg> {
+        self.ways.choices.iter().map(move |(letter, name, value)| {
             let others = self.ways.choices.iter().filter(|(_, of, _)| of == name);
             let others = others.map(|(other, ..)| choice(*other)).chain([id(name)]);
             Arg::new(choice(*letter))
                 .short(*letter)
                 .action(ArgAction::SetTrue)
                 .overrides_with_all(others)
-                .help(format!("The same as --{} {value}", name.replace('_', "-")))
+                .help(wording.says(|| the_same(name, value)))
         })
     }
 
     /// The same in full words.
-    fn phrases(&self) -> impl Iterator<Item = Arg> {
-        self.ways.phrases.iter().map(|(long, name, value)| {
+    fn phrases(&self, wording: Wording) -> impl Iterator<Item = Arg> {
+        self.ways.phrases.iter().map(move |(long, name, value)| {
             Arg::new(phrase(long))
                 .long(*long)
                 .action(ArgAction::SetTrue)
                 .overrides_with(id(name))
-                .help(format!("The same as --{} {value}", name.replace('_', "-")))
+                .help(wording.says(|| the_same(name, value)))
         })
     }
 
@@ -278,7 +307,12 @@ fn choice(letter: char) -> String {
     format!("choice {letter}")
 }
 
-/// The same of one in full words.
+/// What the help says of either.
+fn the_same(option: &str, value: &str) -> String {
+    format!("The same as --{} {value}", option.replace('_', "-"))
+}
+
+/// What clap calls one in full words.
 fn phrase(long: &str) -> String {
     format!("phrase {long}")
 }

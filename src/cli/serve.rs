@@ -8,7 +8,7 @@ use leadsman_core::{ResponderPlugin, ServeCommand};
 
 use super::assign::Assignment;
 use super::flags::spoken;
-use super::properties::Properties;
+use super::properties::{Properties, Wording};
 use super::{Ask, required};
 use crate::responders::Wanted;
 
@@ -22,7 +22,7 @@ pub(super) fn command(
         .about(format!("Serve: {}", responder.summary()))
         .arg(argument.required(true).help("What to serve"))
         .next_help_heading(format!("Options of {}", responder.name()))
-        .args(Properties::of_responder(responder, offer).flags())
+        .args(Properties::of_responder(responder, offer).flags(Wording::Full))
         .after_help(STATUS)
 }
 

@@ -90,12 +90,40 @@ fn the_command_of_a_plugin_reads_the_same_alone() {
             .to_string()
     };
     for (_, offer) in offered(&registry) {
-        let (alone, _) = branch(&registry, Some(&offer.name.into())).expect("a plugin's");
+        let (plugin, offer) = wanted(&registry, Some(&offer.name.into())).expect("a plugin's");
+        let alone = branch(
+            plugin,
+            offer,
+            &Properties::new(plugin, offer),
+            Wording::Full,
+        );
         assert_eq!(alone.get_subcommands().count(), 1);
         assert_eq!(help(alone, offer.name), help(tree(&registry), offer.name));
     }
-    assert!(branch(&registry, Some(&"run".into())).is_none());
-    assert!(branch(&registry, None).is_none());
+    assert!(wanted(&registry, Some(&"run".into())).is_none());
+    assert!(wanted(&registry, None).is_none());
+}
+
+#[test]
+fn flags_are_recognized_without_words() {
+    let registry = registry();
+    for (plugin, offer) in offered(&registry) {
+        let properties = Properties::new(plugin, offer);
+        let written = |wording| -> Vec<String> {
+            let flags = properties.flags(wording).map(|flag| {
+                let (short, long) = (flag.get_short(), flag.get_long());
+                format!(
+                    "{} {short:?} {long:?} {:?}",
+                    flag.get_id(),
+                    flag.get_action()
+                )
+            });
+            flags.collect()
+        };
+        assert_eq!(written(Wording::Bare), written(Wording::Full));
+        let bare = branch(plugin, offer, &properties, Wording::Bare);
+        bare.debug_assert();
+    }
 }
 
 #[test]

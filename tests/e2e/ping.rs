@@ -106,6 +106,11 @@ fn an_interrupt_ends_with_the_summary() {
 
 #[test]
 fn a_second_signal_ends_it_although_its_output_stalls() {
+    ends_at_the_second_signal(&["ping", "-i", "10ms", "127.0.0.1"]);
+}
+
+/// Runs it with an output that takes nothing, and interrupts it until it ends.
+pub(crate) fn ends_at_the_second_signal(arguments: &[&str]) {
     let (_reader, output) = UnixStream::pair().expect("there is a pair");
     output.set_nonblocking(true).expect("it can be set");
     let full = loop {
@@ -116,7 +121,7 @@ fn a_second_signal_ends_it_although_its_output_stalls() {
     assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
     output.set_nonblocking(false).expect("it can be set");
     let mut child = Command::new(LEADSMAN)
-        .args(["ping", "-i", "10ms", "127.0.0.1"])
+        .args(arguments)
         .stdout(Stdio::from(OwnedFd::from(output)))
         .spawn()
         .expect("it was built");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::ping::catches_interrupts;
+use crate::ping::{catches_interrupts, ends_at_the_second_signal};
 use crate::program::{LEADSMAN, skipped};
 
 /// Sweeps with these arguments and `input` on the standard input; `None` where nothing that is
@@ -168,4 +168,12 @@ fn an_interrupt_ends_with_what_is_known() {
         "{summary}"
     );
     assert_eq!(status, Some(2));
+}
+
+#[test]
+fn a_second_signal_ends_a_sweep_although_its_output_stalls() {
+    // Says too where nothing can sweep.
+    if sweep(&["-q", "127.0.0.1"], "").is_some() {
+        ends_at_the_second_signal(&["ping", "-c", "1", "127.0.0.0/20"]);
+    }
 }

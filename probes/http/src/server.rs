@@ -36,6 +36,7 @@ pub mod fuzzing;
 mod generated;
 mod http2;
 mod listing;
+mod media;
 mod options;
 mod path;
 mod patience;

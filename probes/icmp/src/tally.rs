@@ -30,8 +30,8 @@ pub(crate) struct Tally {
     shortest: Duration,
     longest: Duration,
     sum: Duration,
-    /// The last answer in time that was no good reply.
-    complaint: Option<Answer>,
+    /// The last answer in time that was no good reply: few have one.
+    complaint: Option<Box<Answer>>,
     /// Why the last request that was not sent was not.
     refused: Option<Refusal>,
 }
@@ -93,7 +93,7 @@ impl Tally {
             Arrived::InTime if good => self.reply(answer.rtt),
             Arrived::InTime => {
                 self.errors += 1;
-                self.complaint = Some(answer.clone());
+                self.complaint = Some(Box::new(answer.clone()));
             }
             Arrived::Late => {}
             Arrived::Again => self.duplicates += u32::from(good),

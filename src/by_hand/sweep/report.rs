@@ -14,6 +14,7 @@ use leadsman_core::{Ending, Fault, Finding, Plugin, Progress, Watcher};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::end::End;
 use super::targets::Targets;
 use super::writer::{Note, Writer};
 use crate::by_hand::{Outcome, json};
@@ -122,11 +123,12 @@ impl Report {
         self.cut_short = fault.reason();
     }
 
-    /// Hears what a sweep finds that begins now.
-    pub(super) fn watch<'a>(&'a mut self, targets: &'a Targets) -> Watch<'a> {
+    /// Hears what a sweep finds that begins now, and sees to it that it ends with `end`.
+    pub(super) fn watch<'a>(&'a mut self, targets: &'a Targets, end: &'a End) -> Watch<'a> {
         Watch {
             report: self,
             targets,
+            end,
             begun: Instant::now(),
         }
     }
@@ -221,6 +223,7 @@ impl Report {
 pub(super) struct Watch<'a> {
     report: &'a mut Report,
     targets: &'a Targets,
+    end: &'a End,
     begun: Instant,
 }
 
@@ -300,6 +303,8 @@ impl Watcher for Watch<'_> {
 
     fn progress(&mut self, progress: Progress) {
         let now = Instant::now();
+        // This is called often enough; whoever sweeps looks at the stop that comes of it.
+        self.end.is_reached(now);
         self.report.sent = progress.sent;
         self.report.elapsed = now - self.begun;
         if now >= self.report.next_note {

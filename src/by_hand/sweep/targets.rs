@@ -110,6 +110,11 @@ impl Targets {
             FileError::Binary(name.to_owned(), line)
         })?;
         let before = self.len();
+        // At once, for to grow again and again touches more memory than it keeps.
+        let lines = text.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let room = lines.min(MOST - before);
+        self.addresses.reserve(room);
+        self.places.reserve(room);
         let mut mistakes = Vec::new();
         // Where the line begins in all that was written.
         let mut begin = self.text.len();

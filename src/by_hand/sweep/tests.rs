@@ -8,7 +8,7 @@ use leadsman_core::options::OptionsError;
 use leadsman_core::schemars::JsonSchema;
 use leadsman_core::{
     Blocker, Cause, Context, Ending, Family, Finding, Options, Preference, Probe, Progress,
-    ResolveError, Target, async_trait,
+    ResolveError, Stopper, Target, async_trait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -152,12 +152,11 @@ fn request(words: &str, shown: Shown) -> SweepByHand {
 
 /// Sweeps into files: the outcome, what was found, and what was told beside it without the line
 /// that says how long it took.
-async fn swept(request: SweepByHand) -> (Result<Outcome, ByHandError>, String, String) {
+fn swept(request: SweepByHand) -> (Result<Outcome, ByHandError>, String, String) {
     let (out, err) = (Paper::default(), Paper::default());
     let file = |paper: &Paper| Terminal::test(paper.clone(), None::<fn() -> Size>);
-    let (stopper, stop) = Stopper::new();
-    let (stopper, book) = (Arc::new(stopper), Arc::new(Book));
-    let outcome = carry_out(request, book, file(&out), file(&err), stopper, stop).await;
+    let end = End::after(request.timeout);
+    let outcome = carry_out(request, || Arc::new(Book), file(&out), file(&err), &end);
     let told = err.text();
     let told = told.lines().filter(|line| !line.contains(" packets in "));
     (
@@ -168,8 +167,8 @@ async fn swept(request: SweepByHand) -> (Result<Outcome, ByHandError>, String, S
 }
 
 /// Sweeps and compares what was found and what was told.
-async fn check(words: &str, shown: Shown, found: &str, told: &str) {
-    let (_, out, err) = swept(request(words, shown)).await;
+fn check(words: &str, shown: Shown, found: &str, told: &str) {
+    let (_, out, err) = swept(request(words, shown));
     assert_eq!(out, found, "{words} {shown:?}");
     assert_eq!(err, told, "{words} {shown:?}");
 }
@@ -182,8 +181,8 @@ unanswered: 1 timeout
 not asked: 1 network, 1 resolve
 ";
 
-#[tokio::test]
-async fn every_target_has_a_line_with_its_figures() {
+#[test]
+fn every_target_has_a_line_with_its_figures() {
     let found = "\
 192.0.2.3: 7 fathoms
 192.0.2.4: no echo (timeout)
@@ -193,22 +192,22 @@ async fn every_target_has_a_line_with_its_figures() {
 one (192.0.2.1): 7 fathoms
 ";
     let told = format!("nobody: not asked (resolve): nobody has no address\n{SUMMARY}");
-    check(WORDS, Shown::All, found, &told).await;
+    check(WORDS, Shown::All, found, &told);
 }
 
-#[tokio::test]
-async fn lists_hold_targets_as_they_were_written() {
+#[test]
+fn lists_hold_targets_as_they_were_written() {
     let nobody = "nobody: not asked (resolve): nobody has no address\n";
     let told = format!("{nobody}192.0.2.5: not asked (network): no water\n{SUMMARY}");
     let alive = "192.0.2.3\n192.0.2.1\n192.0.2.1\none\n";
-    check(WORDS, Shown::Answered, alive, &told).await;
+    check(WORDS, Shown::Answered, alive, &told);
     let unreachable = "nobody\n192.0.2.4\n192.0.2.5\n";
-    check(WORDS, Shown::Unanswered, unreachable, &told).await;
-    check(WORDS, Shown::Nothing, "", &format!("{nobody}{SUMMARY}")).await;
+    check(WORDS, Shown::Unanswered, unreachable, &told);
+    check(WORDS, Shown::Nothing, "", &format!("{nobody}{SUMMARY}"));
 }
 
-#[tokio::test]
-async fn the_worst_target_decides_the_outcome() {
+#[test]
+fn the_worst_target_decides_the_outcome() {
     for (words, expected) in [
         ("192.0.2.1 one two", Outcome::Answered),
         ("192.0.2.1 four", Outcome::Unanswered),
@@ -217,18 +216,18 @@ async fn the_worst_target_decides_the_outcome() {
         ("nobody broken", Outcome::NotAsked),
         ("192.0.2.1 192.0.2.7", Outcome::NotAsked),
     ] {
-        let (outcome, _, told) = swept(request(words, Shown::All)).await;
+        let (outcome, _, told) = swept(request(words, Shown::All));
         assert_eq!(outcome.unwrap(), expected, "{words}: {told}");
     }
 }
 
-#[tokio::test]
-async fn for_programs_every_target_is_an_object_and_so_is_the_summary() {
+#[test]
+fn for_programs_every_target_is_an_object_and_so_is_the_summary() {
     let request = SweepByHand {
         json: true,
         ..request("192.0.2.4/31 one broken", Shown::All)
     };
-    let (_, found, told) = swept(request).await;
+    let (_, found, told) = swept(request);
     assert_eq!(told, "broken: not asked (resolve): SERVFAIL\n");
     let lines = found.lines().map(|line| {
         let mut line: Value = serde_json::from_str(line).unwrap();
@@ -262,8 +261,8 @@ async fn for_programs_every_target_is_an_object_and_so_is_the_summary() {
     assert_eq!(lines.collect::<Vec<_>>(), expected);
 }
 
-#[tokio::test]
-async fn what_keeps_the_sweep_from_being_carried_out_is_told() {
+#[test]
+fn what_keeps_the_sweep_from_being_carried_out_is_told() {
     let told = "\
 leadsman: Operation not permitted (os error 1)
 2 targets: 1 answered, 0 unanswered, 1 not asked
@@ -274,15 +273,14 @@ not asked: 1 permission
         Shown::All,
         "192.0.2.1: 7 fathoms\n",
         told,
-    )
-    .await;
-    let (panicked, ..) = swept(request("192.0.2.8", Shown::All)).await;
+    );
+    let (panicked, ..) = swept(request("192.0.2.8", Shown::All));
     let why = panicked.unwrap_err().to_string();
     assert!(why.contains("sweep of sonar panicked"), "{why}");
 }
 
-#[tokio::test]
-async fn a_sweep_that_is_ended_tells_what_it_knows() {
+#[test]
+fn a_sweep_that_is_ended_tells_what_it_knows() {
     let told = "\
 3 targets: 1 answered, 0 unanswered, 2 not asked
 not asked: 2 interrupted
@@ -291,33 +289,37 @@ not asked: 2 interrupted
         timeout: Some(Duration::from_millis(1)),
         ..request("192.0.2.1 192.0.2.6 192.0.2.2", Shown::Answered)
     };
-    let (outcome, found, err) = swept(request).await;
+    let (outcome, found, err) = swept(request);
     assert_eq!((found.as_str(), err.as_str()), ("192.0.2.1\n", told));
     assert_eq!(outcome.unwrap(), Outcome::NotAsked);
 }
 
-#[tokio::test]
-async fn output_that_nobody_takes_ends_the_sweep() {
-    let (stopper, stop) = Stopper::new();
+#[test]
+fn output_that_nobody_takes_ends_the_sweep() {
     let terminal = Terminal::test(Closed, None::<fn() -> Size>);
     let told = Terminal::test(io::sink(), None::<fn() -> Size>);
-    let (stopper, book) = (Arc::new(stopper), Arc::new(Book));
     let request = request("nobody 192.0.2.6", Shown::Unanswered);
-    let outcome = carry_out(request, book, terminal, told, stopper, stop).await;
+    let outcome = carry_out(
+        request,
+        || Arc::new(Book),
+        terminal,
+        told,
+        &End::after(None),
+    );
     assert_eq!(outcome.unwrap(), Outcome::NotAsked);
 }
 
-#[tokio::test]
-async fn very_many_names_are_looked_up_and_told_in_the_order_given() {
+#[test]
+fn very_many_names_are_looked_up_and_told_in_the_order_given() {
     let words = ["one", "two", "three", "nobody"].join(" ");
     let many = vec![words; 100].join(" ");
-    let (_, found, told) = swept(request(&many, Shown::Answered)).await;
+    let (_, found, told) = swept(request(&many, Shown::Answered));
     assert_eq!(found, "one\ntwo\nthree\n".repeat(100));
     assert!(told.contains("400 targets: 300 answered"), "{told}");
 }
 
-#[tokio::test]
-async fn progress_stands_on_the_screen_until_there_is_something_else() {
+#[test]
+fn progress_stands_on_the_screen_until_there_is_something_else() {
     let screen = Paper::default();
     let size = || Size {
         columns: 30,

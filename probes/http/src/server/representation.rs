@@ -19,6 +19,7 @@ use memmap2::MmapMut;
 use super::coding::{Coding, choose};
 use super::conditional::Validators;
 use super::directory::Stamp;
+use super::media;
 use super::path::Path;
 use super::payload::{Piece, read};
 use super::twin::Twin;
@@ -184,8 +185,7 @@ fn fields(path: &Path, stamp: &Stamp, validators: &Validators) -> HeaderMap {
 /// The media type that the name suggests.
 fn media_type(path: &Path) -> HeaderValue {
     let name = String::from_utf8_lossy(path.as_bytes());
-    let guess = mime_guess::from_path(&*name).first_raw();
-    let media = guess.unwrap_or("application/octet-stream");
+    let media = media::of_name(&name);
     let charset = if media.starts_with("text/") {
         "; charset=utf-8"
     } else {

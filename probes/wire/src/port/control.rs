@@ -4,6 +4,7 @@
 //! value, each padded to the size of a `usize`. Reading never panics, whatever the bytes.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use crate::clock::KernelStamp;
 use crate::engine::Key;
@@ -12,7 +13,7 @@ use crate::{Family, RequestOptions, Ttl};
 
 /// What the kernel is told with every packet of a flow whose IP header it writes; empty if nothing
 /// is out of the ordinary.
-pub(crate) fn for_packets(family: Family, options: &RequestOptions) -> Box<[u8]> {
+pub(crate) fn for_packets(family: Family, options: &RequestOptions) -> Arc<[u8]> {
     let (level, tos_type) = match family {
         Family::V4 => (libc::IPPROTO_IP, libc::IP_TOS),
         Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
@@ -20,10 +21,7 @@ pub(crate) fn for_packets(family: Family, options: &RequestOptions) -> Box<[u8]>
     let has_tos = options.tos != 0;
     // IPv4 has no such control message: there it is an option of the socket.
     let dont_fragment = options.dont_fragment && family == Family::V6;
-    let messages = [options.ttl.is_some(), has_tos, dont_fragment];
-    let messages = messages.into_iter().filter(|is_told| *is_told).count();
-    // As much as it takes: there may be a million of these.
-    let mut control = Vec::with_capacity(messages * (HEADER + ALIGNMENT));
+    let mut control = Vec::new();
     if let Some(ttl) = options.ttl {
         append_ttl(&mut control, family, ttl);
     }

@@ -7,6 +7,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockAddr, Socket};
@@ -33,6 +34,8 @@ pub(super) struct Outgoing {
     reading: Option<Reading>,
     /// What the kernel is told for each peer, by its index.
     told: Vec<ToldFor>,
+    /// The control messages of the last peer with its options, for most are told the same.
+    alike: Option<(RequestOptions, Arc<[u8]>)>,
     /// Sends what would have to be fragmented, which packets with their header are not.
     fragmenting: Option<Socket>,
     /// How the sockets are set at present, if the kernel writes the headers.
@@ -74,7 +77,7 @@ enum By {
 
 #[derive(Debug, Default)]
 struct ToldFor {
-    control: Box<[u8]>,
+    control: Arc<[u8]>,
     /// In network byte order, as in an address.
     flow_label: u32,
     dont_fragment: bool,
@@ -102,6 +105,7 @@ impl Outgoing {
             done: 0,
             reading: None,
             told: Vec::new(),
+            alike: None,
             fragmenting: None,
             dont_fragment: [false; _],
             unread: 0,
@@ -134,8 +138,16 @@ impl Outgoing {
         if self.told.len() <= peer.index() {
             self.told.resize_with(peer.index() + 1, ToldFor::default);
         }
+        let control = match &self.alike {
+            Some((known, control)) if known == options => Arc::clone(control),
+            _ => {
+                let control = control::for_packets(family, options);
+                self.alike = Some((*options, Arc::clone(&control)));
+                control
+            }
+        };
         self.told[peer.index()] = ToldFor {
-            control: control::for_packets(family, options),
+            control,
             flow_label: options.flow_label.map_or(0, |label| label.number().to_be()),
             // In a header that we write it is a bit of that.
             dont_fragment: options.dont_fragment && (family == Family::V6 || mode != Mode::Raw),

@@ -21,6 +21,10 @@ pub(crate) const MOST_SENT: usize = 64;
 /// those fit into one that is not full, which says that there are no more.
 const MOST_RECEIVED: usize = 72;
 
+/// The same until so many have come together: whoever asks one address gets one answer, and the
+/// memory for all of them is a dozen pages that the kernel has to find first.
+const FEW_RECEIVED: usize = 8;
+
 /// A packet on its way to the kernel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parcel<'a> {
@@ -79,6 +83,8 @@ pub(crate) struct Incoming {
     controls: Box<[[u8; CONTROL]]>,
     names: Box<[libc::sockaddr_in6]>,
     lengths: Box<[Lengths]>,
+    /// Whether the last call received as many as there is room for.
+    is_full: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -91,16 +97,20 @@ impl Incoming {
     /// Makes room for packets of so many bytes: of longer ones the rest is lost.
     pub(crate) fn new(longest: usize) -> Self {
         // Not a power of two, or all packets would compete for the same lines of the cache.
-        let stride = longest.next_multiple_of(64) + 64;
+        Self::with_room(longest.next_multiple_of(64) + 64, FEW_RECEIVED)
+    }
+
+    fn with_room(stride: usize, count: usize) -> Self {
         // SAFETY: a sockaddr_in6 is made of numbers, all of which may be zero.
         let name = unsafe { MaybeUninit::<libc::sockaddr_in6>::zeroed().assume_init() };
         Self {
             // Not zeroed: most of it is never used, and would still take memory.
-            packets: Box::new_uninit_slice(stride * MOST_RECEIVED),
+            packets: Box::new_uninit_slice(stride * count),
             stride,
-            controls: vec![[0; CONTROL]; MOST_RECEIVED].into(),
-            names: vec![name; MOST_RECEIVED].into(),
-            lengths: vec![Lengths::default(); MOST_RECEIVED].into(),
+            controls: vec![[0; CONTROL]; count].into(),
+            names: vec![name; count].into(),
+            lengths: vec![Lengths::default(); count].into(),
+            is_full: false,
         }
     }
 
@@ -112,10 +122,14 @@ impl Incoming {
     /// Receives what is there, without waiting, or with `MSG_ERRQUEUE` what the kernel reports
     /// about packets sent (`recvmmsg(2)`); returns how many, and whether there may be more.
     pub(crate) fn receive(&mut self, socket: &Socket, flags: i32) -> io::Result<(usize, bool)> {
+        if self.is_full && self.lengths.len() < MOST_RECEIVED {
+            *self = Self::with_room(self.stride, MOST_RECEIVED);
+        }
         let mut pieces = [const { MaybeUninit::<iovec>::uninit() }; MOST_RECEIVED];
         let mut messages = [const { MaybeUninit::<mmsghdr>::uninit() }; MOST_RECEIVED];
         let packets = self.packets.chunks_exact_mut(self.stride);
         let beside = self.controls.iter_mut().zip(self.names.iter_mut());
+        let room = self.lengths.len();
         for (((packet, (control, name)), piece), message) in
             packets.zip(beside).zip(&mut pieces).zip(&mut messages)
         {
@@ -135,13 +149,14 @@ impl Incoming {
                 msg_len: 0,
             });
         }
-        // SAFETY: all messages are written; they point to pieces on this stack and to parts of our
-        // own buffers with their lengths, none of which is used otherwise during the call.
+        // SAFETY: as many messages are written as there is room for; they point to pieces on this
+        // stack and to parts of our own buffers with their lengths, none of which is used otherwise
+        // during the call.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 messages.as_mut_ptr().cast(),
-                MOST_RECEIVED as libc::c_uint,
+                room as libc::c_uint,
                 flags | libc::MSG_DONTWAIT,
                 ptr::null_mut(),
             )
@@ -153,7 +168,8 @@ impl Incoming {
             lengths.packet = (message.msg_len as usize).min(self.stride);
             lengths.control = message.msg_hdr.msg_controllen.min(CONTROL);
         }
-        Ok((count, count == MOST_RECEIVED))
+        self.is_full = count == room;
+        Ok((count, self.is_full))
     }
 
     /// The packet with this number of those that the last call received.
