@@ -95,8 +95,7 @@ impl Port {
                 *incoming = Incoming::new(longest);
             }
         }
-        self.outgoing
-            .admit(peer, self.sockets.mode, self.family, options);
+        self.outgoing.admit(peer, self.sockets.mode, options);
         peer
     }
 

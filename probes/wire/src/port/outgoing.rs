@@ -128,13 +128,8 @@ impl Outgoing {
         self.most_full_ticks = HELD_BACK;
     }
 
-    pub(super) fn admit(
-        &mut self,
-        peer: PeerKey,
-        mode: Mode,
-        family: Family,
-        options: &RequestOptions,
-    ) {
+    pub(super) fn admit(&mut self, peer: PeerKey, mode: Mode, options: &RequestOptions) {
+        let family = self.way.family;
         if self.told.len() <= peer.index() {
             self.told.resize_with(peer.index() + 1, ToldFor::default);
         }
