@@ -67,20 +67,22 @@ fn ending(found: &Finished) -> &'static str {
     found.reason().unwrap_or("good")
 }
 
+/// The phases of a hop that are not this program's, in the order in which they happen.
+const PHASES: [&str; 6] = [
+    "resolve",
+    "connect",
+    "tls",
+    "request_write",
+    "wait",
+    "transfer",
+];
+
 /// In which phase a run was when it ended.
 fn last_phase(found: &Finished) -> Option<String> {
     let hop = found.said("hop").last()?;
     let fields = hop.fields();
     let seconds = fields["seconds"].as_object()?;
-    let order = [
-        "resolve",
-        "connect",
-        "tls",
-        "request_write",
-        "wait",
-        "transfer",
-    ];
-    let reached = order
+    let reached = PHASES
         .iter()
         .rev()
         .find(|phase| seconds.contains_key(**phase));

@@ -27,9 +27,9 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep};
 
 use self::server::{LARGE, answer, serve};
-use self::tally::{DISTURBED, PHASES, ROUNDING, Tally, WRONG, kept_waiting, less};
+use self::tally::{DISTURBED, ROUNDING, Tally, WRONG, kept_waiting, less};
 use super::servers::Certified;
-use super::{bench, ending, phases, plugin};
+use super::{PHASES, bench, ending, phases, plugin};
 use crate::client::events::Hop;
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{STORIES, Stamp, Story};
 use crate::client::events::Hop;
+use crate::client::tests::PHASES;
 
 /// How far all runs were from the truth, how far without what others took of the processor, and
 /// what of them was not disturbed.
@@ -119,16 +120,6 @@ fn line(name: &str, mut off: Vec<f64>) -> String {
     };
     format!("\n{name:>14} {:.3} {:.3} {:.3}", at(0.5), at(0.99), at(1.0))
 }
-
-/// In the order in which they happen.
-pub(super) const PHASES: [&str; 6] = [
-    "resolve",
-    "connect",
-    "tls",
-    "request_write",
-    "wait",
-    "transfer",
-];
 
 /// A phase beside which the thread was kept waiting for so long proves nothing: half of what it may
 /// be off.
