@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::sync::Mutex;
 
 use leadsman_core::options::OptionsError;
 use leadsman_core::schemars::JsonSchema;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::terminal::Size;
+use crate::terminal::tests::Paper;
 
 static SONAR: Plugin = Plugin::new::<Sonar>("sonar", "Depth by sound");
 
@@ -100,26 +100,6 @@ impl Resolve for Book {
     }
 }
 
-#[derive(Clone, Default)]
-struct Paper(Arc<Mutex<String>>);
-
-impl Paper {
-    fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        *self.0.lock().unwrap() += str::from_utf8(bytes).unwrap();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Takes nothing.
 struct Closed;
 
@@ -157,11 +137,11 @@ fn swept(request: SweepByHand) -> (Result<Outcome, ByHandError>, String, String)
     let file = |paper: &Paper| Terminal::test(paper.clone(), None::<fn() -> Size>);
     let end = End::after(request.timeout);
     let outcome = carry_out(request, || Arc::new(Book), file(&out), file(&err), &end);
-    let told = err.text();
+    let told = err.take();
     let told = told.lines().filter(|line| !line.contains(" packets in "));
     (
         outcome,
-        out.text(),
+        out.take(),
         told.flat_map(|line| [line, "\n"]).collect(),
     )
 }
@@ -342,14 +322,14 @@ fn progress_stands_on_the_screen_until_there_is_something_else() {
         writer.pass_on(note);
     }
     writer.finish(writer::Note::default()).unwrap();
+    let written = screen.take();
     assert_eq!(
-        seen(&screen.text()),
+        seen(&written),
         ["one", "two: no water", "three", "9 targets"]
     );
     assert!(
-        screen.text().contains("2 of 9 done and this is too lo\n"),
-        "{:?}",
-        screen.text()
+        written.contains("2 of 9 done and this is too lo\n"),
+        "{written:?}"
     );
 }
 
