@@ -115,14 +115,24 @@ impl Layout {
     }
 
     /// The place of a metric; two handles are the same metric if they are the same static.
+    #[inline]
     fn place(&self, metric: &'static Metric) -> &Place {
-        self.index.find(&self.places, metric).unwrap_or_else(|| {
-            panic!(
-                "{} is recorded but not among the plugin's declared metrics",
-                metric.name
-            )
-        })
+        let place = self.index.find(&self.places, metric);
+        place.unwrap_or_else(|| undeclared(metric))
     }
+}
+
+#[cold]
+fn undeclared(metric: &Metric) -> ! {
+    panic!(
+        "{} is recorded but not among the plugin's declared metrics",
+        metric.name
+    )
+}
+
+#[cold]
+fn no_series(metric: &Metric, label: Option<&str>) -> ! {
+    panic!("{} has no series for the label {label:?}", metric.name)
 }
 
 /// Finds the place of a metric by where the metric is in memory.
@@ -150,6 +160,7 @@ impl Index {
         index
     }
 
+    #[inline]
     fn find<'a>(&self, places: &'a [Place], metric: &'static Metric) -> Option<&'a Place> {
         let most = self.seats.len() - 1;
         let mut seat = first_seat(metric);
@@ -401,17 +412,25 @@ impl Recording {
         }
     }
 
+    #[inline]
     fn index(&self, metric: &'static Metric, label: Option<&str>) -> usize {
-        let place = self.layout.place(metric);
-        let offset = match label {
-            None if metric.values.is_empty() => Some(0),
-            None => None,
-            Some(label) => metric.values.iter().position(|value| *value == label),
-        };
-        let offset = offset
-            .unwrap_or_else(|| panic!("{} has no series for the label {label:?}", metric.name));
-        place.first + offset
+        let first = self.layout.place(metric).first;
+        match label {
+            None if metric.values.is_empty() => first,
+            None => no_series(metric, None),
+            Some(label) => first + offset(metric, label),
+        }
     }
+}
+
+/// Which of its label values a metric has this one as.
+fn offset(metric: &Metric, label: &str) -> usize {
+    let mut values = metric.values.iter();
+    // Most are one and the same text, which is seen without reading it.
+    let same = values.position(|value| std::ptr::eq(*value, label));
+    let equal = || metric.values.iter().position(|value| *value == label);
+    same.or_else(equal)
+        .unwrap_or_else(|| no_series(metric, Some(label)))
 }
 
 impl Drop for Recording {

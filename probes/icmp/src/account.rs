@@ -45,8 +45,10 @@ impl Account {
     fn take_steps(&mut self, cx: &Context<'_>) {
         while let Some(step) = self.0.step() {
             if let Some(variation) = step.variation {
-                cx.add_time(&IPDV, Duration::from_secs_f64(variation.abs()));
-                cx.add(&IPDV_PAIRS, 1);
+                cx.record(|run| {
+                    run.add(&IPDV, None, variation.abs());
+                    run.add(&IPDV_PAIRS, None, 1.0);
+                });
             }
             if step.loss_begins {
                 cx.add(&LOSS_PERIODS, 1);

@@ -61,9 +61,11 @@ impl Ping {
 #[async_trait]
 impl Probe for Ping {
     async fn measure(&mut self, cx: &Context<'_>) -> Result<(), Fault> {
-        for phase in PHASES {
-            cx.set_for(&DURATION, phase, 0.0);
-        }
+        cx.record(|run| {
+            for phase in PHASES {
+                run.set(&DURATION, Some(phase), 0.0);
+            }
+        });
         let options = Arc::clone(&self.options);
         let begin = Instant::now();
         let address = cx.resolve(&cx.target().address, options.preference()).await;

@@ -202,14 +202,17 @@ impl<'a> Round<'a> {
         match arrived {
             Arrival::InTime => {
                 apart = !self.standard.admits(reply.rtt_source);
-                if !apart {
-                    self.cx.observe(&RTT, reply.rtt);
-                    self.cx.inform(&RTT_SOURCE, &[source]);
-                }
-                self.cx.set_for(&DURATION, "rtt", reply.rtt.as_secs_f64());
-                if let Some(hop_limit) = reply.hop_limit {
-                    self.cx.set(&REPLY_HOP_LIMIT, f64::from(hop_limit));
-                }
+                let rtt = reply.rtt.as_secs_f64();
+                self.cx.record(|run| {
+                    if !apart {
+                        run.observe(&RTT, rtt);
+                        run.inform(&RTT_SOURCE, &[source]);
+                    }
+                    run.set(&DURATION, Some("rtt"), rtt);
+                    if let Some(hop_limit) = reply.hop_limit {
+                        run.set(&REPLY_HOP_LIMIT, None, f64::from(hop_limit));
+                    }
+                });
             }
             Arrival::Late => {}
             Arrival::Again => self.cx.add(&DUPLICATES, 1),
