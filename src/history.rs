@@ -143,23 +143,24 @@ impl History {
         entry
     }
 
-    /// Takes in results of scheduled runs, each with whatever the caller knows it by. Returns those
-    /// whose target has just started to fail through its own fault: once from one success to the
-    /// next.
-    pub(crate) fn scheduled<T>(&self, results: impl IntoIterator<Item = (T, Scheduled)>) -> Vec<T> {
+    /// Takes in results of scheduled runs. Returns those whose target has just started to fail
+    /// through its own fault: once from one success to the next.
+    pub(crate) fn scheduled(
+        &self,
+        results: impl IntoIterator<Item = Scheduled>,
+    ) -> Vec<Arc<Entry>> {
         let mut kept = self.kept();
         let mut starting = Vec::new();
-        for (of, scheduled) in results {
-            let Scheduled {
-                probe,
-                options,
-                run,
-                noted,
-            } = scheduled;
-            if kept.note(&probe, &run) {
-                starting.push(of);
+        for scheduled in results {
+            let starts = kept.note(&scheduled.probe, &scheduled.run);
+            let asked = Asked::Schedule {
+                probe: scheduled.probe,
+                options: scheduled.options,
+            };
+            let entry = kept.entry(asked, scheduled.run, scheduled.noted);
+            if starts {
+                starting.push(Arc::clone(&entry));
             }
-            let entry = kept.entry(Asked::Schedule { probe, options }, run, noted);
             let most = kept.most;
             kept.scheduled.push(entry, most);
         }

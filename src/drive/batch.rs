@@ -7,18 +7,19 @@
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
-use leadsman_core::{Event, Order, Run, Stop, perform};
+use leadsman_core::{Order, Stop, perform};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::crowd::Crowd;
 use super::ear::Ear;
 use super::held::Held;
-use super::plan::Aimed;
-use crate::history::Scheduled;
+use super::plan::{Aimed, Key};
+use crate::history::{Entry, Scheduled};
 use crate::schedule::{Due, Slot};
 use crate::services::Services;
 
@@ -56,12 +57,8 @@ pub(super) struct Ended {
     pub(super) probe: Option<Held>,
 }
 
-/// What came of a run that was not cut.
-struct Finished {
-    aimed: Arc<Aimed>,
-    run: Run,
-    noted: Vec<Event>,
-}
+/// Results of runs that have ended and were not cut. To move one costs more than to lock this.
+type Results = Mutex<Vec<Scheduled>>;
 
 impl Batches {
     /// Each run that is started is reported to `reports`, however it ends.
@@ -110,30 +107,28 @@ impl Batches {
 }
 
 impl Start {
-    async fn carry_out(self, services: &Services) -> (Ended, Option<Finished>) {
+    async fn carry_out(self, services: &Services, results: &Results) -> Ended {
         let Self { due, aimed, probe } = self;
         // Caught, for to drop what was cut may panic. The probe's own panics are caught before.
-        let run = AssertUnwindSafe(aimed.cut.or(run(due, &aimed, probe, services)));
-        let ended = run.catch_unwind().await.ok().flatten();
-        let (said, probe) = ended.unzip();
-        let ended = Ended {
+        let run = AssertUnwindSafe(async {
+            let run = pin!(run(due, &aimed, probe, services, results));
+            aimed.cut.or(run).await
+        });
+        Ended {
             slot: due.slot,
-            probe: probe.flatten(),
-        };
-        (
-            ended,
-            said.map(|(run, noted)| Finished { aimed, run, noted }),
-        )
+            probe: run.catch_unwind().await.ok().flatten().flatten(),
+        }
     }
 }
 
-/// What a run did and noted, and the probe that did it.
+/// Carries out a run, and returns the probe unless it panicked.
 async fn run(
     due: Due,
     aimed: &Aimed,
     mut probe: Held,
     services: &Services,
-) -> ((Run, Vec<Event>), Option<Held>) {
+    results: &Results,
+) -> Option<Held> {
     let now = Instant::now();
     services
         .own
@@ -155,8 +150,13 @@ async fn run(
     };
     let run = perform(probe.probe(), order).await;
     let panicked = run.has_panicked();
-    let noted = ear.noted();
-    ((run, noted), (!panicked).then_some(probe))
+    lock(results).push(Scheduled {
+        probe: Arc::clone(&fleet.name),
+        options: Arc::clone(&fleet.options),
+        run,
+        noted: ear.noted(),
+    });
+    (!panicked).then_some(probe)
 }
 
 /// Carries out one batch after the other, and reports together what ends together.
@@ -165,34 +165,29 @@ async fn serve(
     services: Arc<Services>,
     reports: mpsc::UnboundedSender<Report>,
 ) {
+    let results = Results::default();
     let mut under_way = Crowd::new();
     while let Some((myself, batch)) = orders.recv().await {
         for start in batch {
-            under_way.add(start.carry_out(&services));
+            under_way.add(start.carry_out(&services, &results));
         }
         let mut myself = Some(myself);
         while !under_way.is_empty() {
-            let some = poll_fn(|cx| under_way.poll_some(cx)).await;
-            let mut ended = Vec::with_capacity(some.len());
-            let finished = some.into_iter().filter_map(|(run, finished)| {
-                ended.push(run);
-                let Finished { aimed, run, noted } = finished?;
-                let scheduled = Scheduled {
-                    probe: Arc::clone(&aimed.fleet.name),
-                    options: Arc::clone(&aimed.fleet.options),
-                    run,
-                    noted,
-                };
-                Some((aimed, scheduled))
-            });
-            for aimed in services.history.scheduled(finished) {
-                services.follow_ups.failed(aimed.key());
+            let ended = poll_fn(|cx| under_way.poll_some(cx)).await;
+            for entry in services.history.scheduled(lock(&results).drain(..)) {
+                let Entry { asked, run, .. } = &*entry;
+                let key = Key(asked.name().into(), run.target.address.clone());
+                services.follow_ups.failed(key);
             }
             let idle = myself.take_if(|_| under_way.is_empty());
             // The driver has ended only when the whole program has.
             _ = reports.send(Report { ended, idle });
         }
     }
+}
+
+fn lock(results: &Results) -> MutexGuard<'_, Vec<Scheduled>> {
+    results.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs of a batch: as many as a crowd holds. A second batch has another thread woken for it, which

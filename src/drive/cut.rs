@@ -4,7 +4,7 @@
 //! and hardly any is cut. It only drops the run; who is told is decided elsewhere.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
@@ -25,8 +25,7 @@ impl Cut {
     }
 
     /// Carries on `run` until it is cut, which is `None`; one run at a time.
-    pub(super) async fn or<T>(&self, run: impl Future<Output = T>) -> Option<T> {
-        let mut run = pin!(run);
+    pub(super) async fn or<T>(&self, mut run: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         poll_fn(|cx| {
             if self.is_cut() {
                 return Poll::Ready(None);
