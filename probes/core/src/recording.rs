@@ -20,9 +20,12 @@ pub struct Layout {
     /// The values of an empty recording: 0 where a value is added up over runs, and [`UNSET`] where
     /// it is that of the last one, or of a passing counter.
     blank: Box<[f64]>,
-    /// Where passing counters stand, and where everything else does.
+    /// Where passing counters stand.
     passing: Box<[Range<usize>]>,
-    plain: Box<[Range<usize>]>,
+    /// Where values stand that are added up over runs, passing counters aside.
+    sums: Box<[Range<usize>]>,
+    /// Where values stand that are those of the last run.
+    lasts: Box<[Range<usize>]>,
     texts: usize,
     spare: Mutex<Vec<Content>>,
 }
@@ -86,12 +89,19 @@ impl Layout {
                 }
             })
             .collect();
-        let (mut passing, mut plain) = (Vec::new(), Vec::<Range<usize>>::new());
+        let (mut passing, mut sums, mut lasts) = (Vec::new(), Vec::new(), Vec::new());
         for place in places.iter().filter(|place| place.len > 0) {
-            match plain.last_mut() {
-                _ if place.metric.passing => passing.push(place.range()),
-                Some(last) if last.end == place.first => last.end += place.len,
-                _ => plain.push(place.range()),
+            if place.metric.passing {
+                passing.push(place.range());
+                continue;
+            }
+            let alike = match place.metric.kind {
+                MetricKind::Gauge => &mut lasts,
+                _ => &mut sums,
+            };
+            match alike.last_mut() {
+                Some(Range { end, .. }) if *end == place.first => *end += place.len,
+                _ => alike.push(place.range()),
             }
         }
         Self {
@@ -99,7 +109,8 @@ impl Layout {
             places,
             blank: blank.into(),
             passing: passing.into(),
-            plain: plain.into(),
+            sums: sums.into(),
+            lasts: lasts.into(),
             texts,
             spare: Mutex::default(),
         }
@@ -344,16 +355,14 @@ impl Recording {
 
     /// Takes in a finished run: counts are added, gauges and infos become those of that run.
     pub fn absorb(&mut self, run: &Self) {
-        for range in &*self.layout.plain {
-            let values = self.content.values[range.clone()].iter_mut();
-            let values = values.zip(&run.content.values[range.clone()]);
-            for ((total, value), blank) in values.zip(&self.layout.blank[range.clone()]) {
-                *total = if is_set(*blank) {
-                    *total + value
-                } else {
-                    *value
-                };
+        for range in &*self.layout.sums {
+            let totals = self.content.values[range.clone()].iter_mut();
+            for (total, value) in totals.zip(&run.content.values[range.clone()]) {
+                *total += value;
             }
+        }
+        for range in &*self.layout.lasts {
+            self.content.values[range.clone()].copy_from_slice(&run.content.values[range.clone()]);
         }
         for range in &*self.layout.passing {
             let counted = &run.content.values[range.clone()];
@@ -399,13 +408,8 @@ impl Recording {
 
     /// Makes gauges and infos absent; counts stay.
     pub fn forget_last_run(&mut self) {
-        for range in &*self.layout.plain {
-            let values = self.content.values[range.clone()].iter_mut();
-            for (value, blank) in values.zip(&self.layout.blank[range.clone()]) {
-                if !is_set(*blank) {
-                    *value = *blank;
-                }
-            }
+        for range in &*self.layout.lasts {
+            self.content.values[range.clone()].fill(f64::from_bits(UNSET));
         }
         for text in &mut self.content.texts {
             text.present = false;
