@@ -6,10 +6,10 @@
 //! starts spread evenly over the interval. What cannot start on time is dropped and counted, for
 //! a queue of late runs would only make the next ones late too.
 //!
-//! To wake up costs more than most runs do, so the schedule is looked at no sooner than 4 ms after
-//! a look that found work. What is due meanwhile starts together, up to 4 ms late; with less than
-//! some 100 runs a second most start when they are due. It is less where intervals are so short
-//! that 4 ms matter to them.
+//! To wake up costs more than most runs do, so the schedule is looked at no sooner than 7 ms after
+//! a look that found work, or 4 ms after one that found much. What is due meanwhile starts
+//! together, as much late; with less than some 50 runs a second most start when they are due. It is
+//! less where intervals are so short that this matters to them.
 //!
 //! All of it is decided from the `now` a caller passes. This module does not sleep, read a clock,
 //! run probes, keep deadlines, or measure lateness (a [`Due`] carries its planned time for that).
@@ -74,7 +74,7 @@ impl Schedule {
             None => self.entries.push(entry),
         }
         let now = self.anchor.point(now);
-        self.rest = self.rest.min(interval.rest_after(now));
+        self.rest = self.rest.min(interval.rest_after(now, 0));
         let at = interval.next_point(identity.phase(self.seed, interval), now);
         self.rings
             .entry(interval)
@@ -149,7 +149,7 @@ impl Schedule {
         if due.len() > before
             && let Some((shortest, _)) = self.rings.first_key_value()
         {
-            self.rest = shortest.rest_after(now);
+            self.rest = shortest.rest_after(now, due.len() - before);
             due[before..].sort_by_key(|due| due.planned);
         }
     }

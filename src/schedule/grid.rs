@@ -98,10 +98,15 @@ impl Interval {
             .div_ceil(self.0)
     }
 
-    /// Until when runs may be let gather that become due after `now`. It takes up no more than
-    /// half of what a run may be late.
-    pub(super) fn rest_after(self, now: Point) -> Point {
-        Point(now.0 + (self.tolerance() / 2).min(LONGEST_REST))
+    /// Until when runs may be let gather that become due after `now`, when so many were `found`. It
+    /// takes up no more than half of what a run may be late.
+    pub(super) fn rest_after(self, now: Point, found: usize) -> Point {
+        let longest = if found < MANY {
+            LONGEST_REST
+        } else {
+            REST_AFTER_MANY
+        };
+        Point(now.0 + (self.tolerance() / 2).min(longest))
     }
 
     /// How late a run may start and still be worth it, in nanoseconds.
@@ -126,9 +131,14 @@ const FNV_PRIME: u64 = 0x0100_0000_01b3;
 const LONGEST_INTERVAL: Duration = Duration::from_hours(100 * 365 * 24);
 /// Nanoseconds; with a tenth of the interval, how late a run may start and still be worth it.
 const MOST_TOLERANCE: u64 = 1_000_000_000;
-/// Nanoseconds. 250 wake-ups a second are a hundredth of a core where each costs 40 µs, and with
-/// the millisecond to which timers are exact, runs start within 6 ms.
-const LONGEST_REST: u64 = 4_000_000;
+/// Nanoseconds. 140 wake-ups a second are half a hundredth of a core where each costs 40 µs, and
+/// with the millisecond to which timers are exact, runs start within 9 ms.
+const LONGEST_REST: u64 = 7_000_000;
+/// Nanoseconds. Where many start together a wake-up costs each of them little, and the last of them
+/// waits for the others too.
+const REST_AFTER_MANY: u64 = 4_000_000;
+/// More runs than are carried out together.
+const MANY: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -132,8 +132,8 @@ fn runs_gather_after_a_look_that_found_work() {
         assert_eq!(due(&mut schedule, now + rest / 2), []);
         assert_eq!(schedule.next(), Some(expected), "{intervals:?}");
     }
-    check(&[HOUR], 4 * MS);
-    check(&[SECOND], 4 * MS);
+    check(&[HOUR], 7 * MS);
+    check(&[SECOND], 7 * MS);
     check(&[50 * MS], 5 * MS / 2);
     check(&[MS], MS / 20);
     check(&[HOUR, MS], MS / 20);
@@ -146,22 +146,23 @@ fn a_rest_costs_no_run_and_delays_none_by_more() {
         schedule.add(target(number), every(SECOND), start);
     }
     let (mut looks, mut runs) = (0, 0);
-    while let Some(now) = schedule.next().filter(|next| *next < start + 10 * SECOND) {
+    let end = start + 10 * SECOND;
+    while let Some(now) = schedule.next().filter(|next| *next < end + 7 * MS) {
         looks += 1;
         for due in due(&mut schedule, now) {
-            assert!(now - due.planned <= 4 * MS);
+            assert!(now - due.planned <= 7 * MS);
             assert_eq!(schedule.finished(due.slot, now), None);
-            runs += 1;
+            runs += i32::from(due.planned <= end);
         }
     }
     assert_eq!((runs, schedule.missed()), (10_000, Missed::default()));
-    assert!(looks <= 2_500, "{looks} looks");
+    assert!(looks <= 1_430, "{looks} looks");
 }
 
 #[test]
 fn a_rest_is_as_short_as_the_shortest_interval_needs() {
     let (mut schedule, start) = schedule(0);
-    for number in 0..10_000 {
+    for number in 0..20_000 {
         schedule.add(target(number), every(SECOND), start);
     }
     let hasty = schedule.add(target(0), every(10 * MS), start);
@@ -173,6 +174,8 @@ fn a_rest_is_as_short_as_the_shortest_interval_needs() {
     };
     check(&mut schedule, MS / 2);
     schedule.remove(hasty);
+    check(&mut schedule, 7 * MS);
+    // That look found 140 runs.
     check(&mut schedule, 4 * MS);
     // One that comes during a rest cuts it short.
     let now = schedule.next().unwrap();
@@ -391,7 +394,7 @@ fn ten_thousand_random_calls_agree_with_a_naive_model() {
             }
             assert_eq!(schedule.missed(), model.missed);
             let next = model.slots.iter().map(|slot| slot.next).min();
-            let latest = next.map(|next| next.max(now + 4 * MS));
+            let latest = next.map(|next| next.max(now + 7 * MS));
             assert!(
                 next.is_none() || schedule.next() <= latest,
                 "would oversleep"
