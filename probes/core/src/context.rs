@@ -118,11 +118,6 @@ impl<'a> Context<'a> {
         self.recording().add(counter, None, amount as f64);
     }
 
-    /// Adds a time to a counter of seconds.
-    pub fn add_time(&self, counter: &'static Counter, time: Duration) {
-        self.recording().add(counter, None, time.as_secs_f64());
-    }
-
     /// Adds to the counter's series of this label value.
     pub fn add_for(&self, counter: &'static Counter, label: &str, amount: u64) {
         self.recording().add(counter, Some(label), amount as f64);
