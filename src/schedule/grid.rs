@@ -134,10 +134,9 @@ const MOST_TOLERANCE: u64 = 1_000_000_000;
 /// Nanoseconds. 140 wake-ups a second are half a hundredth of a core where each costs 40 µs, and
 /// with the millisecond to which timers are exact, runs start within 9 ms.
 const LONGEST_REST: u64 = 7_000_000;
-/// Nanoseconds. Where many start together a wake-up costs each of them little, and the last of them
-/// waits for the others too.
+/// Nanoseconds. The last of many that start together waits for the others too.
 const REST_AFTER_MANY: u64 = 4_000_000;
-/// More runs than are carried out together.
+/// Runs among which a wake-up costs each but little.
 const MANY: usize = 64;
 
 #[cfg(test)]
