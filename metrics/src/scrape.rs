@@ -8,6 +8,7 @@ use std::iter;
 use std::mem;
 use std::sync::Arc;
 
+use crate::column::Column;
 use crate::family::Family;
 use crate::own::Reader;
 use crate::totals::Totals;
@@ -92,18 +93,13 @@ impl Scrape {
         let headed = out.len();
         for (column, rows) in iter::zip(&family.columns, &self.targets).skip(at.shape) {
             if let Some(column) = column {
-                for rows in rows[at.row..].chunks(AT_ONCE) {
-                    for row in rows {
-                        column.touch(&row.labels, &row.totals);
+                for row in at_hand(column, &rows[at.row..]) {
+                    // Never right behind the head: it would stand alone if nothing follows.
+                    if out.len() >= CHUNK && out.len() > headed {
+                        return Some(at);
                     }
-                    for row in rows {
-                        // Never right behind the head: it would stand alone if nothing follows.
-                        if out.len() >= CHUNK && out.len() > headed {
-                            return Some(at);
-                        }
-                        column.write(out, &row.labels, &row.totals);
-                        at.row += 1;
-                    }
+                    column.write(out, &row.labels, &row.totals);
+                    at.row += 1;
                 }
             }
             at.shape += 1;
@@ -143,6 +139,16 @@ impl Iterator for Scrape {
         }
         (!out.is_empty()).then(|| out.into_bytes())
     }
+}
+
+/// The same rows, each with its numbers fetched from memory before it is given out.
+fn at_hand<'a>(column: &Column, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
+    rows.chunks(AT_ONCE).flat_map(|rows| {
+        for row in rows {
+            column.touch(&row.labels, &row.totals);
+        }
+        rows
+    })
 }
 
 /// Targets whose numbers are fetched from memory together: about as much as a processor waits for
