@@ -154,7 +154,7 @@ impl Lane {
         let peer = port.admit(engine, destination, options);
         inboxes.resize(inboxes.len().max(peer.index() + 1), None);
         inboxes[peer.index()] = Some(inbox);
-        spacing.admit(destination);
+        spacing.admit(destination, peer);
         peer
     }
 
@@ -166,9 +166,7 @@ impl Lane {
     /// Lets a flow go: what still comes for its requests is nobody's.
     pub(crate) fn forget(&self, peer: PeerKey) {
         let mut core = lock(&self.core);
-        if let Some(destination) = core.engine.destination(peer) {
-            core.spacing.forget(destination);
-        }
+        core.spacing.forget(peer);
         core.engine.forget(peer);
         core.inboxes[peer.index()] = None;
         if core.engine.peers() == 0 {
@@ -376,12 +374,8 @@ impl Lane {
             let now = drained.from;
             port.send(engine, &mut out);
             for ask in taken.drain(..) {
-                let mut must_wait = || {
-                    let to = engine.destination(ask.peer);
-                    port.is_full()
-                        || to.is_some_and(|to| !spacing.take(to, ask.peer, now))
-                        || !pace.take(now)
-                };
+                let mut must_wait =
+                    || port.is_full() || !spacing.take(ask.peer, now) || !pace.take(now);
                 // One whose time is over takes nobody's turn: it is not sent.
                 if !ask.is_over(now) && must_wait() {
                     later.push(ask);
