@@ -17,8 +17,18 @@ pub(crate) struct Inbox(Mutex<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    heard: VecDeque<Heard>,
     waiting: Option<Waker>,
+    /// What is heard next. Most flows hear one thing at a time, which has no memory of its own: to
+    /// find that is not free.
+    next: Option<Heard>,
+    /// What is heard after that; empty while there is no next.
+    later: VecDeque<Heard>,
+}
+
+impl Queue {
+    fn take(&mut self) -> Option<Heard> {
+        std::mem::replace(&mut self.next, self.later.pop_front())
+    }
 }
 
 impl Inbox {
@@ -28,19 +38,17 @@ impl Inbox {
     /// no more ends than the flow has sent requests.
     pub(crate) fn put(&self, heard: Heard) -> Option<Waker> {
         let mut queue = lock(&self.0);
-        if queue.heard.len() < UNHEARD || heard.is_end() {
-            if queue.heard.capacity() == 0 {
-                // Most flows hear one thing at a time, and a queue would make room for four.
-                queue.heard.reserve_exact(1);
-            }
-            queue.heard.push_back(heard);
+        if queue.next.is_none() {
+            queue.next = Some(heard);
+        } else if queue.later.len() + 1 < UNHEARD || heard.is_end() {
+            queue.later.push_back(heard);
         }
         queue.waiting.take()
     }
 
     /// Takes the next thing, if there is one.
     pub(crate) fn take(&self) -> Option<Heard> {
-        lock(&self.0).heard.pop_front()
+        lock(&self.0).take()
     }
 
     /// Waits for the next thing. Cancel safe; one task at a time.
@@ -50,7 +58,7 @@ impl Inbox {
 
     fn poll_next(&self, cx: &Context<'_>) -> Poll<Heard> {
         let mut queue = lock(&self.0);
-        if let Some(heard) = queue.heard.pop_front() {
+        if let Some(heard) = queue.take() {
             return Poll::Ready(heard);
         }
         match &mut queue.waiting {
