@@ -339,14 +339,16 @@ const DROPPED: &str = "this host was late to send, or dropped packets for want o
 /// How much of its wait a last request may lack.
 const SLACK: Duration = Duration::from_millis(10);
 
-/// Is ready when polled after the deadline: whoever keeps that wakes the task.
+/// Is ready when polled after the deadline: whoever keeps that wakes the task. When it is first
+/// polled the deadline has just been looked at.
 async fn overdue(deadline: Instant) {
+    let mut polled = false;
     poll_fn(|_| {
-        if deadline <= Instant::now() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
+        if polled && deadline <= Instant::now() {
+            return Poll::Ready(());
         }
+        polled = true;
+        Poll::Pending
     })
     .await;
 }
