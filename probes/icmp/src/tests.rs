@@ -32,12 +32,12 @@ async fn loopback_answers_over_both_families() {
         found.run.result.as_ref().unwrap();
         check(&found, &[(Outcome::Ok, 1)]);
         assert_eq!(found.observations(&RTT), 1);
-        let source = &found.text(&RTT_SOURCE).unwrap()[0];
-        assert!(LABELS.contains(&source.as_str()), "{source}");
+        let source = found.text(&RTT_SOURCE).unwrap()[0];
+        assert!(LABELS.contains(&source), "{source}");
         assert_eq!(found.gauge(&LOSS, None), Some(0.0));
         assert!(found.gauge(&DURATION, Some("rtt")) > Some(0.0));
         assert!(found.gauge(&REPLY_HOP_LIMIT, None) > Some(0.0));
-        assert_eq!(found.text(&TARGET_INFO), Some(&[address.to_owned()][..]));
+        assert_eq!(found.text(&TARGET_INFO), Some(vec![address]));
         assert_eq!(found.said("reply").count(), 1);
     }
 }
@@ -193,8 +193,7 @@ async fn the_last_icmp_error_is_told_with_its_numbers() {
         return;
     }
     let found = several().run(&talker::OBJECTED_TO.to_string()).await;
-    let expected = ["3", "4", "Packet too big"].map(str::to_owned);
-    assert_eq!(found.text(&ERROR), Some(&expected[..]));
+    assert_eq!(found.text(&ERROR), Some(vec!["3", "4", "Packet too big"]));
     let mtu = f64::from(talker::MTU);
     assert_eq!(found.gauge(&NEXT_HOP_MTU, None), Some(mtu));
     let event = found.said("icmp_error").next().unwrap().fields();

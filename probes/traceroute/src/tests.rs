@@ -35,7 +35,7 @@ async fn loopback_is_one_hop_away_over_both_families() {
         assert_eq!(found.gauge(&REVERSE_HOPS, None), Some(1.0));
         assert!(found.gauge(&RTT, None) > Some(0.0));
         assert!(found.gauge(&PATH_HASH, None) > Some(0.0));
-        assert_eq!(found.text(&PATH), Some(&[address.to_owned()][..]));
+        assert_eq!(found.text(&PATH), Some(vec![address]));
         assert_eq!(found.counter(&HOP_PROBES, Some("1")), 1);
         assert_eq!(found.counter(&HOP_REPLIES, Some("1")), 1);
         assert!(found.gauge(&HOP_RTT, Some("1")).is_some());
@@ -102,7 +102,7 @@ async fn a_silent_target_is_unreached_and_at_fault() {
     assert_eq!(found.gauge(&RTT, None), None);
     assert_eq!(found.counter(&HOP_PROBES, Some("1")), 1);
     assert_eq!(found.counter(&HOP_REPLIES, Some("1")), 0);
-    assert_eq!(found.text(&PATH), Some(&[String::new()][..]));
+    assert_eq!(found.text(&PATH), Some(vec![""]));
     // The window, and the one with the high TTL.
     assert_eq!(found.counter(&SENT, None), 17);
     assert_eq!(found.said("silent").count(), 16);

@@ -58,8 +58,9 @@ impl Finished {
     }
 
     /// The label values of an info, `None` if it was not recorded.
-    pub fn text(&self, info: &'static Info) -> Option<&[String]> {
-        self.run.recording.text(self.place(info.metric()))
+    pub fn text(&self, info: &'static Info) -> Option<Vec<&str>> {
+        let labels = self.run.recording.labels(self.place(info.metric()))?;
+        Some(labels.map(|(_, value)| value).collect())
     }
 
     /// The events of this name, in the order in which they were told.

@@ -63,7 +63,7 @@ fn alone(lab: &mut Lab, peer: &Peer) -> Result<Member, Stuck> {
     let finished = lab.run(peer)?;
     let address = finished
         .text(&common::TARGET_INFO)
-        .map(|text| text[0].clone());
+        .map(|text| text[0].to_owned());
     Ok(Member {
         address: peer.address.clone(),
         word: address,
@@ -94,9 +94,9 @@ fn said(finished: &Finished) -> BTreeSet<String> {
     let places = recording.layout().places().iter();
     let infos = places.filter(|place| place.len == 0);
     let texts = infos
-        .filter_map(|place| recording.text(place))
+        .filter_map(|place| recording.labels(place))
         .flatten()
-        .cloned();
+        .map(|(_, value)| value.to_owned());
     let values = finished
         .events
         .iter()

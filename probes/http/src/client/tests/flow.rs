@@ -186,10 +186,7 @@ async fn every_address_is_tried_until_one_accepts() {
     let found = bench.run(&format!("name.test:{}", server.port())).await;
     assert_eq!(ending(&found), "good", "{:?}", found.run.result);
     assert_eq!(found.gauge(&ATTEMPTS, None), Some(3.0));
-    assert_eq!(
-        found.text(&TARGET_INFO),
-        Some(&["127.0.0.1".to_owned()][..])
-    );
+    assert_eq!(found.text(&TARGET_INFO), Some(vec!["127.0.0.1"]));
     let bench = super::bench().host("name.test", addresses[..2].iter().map(|a| (*a).into()));
     let found = bench.run(&format!("name.test:{}", server.port())).await;
     let said = found.run.result.unwrap_err().to_string();

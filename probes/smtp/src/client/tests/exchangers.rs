@@ -168,7 +168,7 @@ async fn the_next_is_asked_only_while_nobody_has_answered() {
             .exchangers("a.test", found);
         let found = bench.run("probe@a.test").await;
         assert_eq!(outcome(&found), expected, "{told}: {:?}", found.run.result);
-        let info = found.text(&metrics::MX_INFO).map_or("", |info| &info[0]);
+        let info = found.text(&metrics::MX_INFO).map_or("", |info| info[0]);
         assert_eq!(info, exchange, "{told}");
         assert_eq!(
             found.gauge(&metrics::MX_ATTEMPTS, None),
