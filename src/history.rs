@@ -8,6 +8,7 @@
 //! A result is kept as it came; whoever looks at it renders it. Nothing is written to disk.
 
 use std::collections::{HashMap, VecDeque};
+use std::hint::black_box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -147,9 +148,10 @@ impl History {
     /// through its own fault: once from one success to the next.
     pub(crate) fn scheduled(
         &self,
-        results: impl IntoIterator<Item = Scheduled>,
+        results: impl ExactSizeIterator<Item = Scheduled>,
     ) -> Vec<Arc<Entry>> {
         let mut kept = self.kept();
+        kept.scheduled.foresee(results.len());
         let mut starting = Vec::new();
         for scheduled in results {
             let starts = kept.note(&scheduled.probe, &scheduled.run);
@@ -246,6 +248,14 @@ impl Kept {
 }
 
 impl Ring {
+    /// Reads a little of the oldest results, which are about to fall out: ahead, so that the
+    /// processor waits once for all that is in no cache.
+    fn foresee(&self, oldest: usize) {
+        for entry in self.last.iter().take(oldest) {
+            black_box(entry.run.target.foreign);
+        }
+    }
+
     fn push(&mut self, entry: Arc<Entry>, most: usize) {
         self.last.push_back(entry);
         self.shrink(most);

@@ -168,6 +168,9 @@ async fn serve(
     let results = Results::default();
     let mut under_way = Crowd::new();
     while let Some((myself, batch)) = orders.recv().await {
+        if let Some(first) = batch.first() {
+            first.aimed.fleet.layout.touch(batch.len());
+        }
         for start in batch {
             under_way.add(start.carry_out(&services, &results));
         }

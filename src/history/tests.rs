@@ -63,7 +63,7 @@ fn scheduled(history: &History, run: Run, noted: Vec<Event>) -> bool {
         run,
         noted,
     };
-    !history.scheduled([scheduled]).is_empty()
+    !history.scheduled([scheduled].into_iter()).is_empty()
 }
 
 fn module() -> Arc<Module> {

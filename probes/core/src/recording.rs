@@ -7,6 +7,7 @@
 //! A layout keeps the memory of some recordings that were dropped, for the next: runs come by the
 //! thousand a second, and an allocator has no room for so many of a kind at hand.
 
+use std::hint::black_box;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -122,6 +123,19 @@ impl Layout {
     /// The places in the order of declaration.
     pub fn places(&self) -> &[Place] {
         &self.places
+    }
+
+    /// Reads the memory of the next `recordings`, for who is about to make so many: ahead, so that
+    /// the processor waits once for all that is in no cache.
+    pub fn touch(&self, recordings: usize) {
+        for content in self.spare().iter().rev().take(recordings) {
+            for values in content.values.chunks(A_LINE) {
+                black_box(values[0]);
+            }
+            for text in &content.texts {
+                black_box(text.present);
+            }
+        }
     }
 
     fn spare(&self) -> MutexGuard<'_, Vec<Content>> {
@@ -240,6 +254,9 @@ impl Text {
 
 /// Recordings whose memory a layout keeps at most: more than end at once.
 const MOST_SPARE: usize = 256;
+
+/// Values that stand in one line of a cache.
+const A_LINE: usize = 8;
 
 /// The phase of a run that has entered none.
 pub(crate) const BEFORE_ANY: &str = "start";

@@ -14,6 +14,7 @@ mod key;
 mod peers;
 mod slots;
 
+use std::hint::black_box;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -373,6 +374,11 @@ impl Engine {
 
     pub(crate) fn source_id(&self, peer: PeerKey) -> u16 {
         self.first.wrapping_add(peer.page(self.slots.identifiers()))
+    }
+
+    /// Reads a little of what is known of a destination, for who is about to ask many.
+    pub(crate) fn touch(&self, peer: PeerKey) {
+        black_box(self.peers.get(peer).map(|peer| peer.newest));
     }
 
     pub(crate) fn destination(&self, peer: PeerKey) -> Option<IpAddr> {
