@@ -136,10 +136,19 @@ impl Template {
         let word = cookies.secret(whose).to_be_bytes();
         message[HEADER + 2..HEADER + COOKIE].copy_from_slice(&word);
         if destination.is_ipv4() {
-            let mut bytes = Vec::with_capacity(ip + length);
-            template.write(0, Cookie(0), Stamp(0), &mut bytes);
-            let sum = checksum(&bytes[ip..]);
-            template.head[ip + 2..ip + 4].copy_from_slice(&sum);
+            fill_in(message, 0, Cookie(0), [0; 8]);
+            let end = options.payload_size;
+            let head = Sum16BitWords::new().add_slice(&message[..HEADER + start]);
+            // Where there is a filler, it begins at an even offset.
+            let sum = (start..end).step_by(2).fold(head, |sum, at| {
+                let next = if at + 1 < end {
+                    options.filler(at + 1)
+                } else {
+                    0
+                };
+                sum.add_2bytes([options.filler(at), next])
+            });
+            message[2..4].copy_from_slice(&sum.ones_complement().to_ne_bytes());
         }
         template
     }

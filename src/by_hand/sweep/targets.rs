@@ -143,6 +143,11 @@ impl Targets {
 
     /// Adds the target of a line, if it has one. A mistake comes with its column, counted from 1.
     fn add_line(&mut self, line: &str, begin: usize) -> Result<(), (usize, TargetError)> {
+        // Most lines are an address and nothing else.
+        if let Ok(address) = line.parse() {
+            let placed = self.place_address(address, begin..begin + line.len());
+            return placed.map_err(|error| (1, error));
+        }
         let written = line.split('#').next().unwrap_or_default();
         let written = written.trim_start_matches(BYTE_ORDER_MARK).trim();
         let (word, more) = match written.split_once(char::is_whitespace) {
@@ -164,22 +169,13 @@ impl Targets {
 
     /// Adds a target that was written at `begin`.
     fn place(&mut self, word: &str, begin: usize) -> Result<(), TargetError> {
-        let room = MOST - self.len();
         let place = begin..begin + word.len();
+        if let Ok(address) = word.parse() {
+            return self.place_address(address, place);
+        }
+        let room = MOST - self.len();
         if room == 0 {
             return Err(TargetError::TooMany);
-        }
-        match word.parse() {
-            Ok(address) if self.preference.accepts(address) => {
-                self.addresses.push(address);
-                self.places.push(place);
-                return Ok(());
-            }
-            Ok(_) => {
-                self.names.push(place);
-                return Ok(());
-            }
-            Err(_) => {}
         }
         if let Some(range) = Range::read(word) {
             let range = range?;
@@ -196,6 +192,23 @@ impl Targets {
         }
         Target::new(word).host().map_err(|_| TargetError::Unknown)?;
         self.names.push(place);
+        Ok(())
+    }
+
+    fn place_address(
+        &mut self,
+        address: IpAddr,
+        place: ops::Range<usize>,
+    ) -> Result<(), TargetError> {
+        if self.len() == MOST {
+            return Err(TargetError::TooMany);
+        }
+        if self.preference.accepts(address) {
+            self.addresses.push(address);
+            self.places.push(place);
+        } else {
+            self.names.push(place);
+        }
         Ok(())
     }
 
