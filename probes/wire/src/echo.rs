@@ -26,6 +26,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use etherparse::checksum::Sum16BitWords;
 use etherparse::{icmpv4, icmpv6};
@@ -33,6 +34,7 @@ use etherparse::{icmpv4, icmpv6};
 use crate::clock::Stamp;
 use crate::engine::{Framing, PeerKey};
 use crate::header::{self, IDENTIFICATION, IP_HEADER};
+use crate::options::Pattern;
 use crate::remarks::Sent;
 use crate::{Family, RequestOptions};
 
@@ -51,7 +53,7 @@ pub(crate) struct Cookies(RandomState);
 impl Cookies {
     /// Makes a flow's secret.
     pub(crate) fn secret(&self, whose: PeerKey) -> u16 {
-        self.0.hash_one(whose) as u16
+        self.0.hash_one(whose.number()) as u16
     }
 
     /// Makes the cookie of a flow's request.
@@ -85,6 +87,35 @@ pub(crate) enum Content {
     Altered,
 }
 
+/// What the payloads of all flows are filled with that have it alike, as nearly all have: kept once.
+#[derive(Debug, Default)]
+pub(crate) struct Fillers(Option<Filler>);
+
+#[derive(Debug)]
+struct Filler {
+    payload_size: usize,
+    pattern: Option<Pattern>,
+    bytes: Arc<[u8]>,
+}
+
+impl Fillers {
+    /// Returns what fills payloads from their byte `start` on.
+    fn of(&mut self, options: &RequestOptions, start: usize) -> Arc<[u8]> {
+        let (payload_size, pattern) = (options.payload_size, options.pattern);
+        let same = |known: &&Filler| known.payload_size == payload_size && known.pattern == pattern;
+        if let Some(known) = self.0.as_ref().filter(same) {
+            return Arc::clone(&known.bytes);
+        }
+        let bytes: Arc<[u8]> = (start..payload_size).map(|at| options.filler(at)).collect();
+        self.0 = Some(Filler {
+            payload_size,
+            pattern,
+            bytes: Arc::clone(&bytes),
+        });
+        bytes
+    }
+}
+
 /// All of a flow's requests but for what differs between them.
 #[derive(Debug)]
 pub(crate) struct Template {
@@ -95,13 +126,16 @@ pub(crate) struct Template {
     /// Bytes of payload in the head, so far as they fit: a value without its complement would
     /// change the checksum.
     start: u8,
-    options: RequestOptions,
+    filler: Arc<[u8]>,
+    /// Where requests come from, if that was chosen.
+    source: Option<IpAddr>,
 }
 
 impl Template {
     /// Prepares the requests of a flow with the identifier `id`.
     pub(crate) fn new(
         cookies: &Cookies,
+        fillers: &mut Fillers,
         whose: PeerKey,
         framing: Framing,
         id: u16,
@@ -118,7 +152,8 @@ impl Template {
             head: [0; _],
             ip: 0,
             start: start as u8,
-            options: *options,
+            filler: fillers.of(options, start),
+            source: options.source,
         };
         let length = HEADER + options.payload_size;
         if let Some(header) = header::v4(framing, options, destination, length) {
@@ -137,17 +172,10 @@ impl Template {
         message[HEADER + 2..HEADER + COOKIE].copy_from_slice(&word);
         if destination.is_ipv4() {
             fill_in(message, 0, Cookie(0), [0; 8]);
-            let end = options.payload_size;
-            let head = Sum16BitWords::new().add_slice(&message[..HEADER + start]);
             // Where there is a filler, it begins at an even offset.
-            let sum = (start..end).step_by(2).fold(head, |sum, at| {
-                let next = if at + 1 < end {
-                    options.filler(at + 1)
-                } else {
-                    0
-                };
-                sum.add_2bytes([options.filler(at), next])
-            });
+            let sum = Sum16BitWords::new()
+                .add_slice(&message[..HEADER + start])
+                .add_slice(&template.filler);
             message[2..4].copy_from_slice(&sum.ones_complement().to_ne_bytes());
         }
         template
@@ -165,7 +193,7 @@ impl Template {
         fill_in(&mut head[ip..], sequence, cookie, time.0.to_be_bytes());
         let begin = packet.len();
         packet.extend_from_slice(&head[..ip + HEADER + start]);
-        packet.extend((start..self.options.payload_size).map(|at| self.options.filler(at)));
+        packet.extend_from_slice(&self.filler);
         if start < 2 && self.head[ip] == icmpv4::TYPE_ECHO_REQUEST {
             let message = &mut packet[begin + ip..];
             message[2..4].fill(0);
@@ -179,7 +207,7 @@ impl Template {
         let ip = usize::from(self.ip);
         let word = |at| u16::from_be_bytes([self.head[ip + at], self.head[ip + at + 1]]);
         Sent {
-            source: self.options.source,
+            source: self.source,
             // The kernel fills in another if this is 0.
             identification: Some(sequence).filter(|id| ip > 0 && *id != 0),
             identifier: word(4),
@@ -227,12 +255,10 @@ impl Template {
             return Content::Foreign;
         }
         let start = usize::from(self.start);
-        let usual = self.options.payload_size;
+        let usual = start + self.filler.len();
         let whole = payload.len() == usual + usize::from(padding)
             && payload[..start] == sent[..start]
-            && (start..usual)
-                .zip(&payload[start..])
-                .all(|(at, byte)| *byte == self.options.filler(at))
+            && payload[start..usual] == *self.filler
             && payload[usual..].iter().all(|byte| *byte == 0);
         if whole {
             Content::Same

@@ -18,7 +18,7 @@ use std::hint::black_box;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::echo::Cookies;
+use crate::echo::{Cookies, Fillers};
 use crate::heard::{Answer, Arrived, Heard, NotSent, Refusal, Silence};
 use crate::packet::{self, Message};
 use crate::template::Template;
@@ -41,6 +41,7 @@ pub struct Engine {
     framing: Framing,
     first: u16,
     cookies: Cookies,
+    fillers: Fillers,
     peers: Peers,
     slots: Slots,
     deadlines: Deadlines,
@@ -57,6 +58,7 @@ impl Engine {
             framing,
             first,
             cookies: Cookies::default(),
+            fillers: Fillers::default(),
             peers: Peers::default(),
             slots: Slots::new(identifiers),
             deadlines: Deadlines::new(),
@@ -74,13 +76,13 @@ impl Engine {
     /// the way and some firewalls know it. UDP and TCP over IPv4 need the source address, if the
     /// engine writes the IPv4 header, for their checksum.
     pub fn admit(&mut self, destination: IpAddr, options: &RequestOptions) -> PeerKey {
-        let (cookies, framing) = (&self.cookies, self.framing);
+        let (cookies, fillers, framing) = (&self.cookies, &mut self.fillers, self.framing);
         let (first, identifiers) = (self.first, self.slots.identifiers());
         self.peers.insert(|key| {
             let id = first.wrapping_add(key.page(identifiers));
             Peer {
                 destination,
-                template: Template::new(cookies, key, framing, id, destination, options),
+                template: Template::new(cookies, fillers, key, framing, id, destination, options),
                 remarks: options.remarks,
                 newest: 0,
                 in_flight: 0,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::clock::Stamp;
-use crate::echo::{Cookie, Cookies};
+use crate::echo::{Cookie, Cookies, Fillers};
 use crate::engine::{Framing, PeerKey};
 use crate::remarks::Sent;
 use crate::{Protocol, RequestOptions, echo, tcp, udp};
@@ -20,6 +20,7 @@ impl Template {
     /// Prepares the requests of a flow with the identifier or source port `id`.
     pub(crate) fn new(
         cookies: &Cookies,
+        fillers: &mut Fillers,
         whose: PeerKey,
         framing: Framing,
         id: u16,
@@ -29,6 +30,7 @@ impl Template {
         match options.protocol {
             Protocol::Icmp => Self::Echo(echo::Template::new(
                 cookies,
+                fillers,
                 whose,
                 framing,
                 id,

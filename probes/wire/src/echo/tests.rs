@@ -224,6 +224,28 @@ fn sized(payload_size: usize) -> RequestOptions {
     }
 }
 
+#[test]
+fn flows_that_follow_each_other_have_each_its_own_filler() {
+    let (cookies, mut fillers) = (Cookies::default(), Fillers::default());
+    let patterned = |size| RequestOptions {
+        pattern: Pattern::new(b"ab"),
+        ..sized(size)
+    };
+    for options in [
+        sized(56),
+        sized(56),
+        patterned(56),
+        patterned(57),
+        sized(57),
+        sized(19),
+    ] {
+        let (whose, framing) = (PeerKey::NOBODY, Framing::Message);
+        let next = Template::new(&cookies, &mut fillers, whose, framing, ID, TARGET, &options);
+        let alone = template(&cookies, whose, framing, TARGET, options);
+        assert_eq!(written(&next), written(&alone), "{options:?}");
+    }
+}
+
 fn request(framing: Framing, target: IpAddr, options: RequestOptions) -> Vec<u8> {
     let cookies = Cookies::default();
     written(&template(
@@ -242,7 +264,8 @@ fn template(
     target: IpAddr,
     options: RequestOptions,
 ) -> Template {
-    Template::new(cookies, whose, framing, ID, target, &options)
+    let mut fillers = Fillers::default();
+    Template::new(cookies, &mut fillers, whose, framing, ID, target, &options)
 }
 
 fn written(template: &Template) -> Vec<u8> {
