@@ -173,7 +173,7 @@ impl Driver {
                 () = sleep.as_mut(), if next.is_some() => {
                     let now = Instant::now();
                     self.schedule.due(now, &mut due);
-                    self.foresee(&due);
+                    self.touch(&due);
                     for due in due.drain(..) {
                         self.start(due, now);
                     }
@@ -240,7 +240,7 @@ impl Driver {
     /// Reads a little of what each of these runs will. The jobs of many targets are in no cache, and
     /// to wait for one after the other is a tenth of what a run costs: a processor that is shown
     /// many of them at once waits once for all.
-    fn foresee(&self, due: &[Due]) {
+    fn touch(&self, due: &[Due]) {
         for due in due {
             let job = self.jobs.places.get(due.slot.index());
             if let Some(Job { aimed, .. }) = job.and_then(Option::as_ref) {

@@ -151,7 +151,7 @@ impl History {
         results: impl ExactSizeIterator<Item = Scheduled>,
     ) -> Vec<Arc<Entry>> {
         let mut kept = self.kept();
-        kept.scheduled.foresee(results.len());
+        kept.scheduled.touch(results.len(), kept.most);
         let mut starting = Vec::new();
         for scheduled in results {
             let starts = kept.note(&scheduled.probe, &scheduled.run);
@@ -248,10 +248,11 @@ impl Kept {
 }
 
 impl Ring {
-    /// Reads a little of the oldest results, which are about to fall out: ahead, so that the
-    /// processor waits once for all that is in no cache.
-    fn foresee(&self, oldest: usize) {
-        for entry in self.last.iter().take(oldest) {
+    /// Reads a little of the results that fall out when so many come: the processor then waits once
+    /// for all that is in no cache.
+    fn touch(&self, coming: usize, most: usize) {
+        let falling = (self.last.len() + coming).saturating_sub(most);
+        for entry in self.last.iter().take(falling) {
             black_box(entry.run.target.foreign);
         }
     }

@@ -168,6 +168,7 @@ async fn serve(
     let results = Results::default();
     let mut under_way = Crowd::new();
     while let Some((myself, batch)) = orders.recv().await {
+        // All of one plugin, and most of one layout.
         if let Some(first) = batch.first() {
             first.aimed.fleet.layout.touch(batch.len());
         }

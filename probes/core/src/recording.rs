@@ -1,7 +1,7 @@
 //! What did one run record?
 //!
-//! A recording has a fixed place for every series that its plugin can have, so recording is an
-//! index and an addition, never an allocation, however long the run. The exporter adds a finished
+//! A recording has a fixed place for every series that its plugin can have, so recording a number is
+//! an index and an addition, never an allocation, however long the run. The exporter adds a finished
 //! recording to the target's totals place by place.
 //!
 //! A layout keeps the memory of some recordings that were dropped, for the next: runs come by the
@@ -125,8 +125,8 @@ impl Layout {
         &self.places
     }
 
-    /// Reads the memory of the next `recordings`, for who is about to make so many: ahead, so that
-    /// the processor waits once for all that is in no cache.
+    /// Reads the memory of the next `recordings`, for who is about to make so many: the processor
+    /// then waits once for all that is in no cache.
     pub fn touch(&self, recordings: usize) {
         for content in self.spare().iter().rev().take(recordings) {
             for values in content.values.chunks(A_LINE) {
@@ -232,7 +232,7 @@ struct Content {
 #[derive(Clone, Debug, Default)]
 struct Text {
     present: bool,
-    /// Kept while the text is absent: it is likely to be the same again.
+    /// Kept while the text is absent: a target's is likely to be the same again.
     labels: SmallVec<[SmolStr; 1]>,
 }
 
@@ -398,10 +398,9 @@ impl Recording {
             }
         }
         for (last, text) in self.content.texts.iter_mut().zip(&run.content.texts) {
-            if text.present {
-                last.become_these(text.labels.iter().map(SmolStr::as_str));
-            } else {
-                last.present = false;
+            last.present = text.present;
+            if text.present && last.labels != text.labels {
+                last.labels.clone_from(&text.labels);
             }
         }
     }

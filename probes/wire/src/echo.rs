@@ -87,9 +87,10 @@ pub(crate) enum Content {
     Altered,
 }
 
-/// What the payloads of all flows are filled with that have it alike, as nearly all have: kept once.
+/// What payloads are filled with: one for all flows whose payloads are of one size and pattern, for
+/// there may be many flows, and a payload may be large.
 #[derive(Debug, Default)]
-pub(crate) struct Fillers(Option<Filler>);
+pub(crate) struct Fillers(Vec<Filler>);
 
 #[derive(Debug)]
 struct Filler {
@@ -99,15 +100,16 @@ struct Filler {
 }
 
 impl Fillers {
-    /// Returns what fills payloads from their byte `start` on.
+    /// Returns what fills payloads from their byte `start` on, which follows from their size.
     fn of(&mut self, options: &RequestOptions, start: usize) -> Arc<[u8]> {
         let (payload_size, pattern) = (options.payload_size, options.pattern);
         let same = |known: &&Filler| known.payload_size == payload_size && known.pattern == pattern;
-        if let Some(known) = self.0.as_ref().filter(same) {
+        if let Some(known) = self.0.iter().find(same) {
             return Arc::clone(&known.bytes);
         }
+        self.0.retain(|known| Arc::strong_count(&known.bytes) > 1);
         let bytes: Arc<[u8]> = (start..payload_size).map(|at| options.filler(at)).collect();
-        self.0 = Some(Filler {
+        self.0.push(Filler {
             payload_size,
             pattern,
             bytes: Arc::clone(&bytes),

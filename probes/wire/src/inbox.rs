@@ -18,8 +18,8 @@ pub(crate) struct Inbox(Mutex<Queue>);
 #[derive(Debug, Default)]
 struct Queue {
     waiting: Option<Waker>,
-    /// What is heard next. Most flows hear one thing at a time, which has no memory of its own: to
-    /// find that is not free.
+    /// What is heard next. Most flows hear one thing at a time, and it is kept here, for memory of
+    /// its own would have to be fetched.
     next: Option<Heard>,
     /// What is heard after that; empty while there is no next.
     later: VecDeque<Heard>,

@@ -225,8 +225,9 @@ fn sized(payload_size: usize) -> RequestOptions {
 }
 
 #[test]
-fn flows_that_follow_each_other_have_each_its_own_filler() {
+fn payloads_of_one_size_and_pattern_share_their_filler() {
     let (cookies, mut fillers) = (Cookies::default(), Fillers::default());
+    let mut templates = Vec::new();
     let patterned = |size| RequestOptions {
         pattern: Pattern::new(b"ab"),
         ..sized(size)
@@ -243,7 +244,14 @@ fn flows_that_follow_each_other_have_each_its_own_filler() {
         let next = Template::new(&cookies, &mut fillers, whose, framing, ID, TARGET, &options);
         let alone = template(&cookies, whose, framing, TARGET, options);
         assert_eq!(written(&next), written(&alone), "{options:?}");
+        templates.push(next);
     }
+    assert_eq!(fillers.0.len(), 5);
+    drop(templates);
+    fillers.of(&sized(56), FILLER);
+    assert_eq!(fillers.0.len(), 5);
+    fillers.of(&sized(58), FILLER);
+    assert_eq!(fillers.0.len(), 1);
 }
 
 fn request(framing: Framing, target: IpAddr, options: RequestOptions) -> Vec<u8> {
