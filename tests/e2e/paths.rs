@@ -74,7 +74,8 @@ struct Others {
 const OTHERS: [Others; 2] = [
     Others {
         program: "traceroute",
-        arguments: &["-I", "-n", "-q", "10", "-m", "4"],
+        // Else it waits no longer than three times as long as the first answer from a hop took.
+        arguments: &["-I", "-n", "-q", "10", "-m", "4", "-w", "0.5,0,0"],
         second: "2",
     },
     Others {
