@@ -175,10 +175,8 @@ impl Template {
         if destination.is_ipv4() {
             fill_in(message, 0, Cookie(0), [0; 8]);
             // Where there is a filler, it begins at an even offset.
-            let sum = Sum16BitWords::new()
-                .add_slice(&message[..HEADER + start])
-                .add_slice(&template.filler);
-            message[2..4].copy_from_slice(&sum.ones_complement().to_ne_bytes());
+            let sum = checksum([&message[..HEADER + start], &template.filler]);
+            message[2..4].copy_from_slice(&sum);
         }
         template
     }
@@ -199,7 +197,7 @@ impl Template {
         if start < 2 && self.head[ip] == icmpv4::TYPE_ECHO_REQUEST {
             let message = &mut packet[begin + ip..];
             message[2..4].fill(0);
-            let sum = checksum(message);
+            let sum = checksum([message]);
             message[2..4].copy_from_slice(&sum);
         }
     }
@@ -313,8 +311,10 @@ fn fill_in(message: &mut [u8], sequence: u16, cookie: Cookie, time: [u8; 8]) {
     }
 }
 
-fn checksum(message: &[u8]) -> [u8; 2] {
-    let sum = Sum16BitWords::new().add_slice(message);
+/// The checksum of a message in parts: one of odd length is the last that is not empty.
+fn checksum<const PARTS: usize>(message: [&[u8]; PARTS]) -> [u8; 2] {
+    let parts = message.into_iter();
+    let sum = parts.fold(Sum16BitWords::new(), Sum16BitWords::add_slice);
     sum.ones_complement().to_ne_bytes()
 }
 
