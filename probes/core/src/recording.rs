@@ -238,16 +238,11 @@ struct Text {
 
 impl Text {
     /// Takes these values.
-    fn become_these<'a>(&mut self, labels: impl ExactSizeIterator<Item = &'a str>) {
+    fn become_these<'a>(&mut self, labels: impl Iterator<Item = &'a str> + Clone) {
         self.present = true;
-        if self.labels.len() != labels.len() {
-            self.labels = labels.map(SmolStr::new).collect();
-            return;
-        }
-        for (kept, label) in self.labels.iter_mut().zip(labels) {
-            if kept != label {
-                *kept = SmolStr::new(label);
-            }
+        if !self.labels.iter().map(SmolStr::as_str).eq(labels.clone()) {
+            self.labels.clear();
+            self.labels.extend(labels.map(SmolStr::new));
         }
     }
 }
@@ -312,14 +307,22 @@ impl Recording {
             .map(|value| is_set(*value).then_some(*value))
     }
 
+    /// The label values of an info's place, if it was recorded; of an open one the names too, each
+    /// before its value.
+    pub fn text(&self, place: &Place) -> Option<impl ExactSizeIterator<Item = &str>> {
+        let texts = self.texts(place)?;
+        Some(texts.iter().map(SmolStr::as_str))
+    }
+
+    fn texts(&self, place: &Place) -> Option<&[SmolStr]> {
+        let text = &self.content.texts[place.first];
+        text.present.then_some(&*text.labels)
+    }
+
     /// Names and values of the labels of an info's place, if it was recorded.
     pub fn labels(&self, place: &Place) -> Option<impl ExactSizeIterator<Item = (&str, &str)>> {
         let Metric { labels, open, .. } = *place.metric;
-        let text = &self.content.texts[place.first];
-        if !text.present {
-            return None;
-        }
-        let pairs = text.labels.chunks_exact(if open { 2 } else { 1 });
+        let pairs = self.texts(place)?.chunks_exact(if open { 2 } else { 1 });
         Some(pairs.enumerate().map(move |(index, pair)| match pair {
             [name, value] => (name.as_str(), value.as_str()),
             [value] => (labels[index], value.as_str()),
@@ -513,11 +516,10 @@ mod tests {
         ];
         assert_eq!(shown(&total), expected);
         let peer = &layout().places()[3];
-        let labels: Vec<_> = total.labels(peer).unwrap().collect();
-        assert_eq!(labels, [("address", "192.0.2.1")]);
+        assert_eq!(total.text(peer).unwrap().collect::<Vec<_>>(), ["192.0.2.1"]);
         total.forget_last_run();
         assert_eq!(shown(&total)[1], [None, None]);
-        assert!(total.labels(peer).is_none());
+        assert!(total.text(peer).is_none());
     }
 
     #[test]

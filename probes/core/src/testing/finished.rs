@@ -59,8 +59,8 @@ impl Finished {
 
     /// The label values of an info, `None` if it was not recorded.
     pub fn text(&self, info: &'static Info) -> Option<Vec<&str>> {
-        let labels = self.run.recording.labels(self.place(info.metric()))?;
-        Some(labels.map(|(_, value)| value).collect())
+        let text = self.run.recording.text(self.place(info.metric()))?;
+        Some(text.collect())
     }
 
     /// The events of this name, in the order in which they were told.

@@ -94,9 +94,9 @@ fn said(finished: &Finished) -> BTreeSet<String> {
     let places = recording.layout().places().iter();
     let infos = places.filter(|place| place.len == 0);
     let texts = infos
-        .filter_map(|place| recording.labels(place))
+        .filter_map(|place| recording.text(place))
         .flatten()
-        .map(|(_, value)| value.to_owned());
+        .map(str::to_owned);
     let values = finished
         .events
         .iter()

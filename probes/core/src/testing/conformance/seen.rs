@@ -107,7 +107,7 @@ fn recorded(recording: &Recording, place: &Place) -> Vec<usize> {
             .filter_map(|(index, value)| value.map(|_| index))
             .collect(),
         MetricKind::Histogram if recording.values(place).any(counted) => vec![0],
-        MetricKind::Info if recording.labels(place).is_some() => vec![0],
+        MetricKind::Info if recording.text(place).is_some() => vec![0],
         MetricKind::Histogram | MetricKind::Info => Vec::new(),
     }
 }
