@@ -29,7 +29,7 @@ pub struct Received<'a> {
     /// Our port and theirs, if the kernel keeps the UDP header to itself: then the bytes begin with
     /// the payload.
     pub ports: Option<(u16, u16)>,
-    /// Who sent it; with an error, where the request was going.
+    /// Who sent it, unless that stands in an IPv4 header; with an error, where the request was going.
     pub named: IpAddr,
     /// TTL or hop limit left, if the kernel told. That in an IPv4 header counts before it.
     pub hop_limit: Option<u8>,

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::clock::{Reading, Stamp};
-use crate::engine::{Ask, Engine, PeerKey, Received};
+use crate::engine::{Ask, Engine, Framing, PeerKey, Received};
 use crate::heard::Heard;
 use crate::sys::batch::Incoming;
 use crate::trip::Arrival;
@@ -49,11 +49,15 @@ impl Port {
         let (family, framing) = (way.family, sockets.framing);
         let engine = Engine::new(family, framing, sockets.first, sockets.identifiers);
         tracing::debug!(?way, mode = ?sockets.mode, first = sockets.first, "sockets opened");
+        let mut answers = Incoming::new(SHORT);
+        if let (Family::V4, Framing::Header { .. }) = (family, framing) {
+            answers = answers.unnamed();
+        }
         let port = Self {
             family,
             sockets,
             outgoing: Outgoing::new(way),
-            answers: Incoming::new(SHORT),
+            answers,
             errors: Incoming::new(SHORT),
         };
         (port, engine)
@@ -91,9 +95,7 @@ impl Port {
         let peer = engine.admit(destination, options);
         let longest = options.payload_size + BEFORE_PAYLOAD;
         for incoming in [&mut self.answers, &mut self.errors] {
-            if incoming.longest() < longest {
-                *incoming = Incoming::new(longest);
-            }
+            incoming.fit(longest);
         }
         self.outgoing.admit(peer, self.sockets.mode, options);
         peer

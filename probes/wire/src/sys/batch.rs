@@ -82,6 +82,8 @@ pub(crate) struct Incoming {
     stride: usize,
     controls: Box<[[u8; CONTROL]]>,
     names: Box<[libc::sockaddr_in6]>,
+    /// Whether the kernel writes the names.
+    named: bool,
     lengths: Box<[Lengths]>,
     /// Whether the last call received as many as there is room for.
     is_full: bool,
@@ -109,21 +111,34 @@ impl Incoming {
             stride,
             controls: vec![[0; CONTROL]; count].into(),
             names: vec![name; count].into(),
+            named: true,
             lengths: vec![Lengths::default(); count].into(),
             is_full: false,
         }
     }
 
-    /// The longest packet that is received whole.
-    pub(crate) fn longest(&self) -> usize {
-        self.stride
+    /// Does without names, for each packet says itself who sent it.
+    pub(crate) fn unnamed(mut self) -> Self {
+        self.named = false;
+        self
+    }
+
+    /// Makes room for packets of so many bytes, if there is less.
+    pub(crate) fn fit(&mut self, longest: usize) {
+        if self.stride < longest {
+            let named = self.named;
+            *self = Self::new(longest);
+            self.named = named;
+        }
     }
 
     /// Receives what is there, without waiting, or with `MSG_ERRQUEUE` what the kernel reports
     /// about packets sent (`recvmmsg(2)`); returns how many, and whether there may be more.
     pub(crate) fn receive(&mut self, socket: &Socket, flags: i32) -> io::Result<(usize, bool)> {
         if self.is_full && self.lengths.len() < MOST_RECEIVED {
+            let named = self.named;
             *self = Self::with_room(self.stride, MOST_RECEIVED);
+            self.named = named;
         }
         let mut pieces = [const { MaybeUninit::<iovec>::uninit() }; MOST_RECEIVED];
         let mut messages = [const { MaybeUninit::<mmsghdr>::uninit() }; MOST_RECEIVED];
@@ -138,8 +153,10 @@ impl Incoming {
                 iov_len: packet.len(),
             });
             let mut header = empty();
-            header.msg_name = ptr::from_mut(name).cast();
-            header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+            if self.named {
+                header.msg_name = ptr::from_mut(name).cast();
+                header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+            }
             header.msg_iov = piece;
             header.msg_iovlen = 1;
             header.msg_control = control.as_mut_ptr().cast();
@@ -191,7 +208,7 @@ impl Incoming {
         u16::from_be(self.names[number].sin6_port)
     }
 
-    /// The address it came from, or was sent to.
+    /// The address it came from, or was sent to; 0.0.0.0 without names.
     pub(crate) fn name(&self, number: usize) -> IpAddr {
         let name = &self.names[number];
         if i32::from(name.sin6_family) == libc::AF_INET6 {
