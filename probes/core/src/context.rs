@@ -192,7 +192,6 @@ impl<'a> Context<'a> {
     ///
     /// An address in place of a name is taken as it is, if its family is acceptable.
     pub async fn resolve(&self, host: &str, preference: Preference) -> Result<IpAddr, Fault> {
-        self.looks_up();
         match self.literal(host, preference) {
             Some(found) => found,
             None => Ok(self.look_up(host, preference).await?[0]),
@@ -206,25 +205,25 @@ impl<'a> Context<'a> {
         host: &str,
         preference: Preference,
     ) -> Result<Vec<IpAddr>, Fault> {
-        self.looks_up();
         match self.literal(host, preference) {
             Some(found) => found.map(|address| vec![address]),
             None => self.look_up(host, preference).await,
         }
     }
 
-    /// Takes an address that stands in place of a name, if one does.
+    /// Takes an address that stands in place of a name, if one does; says so if none does.
     fn literal(&self, host: &str, preference: Preference) -> Option<Result<IpAddr, Fault>> {
-        let found = preference.take_literally(host)?;
+        let found = preference.take_literally(host);
         // Written in the one way that there is. To write it anew would be a twelfth of what an echo
         // costs this program, and to time what takes no time another.
-        if let Ok(address @ IpAddr::V4(_)) = found
+        if let Some(Ok(address @ IpAddr::V4(_))) = found
             && self.fenced.is_none()
         {
             self.looked_up_as(host, Duration::ZERO, address, host);
             return Some(Ok(address));
         }
-        let found = found.and_then(|address| self.let_through(host, vec![address]));
+        self.looks_up();
+        let found = found?.and_then(|address| self.let_through(host, vec![address]));
         self.looked_up(host, Duration::ZERO, found.as_deref().ok());
         Some(found.map(|addresses| addresses[0]))
     }
@@ -316,7 +315,7 @@ impl<'a> Context<'a> {
 
     fn looks_up(&self) {
         self.record(|recording| {
-            recording.enter("resolve");
+            recording.enter(RESOLVE);
             recording.set(&common::PROTOCOL, None, 0.0);
             recording.set(&common::ADDRESS_HASH, None, 0.0);
         });
@@ -331,6 +330,7 @@ impl<'a> Context<'a> {
 
     fn looked_up_as(&self, host: &str, took: Duration, address: IpAddr, text: &str) {
         self.record(|recording| {
+            recording.enter(RESOLVE);
             recording.set(&common::LOOKUP, None, took.as_secs_f64());
             found_at(recording, address, text);
         });
@@ -383,6 +383,9 @@ impl fmt::Debug for Context<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// The phase in which a name is looked up, or an address taken in place of one.
+const RESOLVE: &str = "resolve";
 
 /// The event of a name that was looked up.
 #[derive(Serialize)]
