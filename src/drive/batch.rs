@@ -28,6 +28,8 @@ pub(super) struct Batches {
     services: Arc<Services>,
     reports: mpsc::UnboundedSender<Report>,
     gathered: Vec<Vec<Start>>,
+    /// How many runs the largest batch had at the last launch: the next one will have about as many.
+    usual: usize,
     /// Tasks that wait for a batch, with the memory of the one before.
     idle: Vec<Crew>,
 }
@@ -67,6 +69,7 @@ impl Batches {
             services,
             reports,
             gathered: Vec::new(),
+            usual: 1,
             idle: Vec::new(),
         }
     }
@@ -78,14 +81,20 @@ impl Batches {
             let alike = |other: &Start| std::ptr::eq(other.aimed.fleet.plugin, plugin);
             batch.len() < MOST_RUNS && batch.first().is_some_and(alike)
         });
-        match open {
-            Some(batch) => batch.push(start),
-            None => self.gathered.push(vec![start]),
+        if let Some(batch) = open {
+            batch.push(start);
+        } else {
+            let mut batch = Vec::with_capacity(self.usual + self.usual / 4);
+            batch.push(start);
+            self.gathered.push(batch);
         }
     }
 
     /// Starts what was gathered.
     pub(super) fn launch(&mut self) {
+        if let Some(most) = self.gathered.iter().map(Vec::len).max() {
+            self.usual = most;
+        }
         for batch in self.gathered.drain(..) {
             let Crew(orders) = self.idle.pop().unwrap_or_else(|| {
                 let (orders, received) = mpsc::unbounded_channel();

@@ -97,6 +97,9 @@ impl<F: Future> Crowd<F> {
                 };
                 if let Poll::Ready(output) = running.poll(&mut Context::from_waker(waker)) {
                     future.set(None);
+                    if ended.is_empty() {
+                        ended.reserve(self.left);
+                    }
                     self.left -= 1;
                     ended.push(output);
                 }
