@@ -1,7 +1,7 @@
 //! Links what unwinds the stack into the program.
 //!
-//! The standard library would have `libgcc_s` loaded at each start for it, which is a third of a
-//! millisecond: as much as fifty echoes cost. Every GCC has the same code as an archive.
+//! The standard library would have `libgcc_s` loaded at each start for it, which takes a quarter
+//! of a millisecond: what forty echoes cost. Every GCC has the same code as an archive.
 
 use std::env;
 
