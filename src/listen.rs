@@ -14,10 +14,13 @@ use crate::config::Address;
 
 /// Listens at `address`; a name is looked up, and the first of its addresses that can be opened is.
 pub(crate) async fn listen(address: &Address) -> io::Result<TcpListener> {
-    match address {
+    let listener = match address {
         Address::Everywhere(port) => everywhere(*port).await,
         Address::At(host_and_port) => TcpListener::bind(host_and_port).await,
-    }
+    }?;
+    // Once more, for more room.
+    SockRef::from(&listener).listen(BACKLOG)?;
+    Ok(listener)
 }
 
 /// Why there is no socket that systemd opened.
@@ -68,14 +71,17 @@ async fn everywhere(port: u16) -> io::Result<TcpListener> {
     // As `TcpListener::bind` does, or a restart would wait for connections of before.
     socket.set_reuseaddr(true)?;
     socket.bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG.unsigned_abs())
 }
 
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1024;
+/// Connections that may wait to be accepted, as far as `net.core.somaxconn` lets them. For those of
+/// whom too many come at once the kernel forgets what they are told, and they wait.
+const BACKLOG: i32 = 4096;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::net::TcpStream;
 
     use super::*;
@@ -87,5 +93,19 @@ mod tests {
         assert!(address.is_ipv4() || !SockRef::from(&listener).only_v6().unwrap());
         let peer = TcpStream::connect((Ipv4Addr::LOCALHOST, address.port()));
         peer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn as_many_may_come_at_once_wherever_it_listens() {
+        let named = Address::At("localhost:0".to_owned());
+        for address in [Address::Everywhere(0), named] {
+            let listener = listen(&address).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            // Nobody accepts, and all have their connection.
+            let come = (0..300).map(|_| TcpStream::connect(("localhost", port)));
+            let come = futures_util::future::try_join_all(come);
+            let come = tokio::time::timeout(Duration::from_millis(900), come).await;
+            assert_eq!(come.unwrap().unwrap().len(), 300, "{address:?}");
+        }
     }
 }
