@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use leadsman_core::{Meter, Responder, Stop, async_trait};
 use leadsman_dial::ServerTlsError;
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
@@ -94,6 +95,8 @@ impl MailSink {
         let tls = options.tls.clone().map(Tls::open).transpose()?;
         let address = options.listen;
         let opened = TcpListener::bind(address).and_then(|listener| {
+            // Once more, for more room.
+            SockRef::from(&listener).listen(BACKLOG)?;
             listener.set_nonblocking(true)?;
             Ok((listener.local_addr()?, listener))
         });
@@ -221,6 +224,9 @@ fn turn_away(house: &House, stream: &TcpStream) {
     }
 }
 
+/// Connections that may wait to be accepted, as far as `net.core.somaxconn` lets them. Whoever comes
+/// when there are too many may never learn it, for it is we who speak first.
+const BACKLOG: i32 = 4096;
 /// How long a thread that cannot accept waits, say because there are too many files open.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long connections have to come to an end.
