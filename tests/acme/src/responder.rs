@@ -8,7 +8,7 @@ use leadsman_core::{Responder, ResponderOptions, ResponderPlugin, Stop, async_tr
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 inventory::submit! {
     ResponderPlugin::new::<DaytimeServer>("daytime", "Tells the time to whoever connects")
@@ -37,7 +37,7 @@ impl Default for DaytimeServer {
 impl ResponderOptions for DaytimeServer {
     async fn open(&self) -> Result<Box<dyn Responder>, Box<dyn Error + Send + Sync>> {
         let named = |why: io::Error| format!("cannot listen on {}: {why}", self.listen);
-        let listener = TcpListener::bind(self.listen).await.map_err(named)?;
+        let listener = listen(self.listen).map_err(named)?;
         let address = listener.local_addr()?;
         Ok(Box::new(Open {
             listener,
@@ -45,6 +45,18 @@ impl ResponderOptions for DaytimeServer {
             line: format!("{}\r\n", self.time),
         }))
     }
+}
+
+/// As `TcpListener::bind`, with room for a thousand who come at once: it has room for 128, and who
+/// waits for a server that speaks first may never learn that there was none.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(1024)
 }
 
 struct Open {
