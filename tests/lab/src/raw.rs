@@ -48,6 +48,8 @@ impl Raw {
         loop {
             let (length, from) = match self.back[usize::from(!is_v4)].recv_from(&mut bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // As when this process is stopped for a while: a call with a timeout is not resumed.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 received => received.unwrap(),
             };
             // Raw IPv4 sockets get the IP header too.
