@@ -211,7 +211,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Takes an address that stands in place of a name, if one does; says so if none does.
+    /// Takes an address that stands in place of a name, if one does; else only begins to look it up.
     fn literal(&self, host: &str, preference: Preference) -> Option<Result<IpAddr, Fault>> {
         let found = preference.take_literally(host);
         // Written in the one way that there is. To write it anew would be a twelfth of what an echo
