@@ -8,19 +8,16 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use listenfd::ListenFd;
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs};
 
 use crate::config::Address;
 
 /// Listens at `address`; a name is looked up, and the first of its addresses that can be opened is.
 pub(crate) async fn listen(address: &Address) -> io::Result<TcpListener> {
-    let listener = match address {
+    match address {
         Address::Everywhere(port) => everywhere(*port).await,
-        Address::At(host_and_port) => TcpListener::bind(host_and_port).await,
-    }?;
-    // Once more, for more room.
-    SockRef::from(&listener).listen(BACKLOG)?;
-    Ok(listener)
+        Address::At(host_and_port) => bind(host_and_port).await,
+    }
 }
 
 /// Why there is no socket that systemd opened.
@@ -64,19 +61,26 @@ async fn everywhere(port: u16) -> io::Result<TcpListener> {
     // What keeps this socket from being made for another reason than a kernel without IPv6, such
     // as too few descriptors, keeps the other from it as well.
     let Ok(socket) = TcpSocket::new_v6() else {
-        return TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await;
+        return bind((Ipv4Addr::UNSPECIFIED, port)).await;
     };
     // The default is net.ipv6.bindv6only (RFC 3493, section 5.3).
     SockRef::from(&socket).set_only_v6(false)?;
     // As `TcpListener::bind` does, or a restart would wait for connections of before.
     socket.set_reuseaddr(true)?;
     socket.bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))?;
-    socket.listen(BACKLOG.unsigned_abs())
+    socket.listen(BACKLOG)
+}
+
+async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await?;
+    // Once more, for more room.
+    SockRef::from(&listener).listen(BACKLOG.cast_signed())?;
+    Ok(listener)
 }
 
 /// Connections that may wait to be accepted, as far as `net.core.somaxconn` lets them. For those of
 /// whom too many come at once the kernel forgets what they are told, and they wait.
-const BACKLOG: i32 = 4096;
+const BACKLOG: u32 = 4096;
 
 #[cfg(test)]
 mod tests {

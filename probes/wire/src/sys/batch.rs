@@ -126,9 +126,10 @@ impl Incoming {
     /// Makes room for packets of so many bytes, if there is less.
     pub(crate) fn fit(&mut self, longest: usize) {
         if self.stride < longest {
-            let named = self.named;
-            *self = Self::new(longest);
-            self.named = named;
+            *self = Self {
+                named: self.named,
+                ..Self::new(longest)
+            };
         }
     }
 
@@ -136,9 +137,10 @@ impl Incoming {
     /// about packets sent (`recvmmsg(2)`); returns how many, and whether there may be more.
     pub(crate) fn receive(&mut self, socket: &Socket, flags: i32) -> io::Result<(usize, bool)> {
         if self.is_full && self.lengths.len() < MOST_RECEIVED {
-            let named = self.named;
-            *self = Self::with_room(self.stride, MOST_RECEIVED);
-            self.named = named;
+            *self = Self {
+                named: self.named,
+                ..Self::with_room(self.stride, MOST_RECEIVED)
+            };
         }
         let mut pieces = [const { MaybeUninit::<iovec>::uninit() }; MOST_RECEIVED];
         let mut messages = [const { MaybeUninit::<mmsghdr>::uninit() }; MOST_RECEIVED];
