@@ -114,7 +114,7 @@ fn serving(acts: Vec<Act>, kept: Ear) -> SocketAddr {
     // Little, so that whoever sends to a server that reads no more notices it.
     socket.set_recv_buffer_size(8 * 1024).unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let listener = socket.listen(128).unwrap();
+    let listener = socket.listen(1024).unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
