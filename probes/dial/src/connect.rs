@@ -5,19 +5,22 @@
 //! that accepts is then its own.
 
 use std::borrow::Cow;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use leadsman_core::{Blocker, Cause, Context, Family, Fault};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, socket_with};
 use serde::{Deserialize, Serialize};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
+
+use crate::TcpConnection;
 
 /// A connection, and what it took.
 #[derive(Debug)]
 pub struct Connected {
     /// The connection, without Nagle's delay (RFC 1122, section 4.2.3.4).
-    pub stream: TcpStream,
+    pub stream: TcpConnection,
     /// The address that accepted.
     pub peer: SocketAddr,
     /// How many addresses were tried, that one included.
@@ -77,19 +80,21 @@ async fn attempt(
     cx: &Context<'_>,
     peer: SocketAddr,
     source: Option<IpAddr>,
-) -> Result<TcpStream, Fault> {
+) -> Result<TcpConnection, Fault> {
     cx.permits(peer)?;
     let doing = || format!("cannot connect to {peer}");
-    let socket = match peer {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    let family = match peer {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
     };
-    let socket = socket.map_err(Fault::own)?;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP));
+    let socket = socket.map_err(io::Error::from).map_err(Fault::own)?;
     if let Some(address) = source {
-        let bound = socket.bind(SocketAddr::new(address, 0));
+        let bound = bind(&socket, &SocketAddr::new(address, 0)).map_err(io::Error::from);
         bound.map_err(|source| Fault::own(SourceError { address, source }))?;
     }
-    let connected = socket.connect(peer).await;
+    let connected = TcpConnection::connect(socket, peer).await;
     let stream = connected.map_err(|why| Fault::connection(peer, &doing(), why))?;
     // A connection that is already gone again says so when it is written to.
     stream.set_nodelay(true).ok();
@@ -141,5 +146,5 @@ impl NotConnected {
 #[error("cannot send from {address}, which must be an address of this host")]
 struct SourceError {
     address: IpAddr,
-    source: std::io::Error,
+    source: io::Error,
 }

@@ -25,6 +25,7 @@
 
 pub mod alpn;
 mod connect;
+mod connection;
 pub mod credentials;
 mod driver;
 mod laps;
@@ -48,6 +49,7 @@ mod together;
 mod verdict;
 
 pub use connect::{Connected, NotConnected, connect};
+pub use connection::TcpConnection;
 pub use driver::{Driver, Spawner};
 pub use laps::{Laps, Phase};
 pub use leadsman_wire::TcpInfo;

@@ -10,22 +10,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-use crate::{TcpInfo, TlsStream};
+use crate::{TcpConnection, TcpInfo, TlsStream};
 
 /// Anything that bytes go through in both directions over one connection.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {
     /// The connection.
-    fn connection(&self) -> &TcpStream;
+    fn connection(&self) -> &TcpConnection;
 
     /// Whether the peer is to be told of the end before the connection is closed, as in TLS (RFC
     /// 8446, section 6.1). To close a plain one tells it, so that it need not be shut down before.
     fn has_last_words(&self) -> bool;
 }
 
-impl Stream for TcpStream {
-    fn connection(&self) -> &TcpStream {
+impl Stream for TcpConnection {
+    fn connection(&self) -> &TcpConnection {
         self
     }
 
@@ -35,7 +34,7 @@ impl Stream for TcpStream {
 }
 
 impl<S: Stream> Stream for TlsStream<S> {
-    fn connection(&self) -> &TcpStream {
+    fn connection(&self) -> &TcpConnection {
         self.get_ref().0.connection()
     }
 
@@ -45,7 +44,7 @@ impl<S: Stream> Stream for TlsStream<S> {
 }
 
 impl Stream for Box<dyn Stream> {
-    fn connection(&self) -> &TcpStream {
+    fn connection(&self) -> &TcpConnection {
         (**self).connection()
     }
 

@@ -7,9 +7,8 @@ use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use leadsman_core::Context;
-use leadsman_dial::{TcpInfo, metrics};
+use leadsman_dial::{TcpConnection, TcpInfo, metrics};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Anything that bytes go through in both directions.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -19,12 +18,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// A TCP connection that is recorded when it is given up.
 #[derive(Debug)]
 pub(crate) struct Connection<'a, 'c> {
-    stream: TcpStream,
+    stream: TcpConnection,
     cx: &'a Context<'c>,
 }
 
 impl<'a, 'c> Connection<'a, 'c> {
-    pub(crate) fn new(stream: TcpStream, cx: &'a Context<'c>) -> Self {
+    pub(crate) fn new(stream: TcpConnection, cx: &'a Context<'c>) -> Self {
         Self { stream, cx }
     }
 }

@@ -68,7 +68,7 @@ pub use port::stamping::begin_stamping;
 pub use protocol::Protocol;
 pub use remarks::{Quoted, Remarks, Sent};
 pub use sweep::{Plan, Sweep};
-pub use sys::connection::TcpInfo;
+pub use sys::connection::{TcpInfo, WatchedTcp};
 #[cfg(feature = "laboratory")]
 pub use sys::laboratory;
 pub use sys::memory::give_back_memory;

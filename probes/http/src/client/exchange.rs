@@ -18,10 +18,9 @@ use hyper_util::rt::TokioIo;
 use leadsman_core::options::Secret;
 use leadsman_core::{Fault, Preference};
 use leadsman_dial::{
-    Connected, Driver, Protocol, Proxy, Shown, Spawner, Stream, Tls, Together, connect,
-    hyper_failure, metrics,
+    Connected, Driver, Protocol, Proxy, Shown, Spawner, Stream, TcpConnection, Tls, Together,
+    connect, hyper_failure, metrics,
 };
-use tokio::net::TcpStream;
 use url::{Position, Url};
 
 use super::trip::Trip;
@@ -322,7 +321,7 @@ async fn next(
 async fn proxied(
     way: &Way<'_>,
     proxy: &Proxy,
-    stream: TcpStream,
+    stream: TcpConnection,
     peer: SocketAddr,
 ) -> Result<Box<dyn Stream>, Fault> {
     let Some(tls) = way.proxy_tls.as_ref().filter(|_| proxy.is_secure()) else {

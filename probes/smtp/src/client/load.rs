@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use leadsman_dial::Laps;
+use leadsman_dial::{Laps, TcpConnection};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -106,7 +106,7 @@ impl Load {
             command: limit,
             accept: limit,
         };
-        let wire = Wire::Plain(stream);
+        let wire = Wire::Plain(TcpConnection::from_std(stream.into_std()?)?);
         let mut talk = Conversation::begin(dialogue, wire, self.sink, &mut laps, limits, None);
         loop {
             match talk.advance().await {

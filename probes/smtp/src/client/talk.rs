@@ -6,9 +6,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use leadsman_core::Context;
+use leadsman_dial::TcpConnection;
 use leadsman_dial::metrics::{record_answered, record_connection, record_shown};
 use serde::Serialize;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::conversation::{Conversation, Happening};
@@ -32,7 +32,7 @@ impl SmtpProbe {
         &self,
         trip: &mut Trip<'_, '_>,
         host: &str,
-        stream: TcpStream,
+        stream: TcpConnection,
         peer: SocketAddr,
         ready: &Ready,
     ) -> Tried {

@@ -8,17 +8,16 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use futures_util::FutureExt as _;
-use leadsman_dial::{TcpInfo, TlsStream};
+use leadsman_dial::{TcpConnection, TcpInfo, TlsStream};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
 
 /// A connection.
 #[derive(Debug)]
 pub(crate) enum Wire {
     /// As it is.
-    Plain(TcpStream),
+    Plain(TcpConnection),
     /// In TLS.
-    Secure(Box<TlsStream<TcpStream>>),
+    Secure(Box<TlsStream<TcpConnection>>),
     /// Given up, or on its way into TLS.
     Gone,
 }
@@ -50,10 +49,7 @@ impl Wire {
     /// Reads what is there already; `None` if nothing is.
     pub(crate) fn read_now(&mut self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
         match self {
-            Self::Plain(stream) => match stream.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-                read => Some(read),
-            },
+            Self::Plain(stream) => stream.read(buffer).now_or_never(),
             Self::Secure(stream) => stream.read(buffer).now_or_never(),
             Self::Gone => Some(Ok(0)),
         }

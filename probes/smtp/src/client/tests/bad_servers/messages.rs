@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leadsman_dial::Laps;
+use leadsman_dial::{Laps, TcpConnection};
 use serde_json::json;
 use tokio::net::TcpSocket;
 
@@ -127,7 +127,8 @@ async fn a_message_is_broken_off_when_the_server_does() {
             command: Duration::from_millis(500),
             accept: Duration::from_mins(1),
         };
-        let wire = Wire::Plain(stream);
+        let stream = TcpConnection::from_std(stream.into_std().unwrap());
+        let wire = Wire::Plain(stream.unwrap());
         let mut talk = Conversation::begin(dialogue, wire, address, &mut laps, limits, None);
         loop {
             match talk.advance().await {
