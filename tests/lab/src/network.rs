@@ -113,6 +113,14 @@ impl Network {
         None
     }
 
+    /// Notes that the prober has got a packet, `now` at the latest.
+    pub fn arrived(&mut self, delivery: &Delivery, now: Duration) {
+        let ending = &mut self.records[delivery.record].endings[delivery.ending];
+        if let Ending::Delivered(delivered) = ending {
+            delivered.by = now;
+        }
+    }
+
     /// What happened to each packet, in the order in which they came.
     pub fn records(&self) -> &[Record] {
         &self.records
@@ -126,6 +134,7 @@ impl Network {
             (Some((answer, node)), None) => {
                 let delivered = Delivered {
                     at: now,
+                    by: now,
                     answer,
                     node,
                     from: traveller.packet.source(),
@@ -134,6 +143,7 @@ impl Network {
                 *self.ending(&traveller) = Ending::Delivered(delivered);
                 return Some(Delivery {
                     record: traveller.record,
+                    ending: traveller.ending,
                     packet: traveller.packet.into_bytes(),
                 });
             }
@@ -259,6 +269,8 @@ fn decided(route: &Route, names: &[String], node: &str) -> Result<Decided, Scena
 pub struct Delivery {
     /// Which request it answers: the place of its [`Record`].
     pub record: usize,
+    /// Which of that request's answers it is.
+    ending: usize,
     /// The IP packet.
     pub packet: Vec<u8>,
 }

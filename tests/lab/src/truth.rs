@@ -57,6 +57,9 @@ pub enum Ending {
 pub struct Delivered {
     /// When it left the network, since that began.
     pub at: Duration,
+    /// When the prober had it at the latest: well after `at` only where this host held up whoever
+    /// carries it.
+    pub by: Duration,
     /// What it says.
     pub answer: Answer,
     /// Which node sent it.

@@ -124,6 +124,7 @@ fn carry(mut tun: &File, mut network: Network, stop: &OwnedFd) -> Network {
         while let Some(delivery) = network.due(now()) {
             let written = tun.write(&delivery.packet);
             written.unwrap_or_else(|error| panic!("cannot write to the TUN device: {error}"));
+            network.arrived(&delivery, now());
         }
     }
 }

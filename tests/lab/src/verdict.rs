@@ -129,6 +129,7 @@ mod tests {
     fn reply(at: u64) -> Delivered {
         Delivered {
             at: Duration::from_millis(at),
+            by: Duration::from_millis(at),
             answer: Answer::EchoReply,
             node: NodeId(0),
             from: IpAddr::from(ASKED),

@@ -142,6 +142,25 @@ fn an_answer_comes_when_its_ways_are_behind_it() {
 }
 
 #[test]
+fn what_was_held_up_on_its_last_step_is_there_later_than_it_left() {
+    let mut prober = Prober::new("[[node]]\nback = { duplicate = 1.0 }\nserves = ['10.9.0.1']");
+    let record = prober.send("10.9.0.1", 9, Payload::Echo(1));
+    let at: Vec<_> = record.heard().iter().map(|answer| answer.at).collect();
+    for (copy, late) in [(1, 3), (0, 5)] {
+        let late = at[copy] + Duration::from_millis(late);
+        prober.network.arrived(&prober.got[copy], late);
+    }
+    let heard = prober.network.records()[0].heard();
+    let mut late: Vec<_> = heard
+        .iter()
+        .map(|answer| answer.by.saturating_sub(answer.at))
+        .collect();
+    late.sort_unstable();
+    assert_eq!(late, [3, 5].map(Duration::from_millis));
+    assert_eq!(heard.iter().map(|answer| answer.at).collect::<Vec<_>>(), at);
+}
+
+#[test]
 fn udp_finds_a_closed_port_and_tcp_an_open_one() {
     let mut prober = Prober::new("[[node]]\nserves = ['10.9.0.1', 'fd00:9::1']\ntcp = 'syn_ack'");
     for (to, code) in [("10.9.0.1", 3), ("fd00:9::1", 4)] {
