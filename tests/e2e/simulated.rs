@@ -241,8 +241,7 @@ impl Trace<'_> {
             let in_time = hop.is_some_and(|hop| hop["arrival"] == "in_time");
             assert_ne!(in_time, lost.is_some(), "{what}: one end of {sent}");
             if let (Some(lost), Some(answer)) = (lost, answer) {
-                let took = answer.by.saturating_sub(record.entered);
-                let took = took + self.lateness(record) + LEAST_LATE;
+                let took = self.longest(record, &answer);
                 let is_suspect = lost["local_suspect"] == true;
                 assert!(took > WAIT || is_suspect, "{what}: {took:?}, {lost}");
             }
@@ -325,12 +324,15 @@ impl Trace<'_> {
         for silent in self.of("silent", ttl) {
             let waited = silent["waited_seconds"].as_f64().expect("it is a number");
             for (record, answer) in self.answers(ttl) {
-                let took = answer.by.saturating_sub(record.entered);
-                let took = took + self.lateness(record) + LEAST_LATE;
-                let took = took.as_secs_f64();
+                let took = self.longest(record, &answer).as_secs_f64();
                 assert!(took > waited, "{}: {took} s at {ttl}: {silent}", self.what);
             }
         }
+    }
+
+    /// How long an answer took at the most, from when its packet was asked for.
+    fn longest(&self, record: &Record, answer: &Delivered) -> Duration {
+        answer.by.saturating_sub(record.entered) + self.lateness(record) + LEAST_LATE
     }
 
     /// How much later than the quickest packet one left after it was asked for.
