@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn line_of_json_has_what_a_run_noted_as_it_is() {
         let old = json!({ "old": ["192.0.2.1", null] });
-        let event = Event::new(SystemTime::UNIX_EPOCH, "path_changed", &old);
+        let event = Event::new(SystemTime::UNIX_EPOCH, "path_changed", old);
         let text = logged(Json, || {
             noted("paths", "example.com", &event);
             info!(runs = 7, late = 0.5, is_new = true, "a \"line\"");

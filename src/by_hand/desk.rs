@@ -168,7 +168,7 @@ mod tests {
         let page = Page::new(Box::new(sheet), |_| String::new(), "", terminal, runs);
         let desk = Desk::new(page);
         for _ in 0..3 {
-            let event = Event::new(SystemTime::UNIX_EPOCH, "said", &());
+            let event = Event::new(SystemTime::UNIX_EPOCH, "said", ());
             desk.tell(Note::Event(0, event));
         }
         desk.close().await.unwrap().unwrap();

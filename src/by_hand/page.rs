@@ -438,7 +438,7 @@ mod tests {
             Arc::new(Stopper::new().0),
         );
         let (notes, inbox) = channel();
-        let event = Event::new(SystemTime::UNIX_EPOCH, "said", &());
+        let event = Event::new(SystemTime::UNIX_EPOCH, "said", ());
         notes.send(Note::Event(0, event)).unwrap();
         let kept = thread::spawn(move || page.keep(&inbox));
         // Once a table was drawn that had to fit.
@@ -476,7 +476,7 @@ mod tests {
         );
         let (notes, inbox) = channel();
         for _ in 0..expected {
-            let event = Event::new(SystemTime::UNIX_EPOCH, "said", &());
+            let event = Event::new(SystemTime::UNIX_EPOCH, "said", ());
             notes.send(Note::Event(0, event)).unwrap();
         }
         drop(notes);

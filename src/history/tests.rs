@@ -122,7 +122,7 @@ fn runs_that_noted_something_stay_as_failures_do() {
         result: Ok(()),
         ..run(address, 0)
     };
-    let changed = Event::new(SystemTime::UNIX_EPOCH, "changed", &());
+    let changed = Event::new(SystemTime::UNIX_EPOCH, "changed", ());
     for (address, noted) in [("b", vec![]), ("C", vec![changed]), ("d", vec![])] {
         scheduled(&history, good(address), noted);
     }

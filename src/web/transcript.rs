@@ -62,7 +62,7 @@ fn ending(run: &Run) -> Event {
             }),
         ),
     };
-    Event::new(run.started + run.duration, name, &fields)
+    Event::new(run.started + run.duration, name, fields)
 }
 
 /// Writes an event as one line of logfmt.

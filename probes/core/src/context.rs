@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
+use smol_str::SmolStr;
 use tokio::time::Instant;
 
 use crate::fence::{Fence, Fenced};
 use crate::metric::{Counter, Gauge, Histogram, Info, common};
 use crate::recording::BEFORE_ANY;
 use crate::{
-    Blocker, Cause, Event, Exchanger, Fault, Preference, Recording, Resolve, ResolveError, Sink,
-    Stop, Target,
+    Blocker, Cause, Details, Event, Exchanger, Fault, Preference, Recording, Resolve, ResolveError,
+    Sink, Stop, Target,
 };
 
 /// What a probe has while it measures: its target, its deadline, and where to record.
@@ -165,10 +166,12 @@ impl<'a> Context<'a> {
 
     /// Says what just happened, for the log of the run and for whoever watches it.
     ///
-    /// `fields` must serialize to a map. It is not even called while nobody listens.
-    pub fn event<T: Serialize>(&self, name: &'static str, fields: impl FnOnce() -> T) {
+    /// `fields` must serialize to a map, which it does only once somebody looks. It is not even
+    /// called while nobody listens.
+    pub fn event<T: Details>(&self, name: &'static str, fields: impl FnOnce() -> T) {
         if self.sink.wants_events() {
-            self.sink.event(Self::told(name, fields()));
+            let event = Event::new(SystemTime::now(), name, fields());
+            self.sink.event(event);
         }
     }
 
@@ -180,12 +183,8 @@ impl<'a> Context<'a> {
 
     /// Says something that is worth keeping even if nobody listens, such as that a path has
     /// changed. For what seldom happens: it is always made, kept with the run and logged.
-    pub fn note<T: Serialize>(&self, name: &'static str, fields: T) {
-        self.sink.noted(Self::told(name, fields));
-    }
-
-    fn told<T: Serialize>(name: &'static str, fields: T) -> Event {
-        Event::new(SystemTime::now(), name, &fields)
+    pub fn note(&self, name: &'static str, fields: impl Details) {
+        self.sink.noted(Event::new(SystemTime::now(), name, fields));
     }
 
     /// Finds the address of a host, and records how long that took and what came of it.
@@ -335,8 +334,8 @@ impl<'a> Context<'a> {
             found_at(recording, address, text);
         });
         self.event("resolved", || Resolved {
-            host,
-            address: text,
+            host: host.into(),
+            address,
         });
     }
 
@@ -389,9 +388,9 @@ const RESOLVE: &str = "resolve";
 
 /// The event of a name that was looked up.
 #[derive(Serialize)]
-struct Resolved<'a> {
-    host: &'a str,
-    address: &'a str,
+struct Resolved {
+    host: SmolStr,
+    address: IpAddr,
 }
 
 /// Records where the target is; `text` is the address as it is written.

@@ -54,7 +54,7 @@ pub use resolve::{Exchanger, Family, Preference, Resolve, ResolveError};
 pub use responder::{
     Open, Responder, ResponderOptions, ResponderPlugin, ServeCommand, Stage, Staged,
 };
-pub use sink::{Event, Run, Sink, Word};
+pub use sink::{Details, Event, Run, Sink, Word};
 pub use stop::{Stop, Stopper};
 pub use sweep::{Ending, Finding, Progress, Sweep, SweepOrder, Watcher};
 pub use target::Target;

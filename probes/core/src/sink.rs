@@ -3,53 +3,43 @@
 //! One way: what a run says while it runs is an [`Event`], a finished run is a [`Run`], and every
 //! reader (exposition, `/probe`, command line, history) is a [`Sink`] of the same two.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{Blocker, Fault, Plugin, Recording, Target};
 
 /// Something that a run says while it runs: a reply, a redirect, a name that was resolved.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Event {
     /// When, for people.
     pub at: SystemTime,
     /// What happened, in lower case: `reply`, `timeout`, `resolved`.
     pub name: &'static str,
-    /// Its details as an object of JSON: one piece of memory, for far more events are kept for a
-    /// while than are ever looked at.
-    details: Box<str>,
+    /// As they were told: far more events are kept for a while than are ever looked at.
+    details: Arc<dyn Told>,
 }
 
 impl Event {
     /// Something that happens at this moment. `fields` are its details, which serialize to a map;
     /// anything else becomes the one detail `value`.
-    pub fn new<T: Serialize>(at: SystemTime, name: &'static str, fields: &T) -> Self {
-        let mut draft = DRAFT.take();
-        let written = serde_json::to_writer(&mut draft, fields);
-        // JSON is UTF-8.
-        let value = str::from_utf8(&draft).unwrap_or_default();
-        let details = match written {
-            Ok(()) if value.starts_with('{') => value.into(),
-            Ok(()) if value == "null" => "{}".into(),
-            Ok(()) => format!("{{\"value\":{value}}}").into(),
-            Err(error) => json!({ "error": error.to_string() }).to_string().into(),
-        };
-        draft.clear();
-        draft.shrink_to(LONGEST_DRAFT);
-        DRAFT.set(draft);
+    pub fn new(at: SystemTime, name: &'static str, fields: impl Details) -> Self {
+        let details = Arc::new(fields);
         Self { at, name, details }
     }
 
     /// Its details.
     pub fn fields(&self) -> Map<String, Value> {
-        // It was written as an object, and reads back as one.
-        serde_json::from_str(&self.details).unwrap_or_default()
+        match self.details.value() {
+            Ok(Value::Object(fields)) => fields,
+            Ok(Value::Null) => Map::new(),
+            Ok(value) => Map::from_iter([("value".to_owned(), value)]),
+            Err(error) => Map::from_iter([("error".to_owned(), error.to_string().into())]),
+        }
     }
 
     /// Reads the details back into the type that the probe wrote them from; `None` if it is
@@ -67,6 +57,28 @@ impl fmt::Display for Event {
         let fields = self.fields();
         let mut fields = fields.iter();
         fields.try_for_each(|(key, value)| write_pairs(f, key, value))
+    }
+}
+
+/// What can be told in an event: whatever serializes, and borrows nothing.
+pub trait Details: Serialize + Send + Sync + 'static {}
+
+impl<T: Serialize + Send + Sync + 'static> Details for T {}
+
+/// Details of whatever type.
+trait Told: Send + Sync {
+    fn value(&self) -> serde_json::Result<Value>;
+}
+
+impl<T: Details> Told for T {
+    fn value(&self) -> serde_json::Result<Value> {
+        serde_json::to_value(self)
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event({self} at {:?})", self.at)
     }
 }
 
@@ -97,15 +109,6 @@ impl fmt::Display for Word<'_> {
         }
     }
 }
-
-thread_local! {
-    /// Where details are written before they are kept: memory that is asked for at its final size
-    /// is found faster, and in the place of details that were given up.
-    static DRAFT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// Bytes of the draft that a thread keeps; most details are far shorter.
-const LONGEST_DRAFT: usize = 4096;
 
 /// Whether a text is clear without quotes.
 fn is_plain(text: &str) -> bool {
@@ -165,12 +168,14 @@ pub trait Sink: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn whatever_is_told_becomes_details_that_read_back_the_same() {
-        fn check(told: impl Serialize, expected: &Value) {
-            let event = Event::new(SystemTime::UNIX_EPOCH, "reply", &told);
+        fn check(told: impl Details, expected: &Value) {
+            let event = Event::new(SystemTime::UNIX_EPOCH, "reply", told);
             assert_eq!(Value::Object(event.fields()), *expected);
         }
         check((), &json!({}));
@@ -193,7 +198,7 @@ mod tests {
     fn event_stays_one_line_whatever_the_target_said() {
         fn check(value: impl Serialize, expected: &str) {
             let at = SystemTime::UNIX_EPOCH;
-            let event = Event::new(at, "reply", &json!({ "said": value }));
+            let event = Event::new(at, "reply", json!({ "said": value }));
             assert_eq!(event.to_string(), format!("reply said={expected}"));
         }
         check(json!("220"), "220");
@@ -214,7 +219,7 @@ mod tests {
     fn details_inside_another_are_pairs_of_their_own() {
         let fields =
             json!({ "seconds": { "connect": 0.25, "tls": { "hello": "a b" } }, "tries": 1 });
-        let event = Event::new(SystemTime::UNIX_EPOCH, "hop", &fields);
+        let event = Event::new(SystemTime::UNIX_EPOCH, "hop", fields);
         assert_eq!(
             event.to_string(),
             r#"hop seconds.connect=0.25 seconds.tls.hello="a b" tries=1"#

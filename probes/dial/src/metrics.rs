@@ -130,7 +130,7 @@ pub fn record_shown(cx: &Context<'_>, shown: &Shown) {
     cx.set(&NOT_BEFORE, own.not_before as f64);
     cx.set(&NOT_AFTER, own.not_after as f64);
     cx.inform(&CERTIFICATE_INFO, &labels(own));
-    cx.event("certificate", || own);
+    cx.event("certificate", || own.clone());
 }
 
 /// Records what a peer showed and agreed to that answered then.

@@ -50,7 +50,7 @@ mod tests {
                 color: false,
                 utf8: true,
             };
-            let event = Event::new(SystemTime::UNIX_EPOCH, name, fields);
+            let event = Event::new(SystemTime::UNIX_EPOCH, name, fields.clone());
             assert_eq!(told(&stage, &event).unwrap_or_default(), expected);
         }
         let peer = "127.0.0.1:50051";

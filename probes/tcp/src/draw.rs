@@ -103,7 +103,7 @@ mod tests {
             color: false,
             utf8: true,
         };
-        let event = Event::new(at, name, fields);
+        let event = Event::new(at, name, fields.clone());
         assert_eq!(told(&stage, &event).unwrap_or_default(), expected);
     }
 

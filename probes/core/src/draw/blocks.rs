@@ -106,7 +106,7 @@ mod tests {
             text.push_str(event.name);
             text.push('\n');
         });
-        let event = |name| Event::new(SystemTime::now(), name, &());
+        let event = |name| Event::new(SystemTime::now(), name, ());
         let mut page = String::new();
         for (target, name) in [(1, "first"), (0, "other"), (1, "nobody is here")] {
             drawing.event(target, &event(name), &mut page);

@@ -42,7 +42,7 @@ fn tell(stage: &Stage, event: &Event, text: &mut String) {
     }
 }
 
-fn asked(request: &Request<'_>, text: &mut String) {
+fn asked(request: &Request, text: &mut String) {
     let through = request
         .proxy
         .as_ref()

@@ -12,9 +12,9 @@ use super::watch::Phase;
 
 /// A request is about to be made.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Request<'a> {
-    pub(crate) method: Cow<'a, str>,
-    pub(crate) url: Cow<'a, str>,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) url: String,
     /// The proxy it goes through, if it does.
     pub(crate) proxy: Option<String>,
 }
@@ -38,8 +38,8 @@ pub(crate) struct Hop {
     pub(crate) seconds: Seconds,
 }
 
-impl Request<'_> {
-    pub(crate) const NAME: &'static str = "request";
+impl Request {
+    pub(crate) const NAME: &str = "request";
 }
 
 impl Response {

@@ -138,7 +138,7 @@ impl HttpProbe {
         };
         trip.cx.event(Request::NAME, || Request {
             method: asked.method.as_str().into(),
-            url: shown(url),
+            url: shown(url).into(),
             proxy: way.proxy.as_ref().map(|proxy| proxy.host().to_owned()),
         });
         trip.watch.enter(if way.skips_resolve() {

@@ -97,7 +97,7 @@ impl Token {
         trip.hop(Phase::Resolve);
         trip.cx.event(Request::NAME, || Request {
             method: asked.method.as_str().into(),
-            url: shown(&url),
+            url: shown(&url).into(),
             proxy: way.proxy.as_ref().map(|proxy| proxy.host().to_owned()),
         });
         let mut answer = trip.exchange(&way, asked).await?;

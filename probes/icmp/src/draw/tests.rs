@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use leadsman_core::{Blocker, Cause, Event, Fault, Recording, Run, Target};
-use serde::Serialize;
+use leadsman_core::{Blocker, Cause, Details, Event, Fault, Recording, Run, Target};
 use serde_json::{Value, json};
 
 use super::*;
@@ -271,8 +270,8 @@ fn run(host: &str, result: Result<(), Fault>) -> Run {
     }
 }
 
-fn event(name: &'static str, fields: impl Serialize) -> Event {
-    Event::new(SystemTime::UNIX_EPOCH, name, &fields)
+fn event(name: &'static str, fields: impl Details) -> Event {
+    Event::new(SystemTime::UNIX_EPOCH, name, fields)
 }
 
 fn sent(sequence: u64) -> Event {

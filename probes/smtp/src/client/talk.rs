@@ -5,10 +5,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use leadsman_core::Context;
+use leadsman_core::{Context, Details};
 use leadsman_dial::TcpConnection;
 use leadsman_dial::metrics::{record_answered, record_connection, record_shown};
-use serde::Serialize;
 use tokio::time::Instant;
 
 use super::conversation::{Conversation, Happening};
@@ -199,7 +198,7 @@ impl Teller<'_, '_> {
         });
     }
 
-    fn tell<T: Serialize>(&self, name: &'static str, fields: impl FnOnce(f64) -> T) {
+    fn tell<T: Details>(&self, name: &'static str, fields: impl FnOnce(f64) -> T) {
         let at = self.begun.elapsed().as_secs_f64();
         self.cx.event(name, || fields(at));
     }

@@ -4,9 +4,8 @@
 //! until then, the one it ended in included.
 
 use leadsman_core::metric::common;
-use leadsman_core::{Context, Fault};
+use leadsman_core::{Context, Details, Fault};
 use leadsman_dial::Laps;
-use serde::Serialize;
 use tokio::time::Instant;
 
 use super::dialogue::Failure;
@@ -65,7 +64,7 @@ impl<'a, 'c> Trip<'a, 'c> {
     }
 
     /// Says what has just happened, with the seconds since the run began.
-    pub(crate) fn tell<T: Serialize>(&self, name: &'static str, fields: impl FnOnce(f64) -> T) {
+    pub(crate) fn tell<T: Details>(&self, name: &'static str, fields: impl FnOnce(f64) -> T) {
         let at = self.begun.elapsed().as_secs_f64();
         self.cx.event(name, || fields(at));
     }

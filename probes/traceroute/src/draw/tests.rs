@@ -5,8 +5,7 @@ mod rounds;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use leadsman_core::{Cause, Fault, Recording, Target};
-use serde::Serialize;
+use leadsman_core::{Cause, Details, Fault, Recording, Target};
 use serde_json::{Value, json};
 
 use super::*;
@@ -129,12 +128,12 @@ fn on(width: usize) -> Box<dyn Draw> {
     })
 }
 
-fn said(drawing: &mut dyn Draw, name: &'static str, fields: impl Serialize) {
+fn said(drawing: &mut dyn Draw, name: &'static str, fields: impl Details) {
     said_at(Duration::ZERO, drawing, name, fields);
 }
 
-fn said_at(after: Duration, drawing: &mut dyn Draw, name: &'static str, fields: impl Serialize) {
-    let event = Event::new(SystemTime::UNIX_EPOCH + after, name, &fields);
+fn said_at(after: Duration, drawing: &mut dyn Draw, name: &'static str, fields: impl Details) {
+    let event = Event::new(SystemTime::UNIX_EPOCH + after, name, fields);
     drawing.event(0, &event, &mut String::new());
 }
 
