@@ -95,10 +95,7 @@ async fn attempt(
         bound.map_err(|source| Fault::own(SourceError { address, source }))?;
     }
     let connected = TcpConnection::connect(socket, peer).await;
-    let stream = connected.map_err(|why| Fault::connection(peer, &doing(), why))?;
-    // A connection that is already gone again says so when it is written to.
-    stream.set_nodelay(true).ok();
-    Ok(stream)
+    connected.map_err(|why| Fault::connection(peer, &doing(), why))
 }
 
 /// One fault that tells of all.

@@ -18,13 +18,27 @@ use rustix::net::connect;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::task::coop;
 
-/// A connection of TCP (RFC 9293).
+/// A connection of TCP (RFC 9293). What is written leaves without waiting for an acknowledgement of
+/// what was written before (section 3.7.4).
 #[derive(Debug)]
 pub struct TcpConnection {
     /// Watched for what comes.
     heard: WatchedTcp,
     /// The same connection once more, watched for room, once a writer has found none.
     room: Option<WatchedTcp>,
+    haste: Haste,
+}
+
+/// Whether the kernel has been told not to wait for an acknowledgement. Linux holds a small segment
+/// back only behind another small one, so that who says all in one piece never waits.
+#[derive(Clone, Copy, Debug)]
+enum Haste {
+    /// Nothing was written.
+    Unneeded,
+    /// Something was.
+    Needed,
+    /// The kernel knows.
+    Told,
 }
 
 impl TcpConnection {
@@ -51,7 +65,7 @@ impl TcpConnection {
         poll_fn(|cx| heard.poll_room(cx)).await?;
         match heard.stream().take_error()? {
             Some(why) => Err(why),
-            None => Ok(Self { heard, room: None }),
+            None => Ok(Self::of(heard)),
         }
     }
 
@@ -60,19 +74,20 @@ impl TcpConnection {
     /// # Panics
     /// Outside a runtime of tokio that has an event loop.
     pub fn from_std(stream: TcpStream) -> io::Result<Self> {
-        let heard = WatchedTcp::new(stream, Interest::READABLE)?;
-        Ok(Self { heard, room: None })
+        WatchedTcp::new(stream, Interest::READABLE).map(Self::of)
+    }
+
+    fn of(heard: WatchedTcp) -> Self {
+        Self {
+            heard,
+            room: None,
+            haste: Haste::Unneeded,
+        }
     }
 
     /// The address that it comes from.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.heard.stream().local_addr()
-    }
-
-    /// Whether small pieces leave without waiting for others to be acknowledged (RFC 9293, section
-    /// 3.7.4).
-    pub(crate) fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.heard.stream().set_nodelay(nodelay)
     }
 
     fn poll_sent(
@@ -82,6 +97,15 @@ impl TcpConnection {
     ) -> Poll<io::Result<usize>> {
         // Or who writes much to a peer that is quick would let no other have a turn.
         let turn = ready!(coop::poll_proceed(cx));
+        self.haste = match self.haste {
+            Haste::Unneeded => Haste::Needed,
+            Haste::Needed => {
+                // A connection that is gone says so when it is written to.
+                self.heard.stream().set_nodelay(true).ok();
+                Haste::Told
+            }
+            Haste::Told => Haste::Told,
+        };
         loop {
             match send(self.heard.stream()) {
                 Err(why) if why.kind() == io::ErrorKind::WouldBlock => {}
@@ -183,9 +207,12 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         let sent = Pin::new(&mut near).poll_write(&mut cx, b"one ");
         assert!(matches!(sent, Poll::Ready(Ok(4))), "{sent:?}");
+        // There was nothing unacknowledged that the kernel could wait for.
+        assert!(!near.heard.stream().nodelay().unwrap());
         let two = [IoSlice::new(b"tw"), IoSlice::new(b"o")];
         let sent = Pin::new(&mut near).poll_write_vectored(&mut cx, &two);
         assert!(matches!(sent, Poll::Ready(Ok(3))), "{sent:?}");
+        assert!(near.heard.stream().nodelay().unwrap());
         drop(near);
         let mut heard = String::new();
         far.read_to_string(&mut heard).unwrap();

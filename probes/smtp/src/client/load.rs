@@ -83,7 +83,6 @@ impl Load {
     async fn message(&self, text: &str) -> Result<(), LoadError> {
         let mut laps = Laps::begin(Phase::Connect);
         let stream = TcpStream::connect(self.sink).await?;
-        stream.set_nodelay(true)?;
         let refused = |why: &dyn std::fmt::Display| LoadError::Refused(why.to_string());
         let mailbox = |text| Mailbox::parse(text).map_err(|why| refused(&why));
         let (from, to) = (mailbox(FROM)?, mailbox(TO)?);
