@@ -7,7 +7,7 @@
 //! connection, so that there is one judge of what HTTP is.
 
 use std::future::pending;
-use std::io;
+use std::io::{self, Write as _};
 use std::time::SystemTime;
 
 use httparse::{EMPTY_HEADER, Header, Status};
@@ -163,8 +163,12 @@ fn asks_for_a_run(surface: &Surface, head: &request::Parts) -> bool {
 fn written(head: &response::Parts, length: usize, is_last: bool) -> Vec<u8> {
     let status = head.status;
     let date = HttpDate::from(SystemTime::now());
-    let first = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\ndate: {date}\r\n");
-    let mut written = first.into_bytes();
+    let mut written = Vec::with_capacity(LIKELY_HEAD);
+    // Memory takes whatever is written to it.
+    _ = write!(
+        written,
+        "HTTP/1.1 {status}\r\ncontent-length: {length}\r\ndate: {date}\r\n"
+    );
     for (name, value) in &head.headers {
         written.extend_from_slice(name.as_str().as_bytes());
         written.extend_from_slice(b": ");
@@ -180,6 +184,8 @@ fn written(head: &response::Parts, length: usize, is_last: bool) -> Vec<u8> {
 
 /// Bytes of a request's head: a Prometheus's are 300, without its target's name.
 const LONGEST: usize = 1024;
+/// Bytes that the heads of answers keep to.
+const LIKELY_HEAD: usize = 256;
 /// Fields of a request: a Prometheus sends five.
 const MOST_FIELDS: usize = 16;
 /// What a client asks of the connection, or says of content.
