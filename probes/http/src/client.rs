@@ -1,9 +1,12 @@
 //! The probe: everything about asking a server, and nothing about being one.
 
+mod broken;
 mod cookies;
 mod draw;
 mod events;
 mod exchange;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod http1;
 #[cfg(feature = "http3")]
 mod http3;
@@ -11,6 +14,7 @@ mod journey;
 mod judge;
 mod metrics;
 mod options;
+mod plain;
 mod probe;
 mod received;
 mod target;

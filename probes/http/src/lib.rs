@@ -6,7 +6,8 @@
 //! The way of one run of the probe, file by file:
 //!
 //! ```text
-//! options, target ──▶ probe ──▶ exchange ──▶ leadsman-dial, hyper      one hop, nothing reused
+//! options, target ──▶ probe ──▶ exchange ──▶ leadsman-dial             one hop, nothing reused
+//!                       │  │         └──▶ http1, plain, hyper
 //!                       │  ├──▶ token, cookies          what a request carries, and to whom
 //!                       │  ├──▶ journey                 decide where a redirect leads
 //!                       │  └──▶ received, judge         decide what the answer is worth
@@ -20,7 +21,6 @@
 #![forbid(unsafe_code)]
 
 mod client;
-mod server;
-
 #[cfg(any(test, feature = "fuzzing"))]
-pub use server::fuzzing;
+pub mod fuzzing;
+mod server;

@@ -32,7 +32,7 @@ mod disturb;
 mod exchange;
 mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod generated;
 mod http2;
 mod listing;

@@ -1,7 +1,7 @@
 //! How is one request made, over a connection of its own?
 //!
-//! The steps of `leadsman-dial`, then hyper's part of HTTP/1.1 or, where the server chose it in the
-//! TLS handshake, HTTP/2. Where a redirect leads, and what is sent to whom, is decided elsewhere.
+//! The steps of `leadsman-dial`, then HTTP/1.1 or, where the server chose it in the TLS handshake,
+//! hyper's HTTP/2. Where a redirect leads, and what is sent to whom, is decided elsewhere.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,16 +13,18 @@ use hyper::client::conn::http2;
 use hyper::ext::on_informational;
 use hyper::header::{CONNECTION, HOST, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::http::response::Parts;
-use hyper::{HeaderMap, Method, Request, Response, Uri};
+use hyper::{HeaderMap, Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use leadsman_core::options::Secret;
 use leadsman_core::{Fault, Preference};
 use leadsman_dial::{
     Connected, Driver, Protocol, Proxy, Shown, Spawner, Stream, TcpConnection, Tls, Together,
-    connect, hyper_failure, metrics,
+    connect, metrics,
 };
 use url::{Position, Url};
 
+use super::broken::Broken;
+use super::plain::Coming;
 use super::trip::Trip;
 use super::watch::{Phase, Watched};
 use super::{http1, target};
@@ -78,14 +80,15 @@ pub(crate) struct Answer {
     pub(crate) peer: SocketAddr,
     pub(crate) tls: Option<(Option<Shown>, Protocol)>,
     pub(crate) content: Content,
-    pub(crate) driver: Driver,
 }
 
 /// A body that is still coming.
 #[derive(Debug)]
 pub(crate) enum Content {
+    /// Of a plain answer, over TCP.
+    Plain(Coming),
     /// By hyper, over TCP.
-    Hyper(Incoming),
+    Hyper(Incoming, Driver),
     /// Over HTTP/3.
     #[cfg(feature = "http3")]
     Quic(Box<super::http3::Coming>),
@@ -155,22 +158,19 @@ impl Trip<'_, '_> {
         on_informational(&mut request, move |_| watch.informed());
         let stream = Watched::new(stream, self.watch.clone());
         let empty = hyper::body::Body::is_end_stream(request.body());
-        let (response, driver) = if http2 {
+        let answer = if http2 {
             Box::pin(self.sent_http2(request, stream, empty)).await
         } else {
             self.watch.write(false, empty);
             http1::sent(request, stream).await
         };
-        let (head, body) = response
-            .map_err(|why| hyper_failure(peer, &doing(), &why))?
-            .into_parts();
+        let (head, content) = answer.map_err(|why| why.judged(peer, &doing()))?;
         self.watch.answered();
         Ok(Answer {
             head,
             peer,
             tls,
-            content: Content::Hyper(body),
-            driver,
+            content,
         })
     }
 
@@ -251,18 +251,15 @@ impl Trip<'_, '_> {
         request: Request<Full<Bytes>>,
         stream: Watched,
         empty: bool,
-    ) -> (hyper::Result<Response<Incoming>>, Driver) {
+    ) -> Result<(Parts, Content), Broken> {
         let spawner = Spawner::default();
         let io = TokioIo::new(Together::new(stream));
-        let connection = http2::Builder::new(spawner.clone()).handshake(io).await;
-        let (mut sender, connection) = match connection {
-            Ok(connection) => connection,
-            Err(why) => return (Err(why), Driver::of(async {})),
-        };
+        let (mut sender, connection) = http2::Builder::new(spawner.clone()).handshake(io).await?;
         let mut driver = Driver::new(spawner, connection);
         self.watch.write(true, empty);
-        let response = driver.beside(sender.send_request(request)).await;
-        (response, driver)
+        let response = driver.beside(sender.send_request(request)).await?;
+        let (head, body) = response.into_parts();
+        Ok((head, Content::Hyper(body, driver)))
     }
 }
 
@@ -277,12 +274,13 @@ impl Answer {
     ) -> Result<(), Fault> {
         loop {
             let piece = match &mut self.content {
-                Content::Hyper(incoming) => next(incoming, &mut self.driver, self.peer).await?,
+                Content::Plain(coming) => coming.next().await.map_err(Broken::from),
+                Content::Hyper(incoming, driver) => next(incoming, driver).await,
                 #[cfg(feature = "http3")]
-                Content::Quic(coming) => coming.next(&mut self.driver).await?,
+                Content::Quic(coming) => Ok(coming.next().await?),
             };
-            let Some(data) = piece else {
-                self.driver.nudge();
+            let doing = || format!("the body from {} broke off", self.peer);
+            let Some(data) = piece.map_err(|why| why.judged(self.peer, &doing()))? else {
                 return Ok(());
             };
             body.length += data.len() as u64;
@@ -296,25 +294,16 @@ impl Answer {
     }
 }
 
-/// The next piece of a body; `None` at its end. Trailers are passed over.
-async fn next(
-    incoming: &mut Incoming,
-    driver: &mut Driver,
-    peer: SocketAddr,
-) -> Result<Option<Bytes>, Fault> {
-    loop {
-        let frame = match driver.beside(incoming.frame()).await {
-            None => return Ok(None),
-            Some(Ok(frame)) => frame,
-            Some(Err(why)) => {
-                let doing = format!("the body from {peer} broke off");
-                return Err(hyper_failure(peer, &doing, &why));
-            }
-        };
-        if let Ok(data) = frame.into_data() {
+/// The next piece of a body; `None` at its end, which lets the connection say goodbye. Trailers are
+/// passed over.
+async fn next(incoming: &mut Incoming, driver: &mut Driver) -> Result<Option<Bytes>, Broken> {
+    while let Some(frame) = driver.beside(incoming.frame()).await {
+        if let Ok(data) = frame?.into_data() {
             return Ok(Some(data));
         }
     }
+    driver.nudge();
+    Ok(None)
 }
 
 /// Agrees on TLS with a proxy that wants it.

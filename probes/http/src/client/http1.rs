@@ -1,134 +1,102 @@
 //! How is a request sent over HTTP/1.1, and the head of its answer read?
 //!
-//! Hyper does both. It has room at hand for 100 fields of a head, and where more are permitted it makes
-//! room for all of them each time, which is a tenth of what a run costs this program. So more are
-//! permitted only to an answer that has more: hyper gives up on it, leaves what it has not made sense
-//! of, and reads that once more with more room. The server is asked once.
+//! Plain exchanges are made in [`super::plain`], for hyper's way from a task to its connection and back
+//! costs as much as half of what else a run does. What is not plain is left to hyper, an answer from its
+//! first byte, so that there is one judge of what HTTP is. The server is asked once.
 
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
+use bytes::{Buf as _, Bytes, BytesMut};
 use http_body_util::Full;
-use hyper::body::{Buf as _, Bytes, Incoming};
-use hyper::client::conn::http1::{Builder, Connection, Parts};
-use hyper::{Method, Request, Response};
+use httparse::Status;
+use hyper::Request;
+use hyper::client::conn::http1::Builder;
+use hyper::http::response::Parts;
 use hyper_util::rt::TokioIo;
 use leadsman_dial::Driver;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
+use super::broken::Broken;
+use super::exchange::Content;
+use super::plain::{self, Coming};
 use super::watch::Watched;
 
 /// Sends a request and waits for the head of its answer.
 pub(crate) async fn sent(
     request: Request<Full<Bytes>>,
-    stream: Watched,
-) -> (hyper::Result<Response<Incoming>>, Driver) {
-    let method = request.method().clone();
-    let left = Arc::new(Mutex::new(None));
-    let (mut sender, connection) = match protocol().handshake(TokioIo::new(stream)).await {
-        Ok(connection) => connection,
-        Err(why) => return (Err(why), idle()),
-    };
-    let mut driver = Driver::of(Carried {
-        connection: Some(connection),
-        stream: None,
-        left: Arc::downgrade(&left),
-    });
-    let response = driver.beside(sender.send_request(request)).await;
-    if response
-        .as_ref()
-        .is_err_and(hyper::Error::is_parse_too_large)
-    {
-        let left = left.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(left) = left {
-            return Box::pin(left.read(method)).await;
-        }
+    mut stream: Watched,
+) -> Result<(Parts, Content), Broken> {
+    if !plain::is_plain(&request) {
+        return Box::pin(by_hyper(request, Left::of(stream))).await;
     }
-    (response, driver)
-}
-
-fn protocol() -> Builder {
-    let mut protocol = Builder::new();
-    protocol.title_case_headers(true);
-    protocol
-}
-
-/// Drives nothing.
-fn idle() -> Driver {
-    Driver::of(async {})
-}
-
-/// A connection on its way to its end. What of the answer was not made sense of is kept for as long as
-/// somebody may want it.
-struct Carried {
-    /// Until it has ended.
-    connection: Option<Connection<TokioIo<Watched>, Full<Bytes>>>,
-    /// Once it has ended, until goodbye is said.
-    stream: Option<Watched>,
-    left: Weak<Mutex<Option<Left>>>,
-}
-
-impl Future for Carried {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(connection) = &mut self.connection {
-            // How it went is told with the answer.
-            let ended = ready!(connection.poll_without_shutdown(cx));
-            let parts = self.connection.take().map(Connection::into_parts);
-            let Some(Parts { io, read_buf, .. }) = parts else {
-                return Poll::Ready(());
-            };
-            let stream = io.into_inner();
-            if ended.is_ok()
-                && !read_buf.is_empty()
-                && let Some(left) = self.left.upgrade()
-            {
-                *left.lock().unwrap_or_else(PoisonError::into_inner) = Some(Left {
-                    unread: read_buf,
-                    stream,
-                    asked: false,
-                    waits: None,
-                });
-                return Poll::Ready(());
+    stream.write_all(&plain::written(&request)).await?;
+    stream.flush().await?;
+    let mut buffer = BytesMut::with_capacity(LONGEST);
+    let unread = loop {
+        let more = stream.read_buf(&mut buffer).await?;
+        let mut unread = buffer.freeze();
+        match plain::parsed(request.method(), &unread) {
+            Some(Status::Complete((head, length, left))) => {
+                unread.advance(length);
+                let coming = Coming::new(unread, left, stream);
+                return Ok((head, Content::Plain(coming)));
             }
-            self.stream = Some(stream);
+            Some(Status::Partial) if more > 0 && unread.len() < LONGEST => {
+                buffer = BytesMut::from(unread);
+            }
+            _ => break unread,
         }
-        match &mut self.stream {
-            Some(stream) => stream.poll_goodbye(cx),
-            None => Poll::Ready(()),
-        }
-    }
+    };
+    let left = Left {
+        unread,
+        is_sent: true,
+        ..Left::of(stream)
+    };
+    Box::pin(by_hyper(request, left)).await
 }
 
-/// An answer that hyper has given up, from the beginning of its head, and the stream that the rest of
-/// it comes over. What is written to it is taken and not sent: the request has been.
+/// Leaves to hyper what is left of an exchange.
+async fn by_hyper(request: Request<Full<Bytes>>, left: Left) -> Result<(Parts, Content), Broken> {
+    let mut protocol = Builder::new();
+    protocol.title_case_headers(true).max_headers(MOST_FIELDS);
+    let (mut sender, connection) = protocol.handshake(TokioIo::new(left)).await?;
+    let mut driver = Driver::of(async {
+        let mut connection = connection;
+        // What went wrong is told with the answer.
+        _ = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+        let mut stream = connection.into_parts().io.into_inner().stream;
+        poll_fn(|cx| stream.poll_goodbye(cx)).await;
+    });
+    let response = driver.beside(sender.send_request(request)).await?;
+    let (head, body) = response.into_parts();
+    Ok((head, Content::Hyper(body, driver)))
+}
+
+/// A stream, and what of it has been read before.
 struct Left {
     unread: Bytes,
     stream: Watched,
-    /// Whether the request was written, before which hyper wants no answer.
-    asked: bool,
+    /// Whether the request has been sent, so that what is written is taken and not sent again.
+    is_sent: bool,
+    /// Whether anything was written, before which hyper wants no answer.
+    is_asked: bool,
     /// Who reads too early.
     waits: Option<Waker>,
 }
 
 impl Left {
-    /// Reads the head, now with room for more fields. Of the request nothing but the method says
-    /// how its answer is to be read (RFC 9112, section 6.3).
-    async fn read(self, method: Method) -> (hyper::Result<Response<Incoming>>, Driver) {
-        let mut protocol = protocol();
-        let protocol = protocol.max_headers(MOST_FIELDS);
-        let (mut sender, connection) = match protocol.handshake(TokioIo::new(self)).await {
-            Ok(connection) => connection,
-            Err(why) => return (Err(why), idle()),
-        };
-        let mut driver = Driver::of(async { drop(connection.await) });
-        let mut request = Request::new(Full::<Bytes>::default());
-        *request.method_mut() = method;
-        let response = driver.beside(sender.send_request(request)).await;
-        (response, driver)
+    /// A stream that nothing was asked over.
+    fn of(stream: Watched) -> Self {
+        Self {
+            unread: Bytes::new(),
+            stream,
+            is_sent: false,
+            is_asked: false,
+            waits: None,
+        }
     }
 }
 
@@ -138,7 +106,7 @@ impl AsyncRead for Left {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.asked {
+        if self.is_sent && !self.is_asked {
             self.waits = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -155,18 +123,33 @@ impl AsyncRead for Left {
 impl AsyncWrite for Left {
     fn poll_write(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.asked = true;
+        if !self.is_sent {
+            return Pin::new(&mut self.stream).poll_write(cx, bytes);
+        }
+        self.is_asked = true;
         if let Some(waits) = self.waits.take() {
             waits.wake();
         }
         Poll::Ready(Ok(bytes.len()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        !self.is_sent && self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -174,6 +157,8 @@ impl AsyncWrite for Left {
     }
 }
 
+/// Bytes of an answer that are looked at before it is left to hyper.
+const LONGEST: usize = 8 * 1024;
 /// More fields than servers send. What stands before them keeps to about 100: Envoy, `HAProxy` and
 /// Varnish pass on no more.
 const MOST_FIELDS: usize = 1000;

@@ -25,6 +25,7 @@ use super::watch::Phase;
 pub(crate) struct Coming {
     stream: RequestStream<BidiStream<Bytes>, Bytes>,
     connection: Connection,
+    driver: Driver,
     /// What the response is to, for people.
     doing: String,
     /// When it is dropped the connection is closed.
@@ -110,6 +111,7 @@ impl Trip<'_, '_> {
         let coming = Coming {
             stream,
             connection,
+            driver,
             doing: format!("the body from {peer} broke off"),
             _sender: sender,
         };
@@ -118,16 +120,18 @@ impl Trip<'_, '_> {
             peer,
             tls: Some((handshake.shown, agreed)),
             content: Content::Quic(Box::new(coming)),
-            driver,
         })
     }
 }
 
 impl Coming {
     /// The next piece of the body; `None` at its end.
-    pub(crate) async fn next(&mut self, driver: &mut Driver) -> Result<Option<Bytes>, Fault> {
-        let piece = driver.beside(self.stream.recv_data()).await;
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        let piece = self.driver.beside(self.stream.recv_data()).await;
         let piece = piece.map_err(|why| judged(&self.connection, &self.doing, &why))?;
+        if piece.is_none() {
+            self.driver.nudge();
+        }
         Ok(piece.map(|mut piece| piece.copy_to_bytes(piece.remaining())))
     }
 }

@@ -11,6 +11,7 @@ mod flow;
 #[cfg(feature = "http3")]
 mod http3;
 mod phases;
+mod plain;
 mod proxies;
 mod servers;
 mod tls;
