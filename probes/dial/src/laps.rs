@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 /// A phase of a run.
@@ -16,7 +17,8 @@ pub trait Phase: Copy + PartialEq {
 /// A stopwatch that runs from phase to phase; a phase that is entered again is added to.
 #[derive(Clone, Debug)]
 pub struct Laps<P> {
-    ended: Vec<(P, Duration)>,
+    /// In place for most runs, or it would grow while they are timed.
+    ended: SmallVec<[(P, Duration); PHASES]>,
     running: Option<P>,
     since: Instant,
 }
@@ -25,8 +27,7 @@ impl<P: Copy + PartialEq> Laps<P> {
     /// Begins with this phase, now.
     pub fn begin(phase: P) -> Self {
         Self {
-            // Enough for most runs, or it would grow while they are timed.
-            ended: Vec::with_capacity(PHASES),
+            ended: SmallVec::new(),
             running: Some(phase),
             since: Instant::now(),
         }
