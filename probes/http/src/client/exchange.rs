@@ -10,7 +10,6 @@ use std::net::{IpAddr, SocketAddr};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http2;
-use hyper::ext::on_informational;
 use hyper::header::{CONNECTION, HOST, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::http::response::Parts;
 use hyper::{HeaderMap, Method, Request, Uri};
@@ -154,8 +153,6 @@ impl Trip<'_, '_> {
         if let Some(proxy) = proxy {
             authorize(proxy, request.headers_mut());
         }
-        let watch = self.watch.clone();
-        on_informational(&mut request, move |_| watch.informed());
         let stream = Watched::new(stream, self.watch.clone());
         let empty = hyper::body::Body::is_end_stream(request.body());
         let answer = if http2 {
@@ -248,10 +245,11 @@ impl Trip<'_, '_> {
     /// Sends a request over HTTP/2 and waits for the head of its answer.
     async fn sent_http2(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
         stream: Watched,
         empty: bool,
     ) -> Result<(Parts, Content), Broken> {
+        self.watch.hear_of(&mut request);
         let spawner = Spawner::default();
         let io = TokioIo::new(Together::new(stream));
         let (mut sender, connection) = http2::Builder::new(spawner.clone()).handshake(io).await?;

@@ -6,10 +6,11 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use http_body_util::Full;
 use httparse::Status;
 use hyper::Request;
@@ -17,7 +18,7 @@ use hyper::client::conn::http1::Builder;
 use hyper::http::response::Parts;
 use hyper_util::rt::TokioIo;
 use leadsman_dial::Driver;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::broken::Broken;
 use super::exchange::Content;
@@ -34,19 +35,22 @@ pub(crate) async fn sent(
     }
     stream.write_all(&plain::written(&request)).await?;
     stream.flush().await?;
-    let mut buffer = BytesMut::with_capacity(LONGEST);
+    let mut unread = Bytes::new();
     let unread = loop {
-        let more = stream.read_buf(&mut buffer).await?;
-        let mut unread = buffer.freeze();
+        let more = piece(&mut stream).await?;
+        let is_end = more.is_empty();
+        unread = if unread.is_empty() {
+            more
+        } else {
+            [unread, more].concat().into()
+        };
         match plain::parsed(request.method(), &unread) {
             Some(Status::Complete((head, length, left))) => {
                 unread.advance(length);
                 let coming = Coming::new(unread, left, stream);
                 return Ok((head, Content::Plain(coming)));
             }
-            Some(Status::Partial) if more > 0 && unread.len() < LONGEST => {
-                buffer = BytesMut::from(unread);
-            }
+            Some(Status::Partial) if !is_end && unread.len() < LONGEST => {}
             _ => break unread,
         }
     };
@@ -58,8 +62,24 @@ pub(crate) async fn sent(
     Box::pin(by_hyper(request, left)).await
 }
 
+/// What has come, once something has; nothing at the end. No memory waits for it, for servers may be
+/// silent for long.
+async fn piece(stream: &mut Watched) -> io::Result<Bytes> {
+    poll_fn(|cx| {
+        let mut room = [MaybeUninit::uninit(); LONGEST];
+        let mut room = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
+        Poll::Ready(Ok(Bytes::copy_from_slice(room.filled())))
+    })
+    .await
+}
+
 /// Leaves to hyper what is left of an exchange.
-async fn by_hyper(request: Request<Full<Bytes>>, left: Left) -> Result<(Parts, Content), Broken> {
+async fn by_hyper(
+    mut request: Request<Full<Bytes>>,
+    left: Left,
+) -> Result<(Parts, Content), Broken> {
+    left.stream.watch().hear_of(&mut request);
     let mut protocol = Builder::new();
     protocol.title_case_headers(true).max_headers(MOST_FIELDS);
     let (mut sender, connection) = protocol.handshake(TokioIo::new(left)).await?;
@@ -157,7 +177,7 @@ impl AsyncWrite for Left {
     }
 }
 
-/// Bytes of an answer that are looked at before it is left to hyper.
+/// Bytes of an answer that are read at a time, and looked at before it is left to hyper.
 const LONGEST: usize = 8 * 1024;
 /// More fields than servers send. What stands before them keeps to about 100: Envoy, `HAProxy` and
 /// Varnish pass on no more.

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::ext::on_informational;
 use leadsman_dial::{Laps, Stream, TcpInfo};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -90,8 +92,14 @@ impl Watch {
         state.one_write = http2 && empty;
     }
 
+    /// Has hyper tell of responses to a request that are not final.
+    pub(crate) fn hear_of<B>(&self, request: &mut Request<B>) {
+        let watch = self.clone();
+        on_informational(request, move |_| watch.informed());
+    }
+
     /// What came was not the final response (RFC 9110, section 15.2), so the wait goes on.
-    pub(crate) fn informed(&self) {
+    fn informed(&self) {
         self.state().enter(Phase::Wait);
     }
 
@@ -170,6 +178,11 @@ pub(crate) struct Watched {
 impl Watched {
     pub(crate) fn new(stream: Box<dyn Stream>, watch: Watch) -> Self {
         Self { stream, watch }
+    }
+
+    /// Whom it tells.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Says what there is to say before the connection is closed. A peer that is gone already does
