@@ -82,7 +82,7 @@ pub fn request(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use leadsman_core::testing::corpus;
 
     use super::*;
 
@@ -91,12 +91,12 @@ mod tests {
         let targets: [(&str, fn(&[u8])); 3] =
             [("access", access), ("allow", allow), ("request", request)];
         for (name, target) in targets {
-            let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("src/fuzz/corpus")
-                .join(name);
-            let files = fs::read_dir(&corpus).expect("every target has a corpus");
-            let played = files.map(|file| target(&fs::read(file.unwrap().path()).unwrap()));
-            assert!(played.count() > 0, "{name}");
+            for input in corpus(
+                concat!(env!("CARGO_MANIFEST_DIR"), "/src/fuzz/corpus"),
+                name,
+            ) {
+                target(&input);
+            }
         }
     }
 }

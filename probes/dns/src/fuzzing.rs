@@ -49,29 +49,20 @@ pub fn answer(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
+    use leadsman_core::testing::corpus;
 
-    fn corpus() -> Vec<Vec<u8>> {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/answer");
-        let files = fs::read_dir(&corpus).expect("the target has a corpus");
-        let corpus: Vec<_> = files
-            .map(|file| fs::read(file.unwrap().path()).unwrap())
-            .collect();
-        assert!(!corpus.is_empty());
-        corpus
-    }
+    const CORPORA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
 
     #[test]
     fn whatever_was_found_by_fuzzing_does_no_harm() {
-        for message in corpus() {
+        for message in corpus(CORPORA, "answer") {
             super::answer(&message);
         }
     }
 
     #[test]
     fn no_answer_does_harm_with_a_byte_changed_or_its_end_cut_off() {
-        for message in corpus() {
+        for message in corpus(CORPORA, "answer") {
             // What is beyond says nothing new, and takes long.
             for at in 0..message.len().min(160) {
                 super::answer(&message[..at]);

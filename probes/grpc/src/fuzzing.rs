@@ -31,7 +31,7 @@ pub fn message(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use leadsman_core::testing::corpus;
 
     use super::*;
 
@@ -39,12 +39,9 @@ mod tests {
     fn whatever_was_found_by_fuzzing_does_no_harm() {
         let targets: [(&str, fn(&[u8])); 2] = [("answer", answer), ("message", message)];
         for (name, target) in targets {
-            let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("fuzz/corpus")
-                .join(name);
-            let files = fs::read_dir(&corpus).expect("every target has a corpus");
-            let played = files.map(|file| target(&fs::read(file.unwrap().path()).unwrap()));
-            assert!(played.count() > 0, "{name}");
+            for input in corpus(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus"), name) {
+                target(&input);
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ pub use crate::server::fuzzing::{conditional, path, range, visitor};
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use leadsman_core::testing::corpus;
 
     use super::*;
 
@@ -22,12 +22,9 @@ mod tests {
             ("visitor", visitor),
         ];
         for (name, target) in targets {
-            let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("fuzz/corpus")
-                .join(name);
-            let files = fs::read_dir(&corpus).expect("every target has a corpus");
-            let played = files.map(|file| target(&fs::read(file.unwrap().path()).unwrap()));
-            assert!(played.count() > 0, "{name}");
+            for input in corpus(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus"), name) {
+                target(&input);
+            }
         }
     }
 }
