@@ -3,12 +3,11 @@
 //! One that follows an interim one is not plain, and so read by hyper.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::task::spawn_blocking;
 
-use super::servers::{accepting, read};
+use super::servers::{accepting, once, read};
 use super::{bench, ending};
 use crate::client::metrics::{CONTENT_LENGTH, STATUS, UNCOMPRESSED_LENGTH, VERSION};
 
@@ -89,21 +88,19 @@ async fn sending(answer: String, pieces: usize) -> SocketAddr {
 
 #[tokio::test]
 async fn request_goes_out_in_one_piece_and_once() {
-    let (heard, told) = mpsc::channel();
-    let server = accepting(move |mut stream| {
-        let heard = heard.clone();
-        async move {
-            let mut piece = [0; 1000];
-            let length = stream.read(&mut piece).await.unwrap();
-            // Not plain, so that hyper writes the request once more, to nobody.
-            let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            let again = stream.read(&mut [0; 1000]).await.unwrap();
-            let piece = String::from_utf8_lossy(&piece[..length]).into_owned();
-            heard.send((piece, again)).unwrap();
-        }
-    });
-    let server = server.await;
+    let (server, heard) = once(|mut stream| async move {
+        let mut piece = [0; 1000];
+        let length = stream.read(&mut piece).await.unwrap();
+        // Not plain, so that hyper writes the request once more, to nobody.
+        let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let again = stream.read(&mut [0; 1000]).await.unwrap();
+        (
+            String::from_utf8_lossy(&piece[..length]).into_owned(),
+            again,
+        )
+    })
+    .await;
     let found = bench().run(&format!("http://{server}/a?b")).await;
     assert_eq!(ending(&found), "good");
     let version = env!("CARGO_PKG_VERSION");
@@ -111,6 +108,5 @@ async fn request_goes_out_in_one_piece_and_once() {
         "GET /a?b HTTP/1.1\r\nUser-Agent: leadsman/{version}\r\nHost: {server}\r\n\
          Connection: close\r\n\r\n"
     );
-    let heard = spawn_blocking(move || told.recv()).await.unwrap();
-    assert_eq!(heard, Ok((expected, 0)));
+    assert_eq!(heard.await.unwrap(), (expected, 0));
 }

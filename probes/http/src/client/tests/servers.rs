@@ -8,6 +8,7 @@ use leadsman_dial::testing;
 use rcgen::CertificateParams;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
@@ -56,6 +57,19 @@ pub(super) async fn listening(
         }
     });
     (address.await, heard)
+}
+
+/// Does this with one connection, and hands back what came of it.
+pub(super) async fn once<F: Future<Output: Send + 'static> + Send + 'static>(
+    serve: impl FnOnce(TcpStream) -> F + Send + 'static,
+) -> (SocketAddr, JoinHandle<F::Output>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        serve(stream).await
+    });
+    (address, served)
 }
 
 /// Does this with each connection.

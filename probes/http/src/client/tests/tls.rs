@@ -1,7 +1,5 @@
 //! What is made of certificates, good and bad, and of what is agreed on?
 
-use std::sync::mpsc;
-
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::server::conn::http2;
@@ -13,9 +11,8 @@ use leadsman_core::testing::{Bench, Finished};
 use rcgen::{BasicConstraints, IsCa, date_time_ymd};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::task::spawn_blocking;
 
-use super::servers::{Certified, accepting, ok, read, say, scripted};
+use super::servers::{Certified, accepting, ok, once, read, say, scripted};
 use super::{bench, ending, last_phase};
 use crate::client::metrics::{self, SSL, VERSION};
 
@@ -224,23 +221,18 @@ async fn goodbye_is_said_before_the_connection_is_closed() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n";
     let empty = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
     for answer in [&ok("abc"), chunked, empty] {
-        let (heard, told) = mpsc::channel();
         let (acceptor, said) = (certified.acceptor(&[]), answer.to_owned());
-        let server = accepting(move |stream| {
-            let (acceptor, heard, said) = (acceptor.clone(), heard.clone(), said.clone());
-            async move {
-                let mut stream = acceptor.accept(stream).await.unwrap();
-                read(&mut stream).await.unwrap();
-                stream.write_all(said.as_bytes()).await.unwrap();
-                let end = stream.read(&mut [0]).await.map_err(|why| why.kind());
-                heard.send(end).unwrap();
-            }
-        });
-        let target = format!("https://name.test:{}/", server.await.port());
+        let (server, end) = once(|stream| async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            read(&mut stream).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            // Who says none is found out as cut off.
+            stream.read(&mut [0]).await.map_err(|why| why.kind())
+        })
+        .await;
+        let target = format!("https://name.test:{}/", server.port());
         let bench = with_tls(&json!({ "ca": certified.authority }));
         bench.run(&target).await;
-        // Who says none is found out as cut off.
-        let end = spawn_blocking(move || told.recv()).await.unwrap();
-        assert_eq!(end, Ok(Ok(0)), "{answer}");
+        assert_eq!(end.await.unwrap(), Ok(0), "{answer}");
     }
 }
