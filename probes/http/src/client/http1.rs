@@ -36,7 +36,7 @@ pub(crate) async fn sent(
     stream.write_all(&plain::written(&request)).await?;
     stream.flush().await?;
     let mut unread = Bytes::new();
-    let unread = loop {
+    loop {
         let more = piece(&mut stream).await?;
         let is_end = more.is_empty();
         unread = if unread.is_empty() {
@@ -51,9 +51,9 @@ pub(crate) async fn sent(
                 return Ok((head, Content::Plain(coming)));
             }
             Some(Status::Partial) if !is_end && unread.len() < LONGEST => {}
-            _ => break unread,
+            _ => break,
         }
-    };
+    }
     let left = Left {
         unread,
         is_sent: true,
@@ -118,6 +118,14 @@ impl Left {
             waits: None,
         }
     }
+
+    /// Takes what is written once more.
+    fn take(&mut self) {
+        self.is_asked = true;
+        if let Some(waits) = self.waits.take() {
+            waits.wake();
+        }
+    }
 }
 
 impl AsyncRead for Left {
@@ -149,10 +157,7 @@ impl AsyncWrite for Left {
         if !self.is_sent {
             return Pin::new(&mut self.stream).poll_write(cx, bytes);
         }
-        self.is_asked = true;
-        if let Some(waits) = self.waits.take() {
-            waits.wake();
-        }
+        self.take();
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -161,11 +166,15 @@ impl AsyncWrite for Left {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        if !self.is_sent {
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        }
+        self.take();
+        Poll::Ready(Ok(bytes.iter().map(|piece| piece.len()).sum()))
     }
 
     fn is_write_vectored(&self) -> bool {
-        !self.is_sent && self.stream.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
