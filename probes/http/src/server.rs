@@ -5,7 +5,7 @@
 //! ```text
 //! options ──▶ responder ──▶ accept ──▶ connection ──▶ answer ──▶ payload
 //!              threads        seats      tls, patience,  │
-//!                                        http2           │
+//!                                        http2, plain    │
 //!                                                        ├──▶ request, refusal          may it be answered at all
 //!                                                        ├──▶ path, directory           which file is meant
 //!                                                        ├──▶ representation, cache     what is sent of it
@@ -26,6 +26,7 @@ mod conditional;
 mod connection;
 mod cookie;
 mod counts;
+mod date;
 mod demonstration;
 mod directory;
 mod disturb;
@@ -41,6 +42,7 @@ mod options;
 mod path;
 mod patience;
 mod payload;
+mod plain;
 mod quality;
 mod range;
 mod refusal;

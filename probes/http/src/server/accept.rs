@@ -164,4 +164,4 @@ const CROWD: usize = 250;
 /// How long a thread that cannot accept waits, say because it has too many files open.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long connections have to come to an end.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);

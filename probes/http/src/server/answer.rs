@@ -22,6 +22,7 @@ use super::coding::Coding;
 use super::conditional::Outcome;
 use super::cookie::{Cookie, Visits};
 use super::counts::Counts;
+use super::date::Date;
 use super::directory::{Directory, Found};
 use super::disturb::Disturbances;
 use super::fault::{Fault, PREFIX};
@@ -73,10 +74,14 @@ enum Meant {
     Directory(Path),
 }
 
+/// What a thread has in memory.
 #[derive(Debug)]
-struct Memory {
+pub(super) struct Memory {
     cache: Cache,
-    visits: Visits,
+    pub(super) visits: Visits,
+    pub(super) date: Date,
+    /// For the head of the next plain answer.
+    pub(super) spare: Vec<u8>,
 }
 
 impl Site {
@@ -92,6 +97,8 @@ impl Site {
         let memory = Memory {
             cache: Cache::new(most_in_memory),
             visits: Visits::new(manners.cookie),
+            date: Date::default(),
+            spare: Vec::new(),
         };
         Self {
             directory,
@@ -101,6 +108,11 @@ impl Site {
             counts,
             memory: Mutex::new(memory),
         }
+    }
+
+    /// Whether nothing is written down of requests for files, and nothing goes wrong with them.
+    pub(super) fn is_ordinary(&self) -> bool {
+        self.log.is_none() && self.oddities.disturbances.are_none()
     }
 
     /// Answers a request; its content is not read.
@@ -209,7 +221,7 @@ impl Site {
     }
 
     /// What is in memory for a path, unless it has changed since.
-    fn remembered(&self, path: &[u8], now: Instant) -> Option<Arc<Representation>> {
+    pub(super) fn remembered(&self, path: &[u8], now: Instant) -> Option<Arc<Representation>> {
         let file = match self.memory().cache.find(path, now)? {
             Hit::Fresh(file) => return Some(file),
             Hit::Stale(file) => file,
@@ -266,7 +278,7 @@ impl Site {
         })
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         // What a panic leaves behind here is at worst a file less.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -340,7 +352,7 @@ fn content_range(file: &Representation, part: &Range<u64>) -> String {
 const INDEX: &str = "index.html";
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::time::Duration;
 
@@ -350,7 +362,8 @@ mod tests {
     use super::*;
     use crate::server::directory::Symlinks;
 
-    fn site(directory: &TempDir) -> Site {
+    /// A site with nothing out of the ordinary.
+    pub(in crate::server) fn site(directory: &TempDir) -> Site {
         let directory = Directory::open(directory.path().into(), Symlinks::Inside).unwrap();
         let manners = Manners {
             cookie: Cookie::PLAIN,

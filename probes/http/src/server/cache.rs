@@ -129,7 +129,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Descriptors that twins may take.
 const MOST_TWINS: usize = 64;
 /// Bytes of what is kept beside the content and the path: fields, map, allocations.
-const OVERHEAD: usize = 1500;
+const OVERHEAD: usize = 1800;
 
 #[cfg(test)]
 mod tests {

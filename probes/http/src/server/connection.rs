@@ -27,6 +27,7 @@ use super::exchange::Exchange;
 use super::fault::Severed;
 use super::http2;
 use super::patience::{GivenUp, Limits, Outlet, Patient, Turn};
+use super::plain::{Rest, answer_plain};
 use super::twin::Twin;
 
 /// What is behind the door by which the peers come.
@@ -85,7 +86,12 @@ impl Door {
         S: Outlet + Send + 'static,
     {
         let turn = Arc::new(Turn::default());
-        let stream = Patient::new(stream, self.limits, Arc::clone(&turn));
+        let mut stream = Patient::new(stream, self.limits, Arc::clone(&turn));
+        match answer_plain(&mut stream, &self.site, &turn, &self.stop).await {
+            Ok(Rest::Other) => {}
+            Ok(Rest::Nothing) => return,
+            Err(why) => return self.lose(&why),
+        }
         let service = service_fn(|request: Request<Incoming>| {
             turn.answer(!request.body().is_end_stream());
             let site = Arc::clone(&self.site);
@@ -117,11 +123,20 @@ impl Door {
                 connection.await
             }
         };
-        // Why a connection ended is the peer's affair: it was reset, or spoke no HTTP.
-        if let Err(why) = ended
-            && let Some(why) = rejected(&why)
-        {
-            self.site.counts.reject(why);
+        let Err(why) = ended else { return };
+        if why.is_parse() {
+            self.site.counts.reject(Rejected::Malformed);
+        } else if let Some(why) = why.source().and_then(|why| why.downcast_ref()) {
+            self.lose(why);
+        }
+    }
+
+    /// A connection has ended in this way, which is the peer's affair unless it was our decision.
+    fn lose(&self, why: &io::Error) {
+        match why.get_ref().and_then(|why| why.downcast_ref()) {
+            None | Some(GivenUp::Idle) => {}
+            Some(GivenUp::Head) => self.site.counts.reject(Rejected::Head),
+            Some(GivenUp::Stall) => self.site.counts.reject(Rejected::Stall),
         }
     }
 }
@@ -146,21 +161,8 @@ impl Peer {
     }
 }
 
-/// Why the peer was not served to the end, if that was our decision.
-fn rejected(why: &hyper::Error) -> Option<Rejected> {
-    if why.is_parse() {
-        return Some(Rejected::Malformed);
-    }
-    let source = why.source()?.downcast_ref::<io::Error>()?;
-    match source.get_ref()?.downcast_ref()? {
-        GivenUp::Idle => None,
-        GivenUp::Head => Some(Rejected::Head),
-        GivenUp::Stall => Some(Rejected::Stall),
-    }
-}
-
 /// HTTP/1 as it is spoken here.
-fn protocol() -> http1::Builder {
+pub(super) fn protocol() -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
         // How long a peer is waited for is the affair of its stream.

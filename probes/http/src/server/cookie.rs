@@ -37,15 +37,31 @@ impl Visits {
 
     /// The `Set-Cookie` that begins or renews the visit of whoever sent `headers`.
     pub(super) fn renew(&mut self, headers: &HeaderMap) -> io::Result<HeaderValue> {
+        let cookies = headers.get_all(COOKIE).into_iter();
+        let mut set = Vec::new();
+        self.write_renewed(cookies.map(HeaderValue::as_bytes), &mut set)?;
+        Ok(HeaderValue::try_from(set).expect("base64 fits in a header"))
+    }
+
+    /// The same for whoever sent `cookies`, as bytes behind what is in `set`.
+    pub(super) fn write_renewed<'a>(
+        &mut self,
+        cookies: impl Iterator<Item = &'a [u8]>,
+        set: &mut Vec<u8>,
+    ) -> io::Result<()> {
         let fresh;
-        let visit = if let Some(visit) = self.cookie.brought(headers) {
+        let visit = if let Some(visit) = self.cookie.brought(cookies) {
             visit
         } else {
             fresh = self.unguessable()?;
             &fresh
         };
-        let cookie = [self.cookie.name, b"=", visit, self.cookie.attributes].concat();
-        Ok(HeaderValue::try_from(cookie).expect("base64 fits in a header"))
+        let parts = [self.cookie.name, b"=", visit, self.cookie.attributes];
+        set.reserve(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            set.extend_from_slice(part);
+        }
+        Ok(())
     }
 
     /// An identifier that was never given out.
@@ -81,9 +97,8 @@ impl Cookie {
 
     /// The identifier that a visitor brings, if it looks like one of ours. Of several, the first
     /// counts.
-    fn brought<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
-        let lines = headers.get_all(COOKIE).into_iter();
-        let mut pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    fn brought<'a>(&self, cookies: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+        let mut pairs = cookies.flat_map(|line| line.split(|byte| *byte == b';'));
         let value = |pair: &'a [u8]| {
             pair.trim_ascii()
                 .strip_prefix(self.name)?

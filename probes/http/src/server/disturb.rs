@@ -55,6 +55,10 @@ impl Disturbances {
         Self(wanted.map(|wanted| (wanted, AtomicU64::new(0))).collect())
     }
 
+    pub(super) fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What happens to the next request of `path`; nothing if no one wants that.
     pub(super) fn fate(&self, path: &str) -> Option<Fate> {
         let (wanted, asked) = self.0.iter().find(|(wanted, _)| wanted.covers(path))?;

@@ -40,17 +40,37 @@ pub(super) struct Tracked {
 impl Exchange {
     /// A request has come; `peer` is who sent it, as far as that is of interest.
     pub(super) fn begin<B>(site: &Arc<Site>, request: &Request<B>, peer: Option<IpAddr>) -> Self {
-        site.counts.begin();
+        let mut exchange = Self::new(site, request.method().clone(), Instant::now());
         let logs = site.log.is_some();
+        exchange.asked = logs.then(|| Box::new(Asked::of(request, peer)));
+        exchange
+    }
+
+    /// A plain request that has come at `began` is answered with so many bytes, all of a file in
+    /// memory. Like any answer from there, it is handed over as soon as it is made.
+    pub(super) fn plain(site: &Arc<Site>, began: Instant, content: usize) {
+        let mut exchange = Self::new(site, Method::GET, began);
+        exchange.status = Some(StatusCode::OK);
+        exchange.hand_over(content);
+    }
+
+    fn new(site: &Arc<Site>, method: Method, began: Instant) -> Self {
+        site.counts.begin();
         Self {
             site: Arc::clone(site),
-            method: request.method().clone(),
-            began: Instant::now(),
+            method,
+            began,
             status: None,
             bytes: 0,
-            asked: logs.then(|| Box::new(Asked::of(request, peer))),
+            asked: None,
             visit: None,
         }
+    }
+
+    /// So many bytes of the answer's content go to the connection.
+    fn hand_over(&mut self, length: usize) {
+        self.bytes += length as u64;
+        self.site.counts.sent.fetch_add(length as u64, Relaxed);
     }
 
     /// Goes on for as long as the answer is on its way.
@@ -97,10 +117,7 @@ impl Body for Tracked {
         if let Some(Ok(frame)) = &frame
             && let Some(chunk) = frame.data_ref()
         {
-            let length = chunk.len() as u64;
-            self.exchange.bytes += length;
-            let counts = &self.exchange.site.counts;
-            counts.sent.fetch_add(length, Relaxed);
+            self.exchange.hand_over(chunk.len());
         }
         Poll::Ready(frame)
     }

@@ -83,6 +83,8 @@ pub(super) struct Patient<S> {
     stalled: Option<Instant>,
     /// Rings no later than the time that is waited for; made when something waits at all.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// What is read before anything that the peer sends from now on.
+    again: Vec<u8>,
 }
 
 /// What the peer has to send.
@@ -125,7 +127,13 @@ impl<S> Patient<S> {
             phase: Phase::Head(Some(Instant::now() + limits.head)),
             stalled: None,
             alarm: None,
+            again: Vec::new(),
         }
+    }
+
+    /// Gives back what was read and is to be read again.
+    pub(super) fn put_back(&mut self, read: &[u8]) {
+        self.again = read.to_vec();
     }
 
     /// Waits until `deadline`, or less if something else happens before.
@@ -197,7 +205,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Hyper reads nothing while a request is answered.
+        if !self.again.is_empty() {
+            let length = self.again.len().min(buf.remaining());
+            buf.put_slice(&self.again[..length]);
+            self.again.drain(..length);
+            if self.again.is_empty() {
+                self.again = Vec::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        // Nothing is read while a request is answered.
         if self.turn.answering.swap(false, Relaxed) {
             self.phase = Phase::Idle(Instant::now() + self.limits.idle);
         }
@@ -284,4 +301,4 @@ impl From<GivenUp> for io::Error {
 const LINGER: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

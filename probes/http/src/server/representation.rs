@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::iter;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
@@ -41,6 +41,8 @@ pub(super) struct Representation {
     pub(super) twin: Option<Arc<Twin>>,
     /// The same as it lies beside the file, compressed.
     pub(super) compressed: Vec<(Coding, Self)>,
+    /// Made when it is asked for.
+    head: OnceLock<Box<[u8]>>,
 }
 
 impl Representation {
@@ -68,6 +70,7 @@ impl Representation {
             content,
             twin: None,
             compressed: Vec::new(),
+            head: OnceLock::new(),
         })
     }
 
@@ -105,6 +108,20 @@ impl Representation {
     /// All of it and what is offered beside it.
     pub(super) fn all(&self) -> impl Iterator<Item = &Self> {
         iter::once(self).chain(self.compressed.iter().map(|(_, compressed)| compressed))
+    }
+
+    /// The beginning of an answer over HTTP/1.1 with all of it: the status and the fields.
+    pub(super) fn head(&self) -> &[u8] {
+        self.head.get_or_init(|| {
+            let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+            for (name, value) in &self.headers {
+                head.extend_from_slice(name.as_str().as_bytes());
+                head.extend_from_slice(b": ");
+                head.extend_from_slice(value.as_bytes());
+                head.extend_from_slice(b"\r\n");
+            }
+            head.into()
+        })
     }
 
     /// Bytes.

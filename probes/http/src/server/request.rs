@@ -72,7 +72,7 @@ fn has_sound_host<B>(request: &Request<B>) -> bool {
 }
 
 /// Whether it is `host [ ":" port ]` (RFC 3986, section 3.2.2), or empty.
-fn is_host(value: &[u8]) -> bool {
+pub(super) fn is_host(value: &[u8]) -> bool {
     let colon = value.iter().rposition(|byte| *byte == b':');
     let is_bracketed = value.starts_with(b"[");
     let (host, port) = match colon {

@@ -7,6 +7,7 @@
 //! - `faulty`: what the server does wrong because it is asked to.
 //! - `encrypted`: the same with TLS.
 //! - `multiplexed`: the same with HTTP/2, and what is made of its frames.
+//! - `plain`: the same from whoever answers it.
 
 mod bad_inputs;
 mod changing;
@@ -15,6 +16,7 @@ mod crowd;
 mod encrypted;
 mod faulty;
 mod multiplexed;
+mod plain;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -84,6 +86,11 @@ impl Server {
             stopper,
             thread: Some(thread),
         }
+    }
+
+    /// A server that finds in its memory what it was asked for before, whoever asks.
+    fn of_one_thread() -> Self {
+        Self::with(|options| options.threads = Some(NonZeroUsize::MIN))
     }
 
     fn root(&self) -> PathBuf {

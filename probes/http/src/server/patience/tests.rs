@@ -5,7 +5,7 @@ use tokio::time::sleep;
 
 use super::*;
 
-const LIMITS: Limits = Limits {
+pub(in crate::server) const LIMITS: Limits = Limits {
     head: Duration::from_secs(5),
     idle: Duration::from_mins(1),
     stall: Duration::from_secs(30),

@@ -110,7 +110,7 @@ fn file_without_a_sensible_time_is_served_without_it() {
 
 #[test]
 fn change_is_seen_by_the_second_second() {
-    let server = Server::start();
+    let server = Server::of_one_thread();
     assert_eq!(server.get("/index.html").text(), "0123456789");
     fs::write(server.root().join("index.html"), "other").unwrap();
     let begin = SystemTime::now();

@@ -1,5 +1,6 @@
 //! Does the server count what it does?
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroUsize;
 use std::thread;
@@ -7,9 +8,10 @@ use std::time::Duration;
 
 use leadsman_core::Count;
 use leadsman_core::options::Period;
+use socket2::{Domain, Socket, Type};
 use tokio::time::Instant;
 
-use super::{PATIENCE, Server};
+use super::{PATIENCE, Server, settle};
 
 /// What a series stands at; 0 if it is not there.
 fn count(server: &Server, name: &str, labels: &[&str]) -> f64 {
@@ -39,7 +41,8 @@ fn await_count(server: &Server, name: &str, labels: &[&str], expected: f64) {
 
 #[test]
 fn every_answer_is_counted_by_status_and_method() {
-    let server = Server::start();
+    let server = Server::of_one_thread();
+    // The second one is plain.
     server.get("/index.html");
     server.get("/index.html");
     server.get("/none");
@@ -61,7 +64,7 @@ fn every_answer_is_counted_by_status_and_method() {
 #[test]
 fn request_is_in_flight_until_its_answer_has_been_taken() {
     let server = Server::start();
-    let file = std::fs::File::create(server.root().join("big")).unwrap();
+    let file = fs::File::create(server.root().join("big")).unwrap();
     file.set_len(64 << 20).unwrap();
     let mut peer = server.connect();
     peer.write_all(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -83,6 +86,21 @@ fn peer_that_is_not_served_is_counted_by_reason() {
     let mut slow = server.connect();
     slow.write_all(b"GET / HT").unwrap();
     await_count(&server, "_rejects_total", &["head"], 1.0);
+    let server = Server::with(|options| {
+        options.threads = Some(NonZeroUsize::MIN);
+        options.stall_timeout = Period(Duration::from_millis(50));
+    });
+    // Kept in memory once it has been asked for.
+    fs::write(server.root().join("much"), vec![b'x'; 1 << 20]).unwrap();
+    settle(&server.root().join("much"));
+    server.get("/much");
+    let greedy = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    greedy.set_recv_buffer_size(4096).unwrap();
+    greedy.connect(&server.address.into()).unwrap();
+    greedy
+        .send(b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    await_count(&server, "_rejects_total", &["stall"], 1.0);
     let server = Server::with(|options| options.max_connections = NonZeroUsize::MIN);
     let _first = server.connect();
     await_count(&server, "_connections_total", &[], 1.0);

@@ -47,7 +47,7 @@ impl Encrypted {
         config
     }
 
-    fn connect(&self, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
+    pub(super) fn connect(&self, alpn: &[&str]) -> StreamOwned<ClientConnection, TcpStream> {
         let name = "name.test".try_into().unwrap();
         let config = self.client(alpn).into();
         let connection = ClientConnection::new(config, name).unwrap();

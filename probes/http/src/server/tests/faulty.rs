@@ -1,6 +1,7 @@
 //! Does the server misbehave as it is asked to, and only where it may?
 
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use leadsman_core::options::Period;
@@ -139,6 +140,7 @@ fn visitor_is_told_how_often_it_came() {
 fn disturbed_file_comes_late_and_sometimes_not_at_all() {
     let time = Period(Duration::from_millis(30));
     let server = Server::with(|options| {
+        options.threads = Some(NonZeroUsize::MIN);
         options.disturb = vec![
             Disturbance {
                 path: "/index.html".to_owned(),
@@ -155,8 +157,11 @@ fn disturbed_file_comes_late_and_sometimes_not_at_all() {
             },
         ];
     });
-    let began = Instant::now();
-    assert_eq!(server.get("/index.html").status, "200");
-    assert!(began.elapsed() >= Duration::from_millis(30));
+    // The second time, it is in memory.
+    for _ in 0..2 {
+        let began = Instant::now();
+        assert_eq!(server.get("/index.html").status, "200");
+        assert!(began.elapsed() >= Duration::from_millis(30));
+    }
     assert_eq!(server.get("/").status, "503");
 }
