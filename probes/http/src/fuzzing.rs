@@ -4,7 +4,7 @@
 //! panic but for a mistake of ours: what they check holds for any bytes.
 
 pub use crate::client::fuzzing::answer;
-pub use crate::server::fuzzing::{conditional, path, range, visitor};
+pub use crate::server::fuzzing::{conditional, path, range, request, visitor};
 
 #[cfg(test)]
 mod tests {
@@ -14,11 +14,12 @@ mod tests {
 
     #[test]
     fn whatever_was_found_by_fuzzing_does_no_harm() {
-        let targets: [(&str, fn(&[u8])); 5] = [
+        let targets: [(&str, fn(&[u8])); 6] = [
             ("answer", answer),
             ("path", path),
             ("conditional", conditional),
             ("range", range),
+            ("request", request),
             ("visitor", visitor),
         ];
         for (name, target) in targets {

@@ -1,17 +1,79 @@
-//! What is done with what a client may have sent, for fuzzing. What hyper parses is its affair.
+//! What is done with what a client may have sent, for fuzzing. What hyper parses is its affair, as long
+//! as nobody else does.
 
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, UNIX_EPOCH};
 
+use http_body_util::Empty;
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{
     ACCEPT_ENCODING, COOKIE, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
+use hyper::service::service_fn;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+use tokio::runtime::Builder;
 
 use super::coding::{Coding, choose};
 use super::conditional::{Outcome, Validators};
+use super::connection::protocol;
 use super::cookie::{Cookie, Visits};
 use super::path::Path;
+use super::plain::Plain;
 use super::range::{Wanted, wanted};
+use super::request::{Verb, verb};
+
+/// The whole of a request.
+///
+/// # Panics
+/// If it is called plain and hyper reads something else in it.
+pub fn request(bytes: &[u8]) {
+    let Some(plain) = Plain::parse(bytes) else {
+        return;
+    };
+    let requests = AtomicUsize::new(0);
+    let service = service_fn(|request: Request<Incoming>| {
+        requests.fetch_add(1, Relaxed);
+        assert_same(&plain, &request);
+        async { Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())) }
+    });
+    let (mut far, near) = duplex(bytes.len() + ROOM);
+    let connection = protocol().serve_connection(TokioIo::new(near), service);
+    let runtime = Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime without an event loop needs nothing");
+    runtime.block_on(async {
+        far.write_all(bytes).await.expect("there is room");
+        far.shutdown().await.expect("nothing is in the way");
+        connection.await.expect("hyper reads what is plain");
+        let mut answer = String::new();
+        let read = far.read_to_string(&mut answer).await;
+        read.expect("a head is text");
+        let is_last = answer.contains("connection: close\r\n");
+        assert_eq!(is_last, plain.is_last, "{answer}");
+    });
+    assert_eq!(requests.into_inner(), 1);
+}
+
+fn assert_same(plain: &Plain<'_>, request: &Request<Incoming>) {
+    assert_eq!(verb(request).ok(), Some(Verb::Get));
+    assert_eq!(request.version(), Version::HTTP_11);
+    assert_eq!(request.uri(), plain.path);
+    assert!(request.body().is_end_stream());
+    let headers = request.headers();
+    let cookies = headers.get_all(COOKIE).into_iter();
+    assert!(cookies.eq(&plain.cookies));
+    let matters = [
+        IF_MATCH,
+        IF_NONE_MATCH,
+        IF_MODIFIED_SINCE,
+        IF_UNMODIFIED_SINCE,
+        RANGE,
+    ];
+    assert!(!matters.iter().any(|name| headers.contains_key(name)));
+}
 
 /// The path of a request's target.
 ///
@@ -134,3 +196,6 @@ fn fields(bytes: &[u8], names: &[HeaderName]) -> HeaderMap {
     sent.filter_map(|(line, name)| Some((name.clone(), HeaderValue::from_bytes(line).ok()?)))
         .collect()
 }
+
+/// Bytes for the answer.
+const ROOM: usize = 1024;
