@@ -164,11 +164,18 @@ fn written(head: &response::Parts, length: usize, is_last: bool) -> Vec<u8> {
     let status = head.status;
     let date = HttpDate::from(SystemTime::now());
     let mut written = Vec::with_capacity(LIKELY_HEAD);
+    for part in [
+        "HTTP/1.1 ",
+        status.as_str(),
+        " ",
+        status.canonical_reason().unwrap_or_default(),
+        "\r\ncontent-length: ",
+        itoa::Buffer::new().format(length),
+    ] {
+        written.extend_from_slice(part.as_bytes());
+    }
     // Memory takes whatever is written to it.
-    _ = write!(
-        written,
-        "HTTP/1.1 {status}\r\ncontent-length: {length}\r\ndate: {date}\r\n"
-    );
+    _ = write!(written, "\r\ndate: {date}\r\n");
     for (name, value) in &head.headers {
         written.extend_from_slice(name.as_str().as_bytes());
         written.extend_from_slice(b": ");

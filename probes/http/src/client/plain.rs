@@ -29,8 +29,9 @@ pub(crate) fn is_plain(request: &Request<Full<Bytes>>) -> bool {
 /// The head of a request (RFC 9112, section 3), the names of its fields in the case that most give them.
 pub(crate) fn written(request: &Request<Full<Bytes>>) -> Vec<u8> {
     let mut head = Vec::with_capacity(LIKELY_HEAD);
+    head.extend_from_slice(request.method().as_str().as_bytes());
     // Memory takes whatever is written to it.
-    _ = write!(head, "{} {} HTTP/1.1\r\n", request.method(), request.uri());
+    _ = write!(head, " {} HTTP/1.1\r\n", request.uri());
     for (name, value) in request.headers() {
         let begin = head.len();
         head.extend_from_slice(name.as_str().as_bytes());
