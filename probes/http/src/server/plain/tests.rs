@@ -1,7 +1,7 @@
 //! Which requests are plain, and what becomes of those that are not?
 
-use std::fs::{self, File};
-use std::time::{Duration, UNIX_EPOCH};
+use std::fs;
+use std::time::Duration;
 
 use leadsman_core::Stopper;
 use tempfile::TempDir;
@@ -12,6 +12,7 @@ use super::*;
 use crate::server::access_log::{AccessFormat, AccessLog};
 use crate::server::answer::tests::site;
 use crate::server::patience::tests::LIMITS;
+use crate::server::tests::harness::settle;
 
 const REQUEST: &[u8] = b"GET /file HTTP/1.1\r\nHost: a\r\n\r\n";
 const OTHER: &[u8] = b"HEAD /file HTTP/1.1";
@@ -30,7 +31,7 @@ impl Scene {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, vec![b'x'; length]).unwrap();
-        File::open(&file).unwrap().set_modified(UNIX_EPOCH).unwrap();
+        settle(&file);
         let site = site(&directory);
         let request = hyper::Request::get("/file").header("host", "a");
         _ = site.answer(&request.body(()).unwrap()).await;
@@ -87,6 +88,7 @@ async fn plain_requests_are_answered_until_something_else_comes() {
         assert_eq!(scene.left().await, OTHER);
     }
 }
+
 #[tokio::test(start_paused = true)]
 async fn nobody_is_waited_for_once_the_end_is_asked_for() {
     let (mut scene, mut peer) = Scene::with_file_of(10).await;
