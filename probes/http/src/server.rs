@@ -13,6 +13,7 @@
 //!                                                        ├──▶ listing                   or of a directory
 //!                                                        └──▶ conditional, range, coding, cookie   and to whom
 //!
+//! plain ──▶ date                                                   how the common request is answered without hyper
 //! fault ──▶ generated, disturb                                     how to misbehave, if wanted
 //! exchange ──▶ counts, access_log                                  what has come of it all
 //! ```

@@ -14,7 +14,7 @@ pub(super) struct Date {
 }
 
 impl Date {
-    /// The time at `now`, which is now.
+    /// The time at `now`, which has to be the present.
     pub(super) fn at(&mut self, now: Instant) -> &str {
         if self.until.is_none_or(|until| now >= until) {
             let passed = SystemTime::now().duration_since(UNIX_EPOCH);
